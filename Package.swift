@@ -1,0 +1,34 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Checked memory access everywhere: what the compiler cannot prove safe is marked `unsafe`, or does not build.
+let swift: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .treatWarning("StrictMemorySafety", as: .error),
+]
+
+let package = Package(
+  name: "busgate",
+  products: [
+    .executable(name: "busgate", targets: ["busgate"]),
+    .library(name: "DBusWire", targets: ["DBusWire"]),
+    .library(name: "GatePolicy", targets: ["GatePolicy"]),
+    .library(name: "GateSession", targets: ["GateSession"]),
+    .library(name: "GateServer", targets: ["GateServer"]),
+  ],
+  targets: [
+    // Ground floor first: an import may only name a target above it in this list.
+    // Lifetimes: for the one function that returns a RawSpan (ByteRange.swift).
+    .target(name: "DBusWire", swiftSettings: swift + [.enableExperimentalFeature("Lifetimes")]),
+    .target(name: "GatePolicy", dependencies: ["DBusWire"], swiftSettings: swift),
+    .target(name: "GateSession", dependencies: ["DBusWire", "GatePolicy"], swiftSettings: swift),
+    .target(name: "CLinux"),
+    .target(name: "GateServer", dependencies: ["DBusWire", "GatePolicy", "GateSession", "CLinux"], swiftSettings: swift),
+    .executableTarget(name: "busgate", dependencies: ["GateServer"], swiftSettings: swift),
+
+    .testTarget(name: "DBusWireTests", dependencies: ["DBusWire"]),
+    .testTarget(name: "GatePolicyTests", dependencies: ["GatePolicy"]),
+    .testTarget(name: "GateSessionTests", dependencies: ["GateSession"]),
+  ]
+)
