@@ -1,0 +1,13 @@
+// The first byte of a message.
+
+/// The order in which a message's numbers are written.
+///
+/// Both orders are legal; a bus passes messages on in the order of their sender.
+///
+/// Spec: "message-protocol-messages".
+public enum ByteOrder: UInt8, BitwiseCopyable, Sendable {
+  /// `l`
+  case little = 0x6C
+  /// `B`
+  case big = 0x42
+}
