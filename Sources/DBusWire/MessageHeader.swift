@@ -35,6 +35,9 @@ public struct MessageHeader: BitwiseCopyable, Sendable {
   /// A header that was not read yet.
   public init() {}
 
+  /// A header of which nothing but the frame is known, for a message that is passed over unread.
+  public init(frame: MessageFrame) { self.frame = frame }
+
   /// Reads the header of a message. All fields are replaced; after a throw none may be used.
   ///
   /// - Parameters:

@@ -1,1 +1,159 @@
+// What Swift cannot import: the CMSG macros, errno as a value, and calls that Glibc's module hides. No logic: every function is
+// one system call, or one call and its macros. Failures come back as -errno.
 #pragma once
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/sockios.h>
+
+#ifndef MSG_CMSG_CLOEXEC
+#define MSG_CMSG_CLOEXEC 0x40000000
+#endif
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+// accept4 and struct ucred hide behind _GNU_SOURCE, which the importer's own inclusion of socket.h may have come before.
+int accept4(int, struct sockaddr *_Nullable, socklen_t *_Nullable, int);
+struct clinux_credentials { int32_t pid; uint32_t uid; uint32_t gid; };
+
+#define CLINUX_DESCRIPTORS_MAX 253 // the kernel's SCM_MAX_FD
+
+/// recvmsg(2). Descriptors come CLOEXEC into `fds` (room for 253), their number into `count`; `truncated` is set if the kernel lost any.
+static inline ssize_t clinux_receive(int fd, void *_Nonnull buffer, size_t capacity, int32_t *_Nonnull fds,
+                                     uint32_t *_Nonnull count, int32_t *_Nonnull truncated) {
+  union { char bytes[CMSG_SPACE(CLINUX_DESCRIPTORS_MAX * sizeof(int)) + CMSG_SPACE(64)]; struct cmsghdr align; } control;
+  struct iovec io = {buffer, capacity};
+  struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+  ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  *count = 0;
+  *truncated = 0;
+  if (n < 0) return -errno;
+  if (m.msg_flags & MSG_CTRUNC) *truncated = 1;
+  if (m.msg_controllen)
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
+      if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+        size_t k = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(fds + *count, CMSG_DATA(c), k * sizeof(int));
+        *count += (uint32_t)k;
+      }
+  return n;
+}
+
+/// sendmsg(2) of `parts` buffers, with `count` descriptors (at most 253) on the first byte.
+static inline ssize_t clinux_send(int fd, struct iovec *_Nonnull iov, uint32_t parts, const int32_t *_Nullable fds, uint32_t count) {
+  union { char bytes[CMSG_SPACE(CLINUX_DESCRIPTORS_MAX * sizeof(int))]; struct cmsghdr align; } control;
+  struct msghdr m = {.msg_iov = iov, .msg_iovlen = parts};
+  if (count) {
+    m.msg_control = control.bytes;
+    m.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    memset(control.bytes, 0, m.msg_controllen);
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+  }
+  ssize_t n = sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return n < 0 ? -errno : n;
+}
+
+static inline int clinux_epoll_create(void) { int r = epoll_create1(EPOLL_CLOEXEC); return r < 0 ? -errno : r; }
+static inline int clinux_epoll_control(int ep, int op, int fd, uint32_t events, uint64_t tag) {
+  struct epoll_event e = {.events = events, .data = {.u64 = tag}};
+  return epoll_ctl(ep, op, fd, &e) ? -errno : 0;
+}
+static inline int clinux_epoll_wait(int ep, struct epoll_event *_Nonnull events, int max, int timeout) {
+  int r = epoll_wait(ep, events, max, timeout);
+  return r < 0 ? -errno : r;
+}
+static inline uint64_t clinux_epoll_tag(const struct epoll_event *_Nonnull e) { return e->data.u64; }
+
+static inline int clinux_socket_unix(void) {
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  return fd < 0 ? -errno : fd;
+}
+/// A Unix address of `length` bytes; an abstract one starts with NUL. -ENAMETOOLONG if it does not fit.
+static inline int clinux_address(struct sockaddr_un *_Nonnull a, socklen_t *_Nonnull size, const uint8_t *_Nonnull bytes, size_t length) {
+  memset(a, 0, sizeof *a);
+  a->sun_family = AF_UNIX;
+  int abstract = length > 0 && bytes[0] == 0;
+  if (length + (abstract ? 0 : 1) > sizeof a->sun_path) return -ENAMETOOLONG;
+  memcpy(a->sun_path, bytes, length);
+  *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (abstract ? 0 : 1));
+  return 0;
+}
+static inline int clinux_connect(int fd, const uint8_t *_Nonnull bytes, size_t length) {
+  struct sockaddr_un a; socklen_t size; int r = clinux_address(&a, &size, bytes, length);
+  return r ? r : connect(fd, (struct sockaddr *)&a, size) ? -errno : 0;
+}
+static inline int clinux_bind(int fd, const uint8_t *_Nonnull bytes, size_t length) {
+  struct sockaddr_un a; socklen_t size; int r = clinux_address(&a, &size, bytes, length);
+  return r ? r : bind(fd, (struct sockaddr *)&a, size) ? -errno : 0;
+}
+static inline int clinux_listen(int fd, int backlog) { return listen(fd, backlog) ? -errno : 0; }
+static inline int clinux_accept(int fd) {
+  int r = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  return r < 0 ? -errno : r;
+}
+static inline int clinux_shutdown(int fd, int how) { return shutdown(fd, how) ? -errno : 0; }
+/// SO_PEERCRED, see unix(7).
+static inline int clinux_peer_credentials(int fd, struct clinux_credentials *_Nonnull c) {
+  socklen_t size = sizeof *c;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, c, &size) ? -errno : 0;
+}
+/// SO_PEERPIDFD (Linux 6.5): a descriptor that keeps naming the peer's process even when its number is used again.
+static inline int clinux_peer_pidfd(int fd) {
+  int pidfd = -1; socklen_t size = sizeof pidfd;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) ? -errno : pidfd;
+}
+static inline int clinux_pidfd_is_alive(int pidfd) {
+  return syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) == 0 || errno == EPERM;
+}
+/// Bytes that were sent and not yet received by the peer (SIOCOUTQ), or -errno.
+static inline int clinux_unread_by_peer(int fd) { int n = 0; return ioctl(fd, SIOCOUTQ, &n) ? -errno : n; }
+/// Whether a write of up to PIPE_BUF bytes would not block.
+static inline int clinux_is_writable(int fd) {
+  struct pollfd p = {fd, POLLOUT, 0};
+  return poll(&p, 1, 0) == 1 && (p.revents & (POLLOUT | POLLERR | POLLHUP));
+}
+static inline ssize_t clinux_write(int fd, const void *_Nonnull p, size_t n) { ssize_t r = write(fd, p, n); return r < 0 ? -errno : r; }
+static inline ssize_t clinux_read(int fd, void *_Nonnull p, size_t n) { ssize_t r = read(fd, p, n); return r < 0 ? -errno : r; }
+static inline int clinux_open(const char *_Nonnull path, int flags) { int r = open(path, flags | O_CLOEXEC); return r < 0 ? -errno : r; }
+/// A descriptor that becomes readable on the given signals, which are blocked for the process from then on.
+static inline int clinux_signals(const int32_t *_Nonnull signals, int count) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+  if (sigprocmask(SIG_BLOCK, &set, NULL)) return -errno;
+  int r = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  return r < 0 ? -errno : r;
+}
+/// The next pending signal of a descriptor from clinux_signals, 0 if none.
+static inline int clinux_next_signal(int fd) {
+  struct signalfd_siginfo info;
+  return read(fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
+}
+static inline void clinux_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
+static inline uint64_t clinux_milliseconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+}

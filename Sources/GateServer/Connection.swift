@@ -1,0 +1,93 @@
+// One client connection and its bus connection, with everything that has a side effect: descriptors, buffers, poll interest.
+
+import CLinux
+import GateSession
+import Glibc
+
+/// A connection through a gate. Lives in memory of its own that the server keeps a pointer to: no class, nothing to count.
+struct Connection: ~Copyable {
+  /// A socket and what the kernel is asked to tell about it.
+  struct Socket {
+    var fd: Int32 = -1
+    /// The events that are asked for; nil: not in the poll set.
+    var interest: UInt32?
+    /// The peer is gone and the kernel would say so again and again: out of the poll set until there is something to read for.
+    var isHungUp = false
+  }
+
+  /// How far a connection is in ending.
+  enum Ending: Equatable {
+    case none
+    /// Nothing more is read from this side; what it had sent goes out to the other.
+    case delivering(from: Side)
+    /// The other side was told; what it still says is read and dropped until it closes too.
+    case draining(from: Side)
+  }
+
+  let index: Int
+  let generation: UInt32
+  let gate: Int
+  /// Number of the connection since the start, for people.
+  let number: UInt64
+  let peer: PeerCredentials?
+
+  var client = Socket()
+  var bus = Socket()
+  var session: Session
+  /// The two pipes: what comes from the client, and what comes from the bus. In memory of their own, so that a pipe can be worked on
+  /// while the rest of the connection is too.
+  private let pipes: UnsafeMutablePointer<Pipe>
+
+  var ending = Ending.none
+  /// Why it ends, once it does.
+  var closeReason: CloseReason?
+  var drainDeadline: Instant?
+  /// Whether it is one of the gate's ``Gate/helloPendingCount``.
+  var countsAsHelloPending = false
+  var isUnauthenticated = true
+  var previousUnauthenticated = -1
+  var nextUnauthenticated = -1
+  var counters = ConnectionCounters()
+
+  init(index: Int, generation: UInt32, gate: Int, number: UInt64, fd: Int32, peer: PeerCredentials?, session: consuming Session) {
+    self.index = index
+    self.generation = generation
+    self.gate = gate
+    self.number = number
+    self.peer = peer
+    self.session = session
+    unsafe pipes = .allocate(capacity: 2)
+    unsafe pipes.initialize(to: Pipe())
+    unsafe (pipes + 1).initialize(to: Pipe())
+    client.fd = fd
+  }
+
+  deinit {
+    unsafe pipes.deinitialize(count: 2)
+    unsafe pipes.deallocate()
+  }
+
+  /// The pipe for what comes from `side`.
+  @inline(__always)
+  func pipe(from side: Side) -> UnsafeMutablePointer<Pipe> { unsafe pipes + Int(side.rawValue) }
+
+  func socket(_ side: Side) -> Socket {
+    switch side {
+    case .client: client
+    case .bus: bus
+    }
+  }
+
+  mutating func setSocket(_ side: Side, _ socket: Socket) {
+    switch side {
+    case .client: client = socket
+    case .bus: bus = socket
+    }
+  }
+}
+
+/// What a connection did, for its last line in the log.
+struct ConnectionCounters {
+  var allowed = 0
+  var denied = 0
+}

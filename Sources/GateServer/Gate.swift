@@ -1,0 +1,63 @@
+// A gate: one listening socket, one bus, one policy. What is the same for all of its connections stands here.
+
+import CLinux
+import GatePolicy
+import GateSession
+import Glibc
+
+/// How to make a gate.
+public struct GateOptions: Sendable {
+  /// What the gate is called in logs: `session`, `system`, or another label.
+  public var label: String
+  /// Path of the socket to listen on.
+  public var path: String
+  /// The upstream bus.
+  public var bus: BusEndpoint
+  /// The policy at the start.
+  public var policy: Policy
+  /// How its sessions behave.
+  public var settings = SessionSettings()
+  /// Permissions of the socket. 0666: who can reach the directory decides who may connect.
+  public var socketMode: UInt32 = 0o666
+  /// Connections at a time.
+  public var connectionsMax = 1024
+  /// Connections that have not authenticated yet; beyond, the oldest gives way. dbus-daemon's number.
+  public var unauthenticatedMax = 64
+  /// Connections to the bus without a Hello at a time: dbus-daemon stops accepting, for everybody, at 64.
+  public var helloPendingMax = 8
+
+  /// A gate with the default limits.
+  public init(label: String, path: String, bus: BusEndpoint, policy: Policy) {
+    self.label = label
+    self.path = path
+    self.bus = bus
+    self.policy = policy
+  }
+}
+
+/// A gate that runs.
+struct Gate {
+  let options: GateOptions
+  let listener: ListeningSocket
+  var policy: Policy
+  /// What the latest connection learned of the bus; nil after the bus went away.
+  var knownBus: BusIdentity?
+
+  var connectionCount = 0
+  /// Connections that have not authenticated, oldest first: a list through ``Connection/nextUnauthenticated``.
+  var oldestUnauthenticated = -1
+  var newestUnauthenticated = -1
+  var unauthenticatedCount = 0
+  /// Connections that have asked the bus for something and not been told their name.
+  var helloPendingCount = 0
+  /// Connections that wait for a place among those, oldest first, as tags; stale ones are passed over.
+  var waitingForBus: [UInt64] = []
+  /// Whether the listener is out of the poll set because descriptors ran out.
+  var isPaused = false
+
+  init(_ options: GateOptions) throws(ListenFailure) {
+    self.options = options
+    policy = options.policy
+    listener = try ListeningSocket(path: options.path, mode: options.socketMode)
+  }
+}

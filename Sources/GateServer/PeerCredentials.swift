@@ -1,0 +1,53 @@
+// Who is on the other end of an accepted socket, as the kernel says.
+
+import CLinux
+import Glibc
+
+/// The peer's process and user at the time it connected. Source: unix(7), SO_PEERCRED.
+struct PeerCredentials {
+  let pid: Int32
+  let uid: UInt32
+
+  init?(of fd: Int32) {
+    var credentials = clinux_credentials()
+    if unsafe clinux_peer_credentials(fd, &credentials) != 0 { return nil }
+    pid = credentials.pid
+    uid = credentials.uid
+  }
+
+  /// Whether the peer, in its own user namespace, is `claimed`: libdbus and GDBus inside a container claim the user they see.
+  ///
+  /// The map is read from /proc/PID/uid_map while a pidfd of the peer is held; if the process behind the number has
+  /// ended meanwhile, what was read may be another's and is not believed.
+  func isKnownInside(as claimed: UInt32, socket: Int32) -> Bool {
+    let pidfd = clinux_peer_pidfd(socket)
+    if pidfd < 0 { return false }
+    defer { closeDescriptor(pidfd) }
+    let file = clinux_open("/proc/\(pid)/uid_map", O_RDONLY)
+    if file < 0 { return false }
+    defer { closeDescriptor(file) }
+    // 340 lines at most (user_namespaces(7)) of 33 bytes.
+    var text = [UInt8](repeating: 0, count: 16384)
+    var count = 0
+    while count < text.count {
+      let n = unsafe text.withUnsafeMutableBytes { unsafe clinux_read(file, $0.baseAddress! + count, $0.count - count) }
+      if n <= 0 { break }
+      count += n
+    }
+    if clinux_pidfd_is_alive(pidfd) == 0 { return false }
+    return Self.maps(text[..<count], outside: uid, to: claimed)
+  }
+
+  /// Whether a uid_map, lines of "inside outside count", maps `outside` to `inside`.
+  static func maps(_ text: ArraySlice<UInt8>, outside: UInt32, to inside: UInt32) -> Bool {
+    for line in text.split(separator: UInt8(ascii: "\n")) {
+      let numbers = line.split(separator: UInt8(ascii: " ")).compactMap { UInt64(String(decoding: $0, as: UTF8.self)) }
+      guard numbers.count == 3 else { return false }
+      let (first, lower, length) = (numbers[0], numbers[1], numbers[2])
+      if UInt64(outside) >= lower && UInt64(outside) - lower < length && first + (UInt64(outside) - lower) == UInt64(inside) {
+        return true
+      }
+    }
+    return false
+  }
+}

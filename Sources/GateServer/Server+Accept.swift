@@ -1,0 +1,119 @@
+// New clients: how many, and what happens when there are too many or the descriptors run out.
+
+import CLinux
+import GateSession
+import Glibc
+
+extension Server {
+  /// Clients accepted per wake-up, so that a storm of them does not keep the others waiting.
+  private static let acceptsPerWakeup = 16
+  /// Milliseconds that accepting pauses when descriptors ran out and no connection ends meanwhile.
+  private static let pause: UInt64 = 500
+
+  func accept(gate: Int) {
+    for _ in 0..<Self.acceptsPerWakeup {
+      let fd = clinux_accept(gates[gate].listener.fd)
+      if fd >= 0 {
+        accepted(fd, gate: gate)
+        continue
+      }
+      switch -fd {
+      case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+        pauseAccepting(gate: gate, SystemError("cannot accept a client of gate \(gates[gate].options.label)", fd))
+        return
+      case EINTR, ECONNABORTED: continue
+      default: return
+      }
+    }
+  }
+
+  private func accepted(_ fd: Int32, gate: Int) {
+    let options = gates[gate].options
+    if gates[gate].connectionCount >= options.connectionsMax {
+      closeDescriptor(fd)
+      log.limit("connections-max", "\(options.label): a client was turned away, there are \(options.connectionsMax)", now)
+      return
+    }
+    let peer = PeerCredentials(of: fd)
+    let session = Session(
+      settings: options.settings, peerUID: peer?.uid, ownUID: geteuid(), bus: gates[gate].knownBus, at: now)
+    let index = freeSlots.popLast() ?? unsafe slots.count
+    if unsafe index == slots.count { unsafe slots.append(nil) }
+    let slot = UnsafeMutablePointer<Connection>.allocate(capacity: 1)
+    unsafe slot.initialize(
+      to: Connection(
+        index: index, generation: nextGeneration, gate: gate, number: nextNumber, fd: fd, peer: peer, session: session))
+    nextGeneration &+= 1
+    nextNumber += 1
+    unsafe slots[index] = slot
+    gates[gate].connectionCount += 1
+    unsafe rememberUnauthenticated(slot)
+    let tag = unsafe Tag.connection(index: index, generation: slot.pointee.generation, side: .client)
+    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, tag.bits)
+    if result < 0 {
+      unsafe log.failure(slot, "\(SystemError("cannot watch a client", result))")
+      unsafe closeNow(slot)
+      return
+    }
+    unsafe slot.pointee.client.interest = EPOLLIN.rawValue
+    unsafe noteDeadline(slot)
+  }
+
+  // MARK: Unauthenticated clients, oldest first
+
+  private func rememberUnauthenticated(_ slot: UnsafeMutablePointer<Connection>) {
+    let gate = unsafe slot.pointee.gate
+    let index = unsafe slot.pointee.index
+    let last = gates[gate].newestUnauthenticated
+    unsafe slot.pointee.previousUnauthenticated = last
+    if last >= 0, let before = unsafe slots[last] {
+      unsafe before.pointee.nextUnauthenticated = index
+    } else {
+      gates[gate].oldestUnauthenticated = index
+    }
+    gates[gate].newestUnauthenticated = index
+    gates[gate].unauthenticatedCount += 1
+    if gates[gate].unauthenticatedCount > gates[gate].options.unauthenticatedMax,
+      let oldest = unsafe slots[gates[gate].oldestUnauthenticated]
+    {
+      log.limit("unauthenticated-max", "\(gates[gate].options.label): the oldest client gave way", now)
+      unsafe closeNow(oldest)
+    }
+  }
+
+  func forgetUnauthenticated(_ slot: UnsafeMutablePointer<Connection>) {
+    if unsafe !slot.pointee.isUnauthenticated { return }
+    unsafe slot.pointee.isUnauthenticated = false
+    let gate = unsafe slot.pointee.gate
+    let (previous, next) = unsafe (slot.pointee.previousUnauthenticated, slot.pointee.nextUnauthenticated)
+    if previous >= 0, let before = unsafe slots[previous] {
+      unsafe before.pointee.nextUnauthenticated = next
+    } else {
+      gates[gate].oldestUnauthenticated = next
+    }
+    if next >= 0, let after = unsafe slots[next] {
+      unsafe after.pointee.previousUnauthenticated = previous
+    } else {
+      gates[gate].newestUnauthenticated = previous
+    }
+    gates[gate].unauthenticatedCount -= 1
+  }
+
+  // MARK: Out of descriptors
+
+  /// Stops asking about new clients until a connection ends or a moment has passed: the ones that are there are served meanwhile.
+  private func pauseAccepting(gate: Int, _ error: SystemError) {
+    log.limit("descriptors", "\(error); accepting pauses", now)
+    gates[gate].isPaused = true
+    _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, gates[gate].listener.fd, 0, Tag.listener(gate: gate).bits)
+    retryAt = now.advanced(byMilliseconds: Self.pause)
+  }
+
+  func resumeAccepting() {
+    for gate in gates.indices where gates[gate].isPaused {
+      gates[gate].isPaused = false
+      _ = clinux_epoll_control(
+        epoll, EPOLL_CTL_MOD, gates[gate].listener.fd, EPOLLIN.rawValue, Tag.listener(gate: gate).bits)
+    }
+  }
+}

@@ -1,0 +1,94 @@
+// The way to the bus: when it is opened, how many at a time, and what is remembered of it.
+
+import CLinux
+import GateSession
+import Glibc
+
+extension Server {
+  /// Milliseconds until a connect or accept that failed for lack of something is tried again.
+  private static let retryInterval: UInt64 = 10
+
+  /// Does what a session asked for.
+  func fulfil(_ slot: UnsafeMutablePointer<Connection>, _ requests: Output.Requests) {
+    let gate = unsafe slot.pointee.gate
+    if requests.contains(.busKnown) { gates[gate].knownBus = unsafe slot.pointee.session.bus }
+    if requests.contains(.resumeClient) { unsafe slot.pointee.pipe(from: .client).pointee.wait = .room }
+    if unsafe requests.contains(.helloDone) && slot.pointee.countsAsHelloPending {
+      unsafe slot.pointee.countsAsHelloPending = false
+      gates[gate].helloPendingCount -= 1
+      connectWaiting(gate: gate)
+    }
+    if requests.contains(.connectBus) {
+      gates[gate].waitingForBus.append(
+        unsafe Tag.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .bus).bits)
+      connectWaiting(gate: gate)
+    }
+  }
+
+  /// Opens the connections to the bus that wait for their turn, as far as there is room.
+  func connectWaiting(gate: Int) {
+    var taken = 0
+    while taken < gates[gate].waitingForBus.count && gates[gate].helloPendingCount < gates[gate].options.helloPendingMax {
+      guard case .connection(let index, let generation, _) = Tag(bits: gates[gate].waitingForBus[taken]),
+        let slot = unsafe connection(index, generation)
+      else {
+        taken += 1
+        continue
+      }
+      let fd = gates[gate].options.bus.connect()
+      if -fd == EAGAIN || -fd == EMFILE || -fd == ENFILE {
+        retryAt = now.advanced(byMilliseconds: Self.retryInterval)
+        break
+      }
+      taken += 1
+      // Off the list before anything else happens: what follows may come back here.
+      gates[gate].waitingForBus.removeFirst(taken)
+      taken = 0
+      if fd < 0 {
+        unsafe refuse(slot, SystemError("cannot connect to the bus at \(gates[gate].options.bus.address)", fd))
+      } else {
+        unsafe connected(slot, fd)
+      }
+    }
+    if taken > 0 { gates[gate].waitingForBus.removeFirst(taken) }
+  }
+
+  private func refuse(_ slot: UnsafeMutablePointer<Connection>, _ error: SystemError) {
+    unsafe log.failure(slot, "\(error); the client is closed, the next one tries again")
+    forgetBus(gate: unsafe slot.pointee.gate)
+    unsafe closeNow(slot)
+  }
+
+  private func connected(_ slot: UnsafeMutablePointer<Connection>, _ fd: Int32) {
+    let tag = unsafe Tag.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .bus)
+    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, tag.bits)
+    if result < 0 {
+      closeDescriptor(fd)
+      unsafe refuse(slot, SystemError("cannot watch a connection to the bus", result))
+      return
+    }
+    unsafe slot.pointee.bus.fd = fd
+    unsafe slot.pointee.bus.interest = EPOLLIN.rawValue
+    unsafe slot.pointee.countsAsHelloPending = true
+    gates[unsafe slot.pointee.gate].helloPendingCount += 1
+    unsafe slot.pointee.session.busConnected(at: now)
+    unsafe settle(slot)
+  }
+
+  /// The bus went away, or is another one: the next client asks anew who it is.
+  func forgetBus(gate: Int) { gates[gate].knownBus = nil }
+
+  /// Answers the session's question whether the client may call itself `uid`.
+  func identify(_ slot: UnsafeMutablePointer<Connection>, _ uid: UInt32) {
+    let isKnown = unsafe slot.pointee.peer?.isKnownInside(as: uid, socket: slot.pointee.client.fd) ?? false
+    unsafe slot.pointee.session.identify(accepted: isKnown)
+  }
+
+  /// Tries again what could not be done for lack of descriptors or of room at the bus.
+  func retry() {
+    guard let at = retryAt, now >= at else { return }
+    retryAt = nil
+    resumeAccepting()
+    for gate in gates.indices { connectWaiting(gate: gate) }
+  }
+}

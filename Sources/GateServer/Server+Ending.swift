@@ -1,0 +1,166 @@
+// How connections end. When one side closes, or says what is no D-Bus, what it had sent before and was allowed is still delivered;
+// then the other side is told (shutdown), and what that one still says is read and dropped until it closes too. So nobody loses a message to
+// a connection reset, and nothing waits longer than `drain-timeout`.
+
+import CLinux
+import GateSession
+import Glibc
+
+extension Server {
+  /// The connection has to end, for `reason`.
+  func end(_ slot: UnsafeMutablePointer<Connection>, _ reason: CloseReason) {
+    if unsafe !isLive(slot) { return }
+    if unsafe slot.pointee.closeReason == nil {
+      unsafe slot.pointee.closeReason = reason
+      unsafe log.closing(slot, reason, gates[slot.pointee.gate].options.label)
+    }
+    switch reason {
+    case .endOfStream(let side):
+      if side == .bus { forgetBus(gate: unsafe slot.pointee.gate) }
+      unsafe nothingMore(slot, from: side)
+    case .malformed(let side, _), .descriptorMismatch(let side), .handshake(let side, _):
+      _ = unsafe flushOwnOutput(slot, to: side)
+      _ = unsafe clinux_shutdown(slot.pointee.socket(side).fd, Int32(SHUT_RDWR.rawValue))
+      unsafe nothingMore(slot, from: side)
+    case .busChanged:
+      forgetBus(gate: unsafe slot.pointee.gate)
+      unsafe closeNow(slot)
+    case .authTimeout, .helloTimeout, .partialMessageTimeout, .drainTimeout, .monitorRevoked:
+      unsafe closeNow(slot)
+    }
+  }
+
+  /// From `side` comes nothing more that counts, and nothing more goes there.
+  private func nothingMore(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
+    if unsafe slot.pointee.ending != .none { return }
+    unsafe slot.pointee.ending = .delivering(from: side)
+    unsafe startDrainTimer(slot)
+    let from = unsafe slot.pointee.pipe(from: side)
+    unsafe from.pointee.isAtEnd = true
+    if unsafe slot.pointee.closeReason != .endOfStream(side) {
+      // What stands behind something malformed is not looked at.
+      unsafe from.pointee.end = unsafe from.pointee.start
+      unsafe releaseBuffer(of: from)
+    }
+    unsafe stopSending(slot, to: side)
+  }
+
+  /// `side` takes nothing any more: what waits for it is forgotten, what comes for it is dropped.
+  private func stopSending(_ slot: UnsafeMutablePointer<Connection>, to side: Side) {
+    let pipe = unsafe slot.pointee.pipe(from: side.other)
+    unsafe pipe.pointee.isDeaf = true
+    unsafe slot.pointee.session.ownOutputLeft(slot.pointee.session.ownOutputCount(to: side), to: side)
+    unsafe pipe.pointee.closeDescriptors(pipe.pointee.unsent.reduce(0) { $0 + Int($1.descriptors) })
+    unsafe pipe.pointee.unsent = []
+    unsafe releaseBuffer(of: pipe)
+  }
+
+  func startDrainTimer(_ slot: UnsafeMutablePointer<Connection>) {
+    if unsafe slot.pointee.drainDeadline != nil { return }
+    let limits = gates[unsafe slot.pointee.gate].options.settings.limits
+    unsafe slot.pointee.drainDeadline = now.advanced(byMilliseconds: limits.drainTimeout)
+  }
+
+  /// Whether what comes from `side` is read only to be dropped: the other side has ended.
+  func discards(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
+    switch unsafe slot.pointee.ending {
+    case .none: false
+    case .delivering(let ended): ended != side
+    case .draining(let rest): rest == side
+    }
+  }
+
+  /// Goes on with an ending as far as it can be gone on with.
+  func continueEnding(_ slot: UnsafeMutablePointer<Connection>) {
+    guard case .delivering(let side) = unsafe slot.pointee.ending else { return }
+    let pipe = unsafe slot.pointee.pipe(from: side)
+    if unsafe pipe.pointee.hasUnsent { return }
+    if unsafe pipe.pointee.hasUnconsumed {
+      switch unsafe pipe.pointee.wait {
+      case .bytes: break  // the beginning of a message whose end will never come
+      case .room, .bus, .identity, .ownOutput, .serial: return
+      }
+    }
+    let other = unsafe slot.pointee.socket(side.other)
+    if other.fd < 0 {
+      unsafe closeNow(slot)
+      return
+    }
+    let isOwnOutputLeft = unsafe slot.pointee.session.ownOutputCount(to: side.other) > 0
+    if unsafe isOwnOutputLeft && slot.pointee.session.isAtMessageBoundary(to: side.other) { return }
+    _ = clinux_shutdown(other.fd, Int32(SHUT_WR.rawValue))
+    unsafe slot.pointee.ending = .draining(from: side.other)
+  }
+
+  /// Reads what nobody will get.
+  func discard(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
+    guard let buffer = unsafe try? pool.take() else {
+      unsafe closeNow(slot)
+      return
+    }
+    var count: UInt32 = 0
+    var truncated: Int32 = 0
+    let n = unsafe clinux_receive(
+      slot.pointee.socket(side).fd, buffer, BufferPool.bufferByteCount, received, &count, &truncated)
+    for i in 0..<Int(count) { unsafe closeDescriptor(received[i]) }
+    unsafe pool.give(buffer)
+    if n > 0 || -n == EAGAIN || -n == EINTR { return }
+    if side == .bus { forgetBus(gate: unsafe slot.pointee.gate) }
+    unsafe closeNow(slot)
+  }
+
+  /// The peer hung up while nothing is read from it: its socket leaves the poll set, or it would be reported for ever.
+  func hangUp(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) {
+    var socket = unsafe slot.pointee.socket(side)
+    if socket.interest != nil { _ = clinux_epoll_control(epoll, EPOLL_CTL_DEL, socket.fd, 0, 0) }
+    socket.interest = nil
+    socket.isHungUp = true
+    unsafe slot.pointee.setSocket(side, socket)
+    unsafe stopSending(slot, to: side)
+    unsafe startDrainTimer(slot)
+  }
+
+  /// Everything of the connection goes, at once.
+  func closeNow(_ slot: UnsafeMutablePointer<Connection>) {
+    if unsafe !isLive(slot) { return }
+    let gate = unsafe slot.pointee.gate
+    unsafe forgetUnauthenticated(slot)
+    unsafe closeDescriptor(slot.pointee.client.fd)
+    unsafe closeDescriptor(slot.pointee.bus.fd)
+    unsafe slot.pointee.client.fd = -1
+    unsafe slot.pointee.bus.fd = -1
+    for side in [Side.client, .bus] {
+      let pipe = unsafe slot.pointee.pipe(from: side)
+      unsafe pipe.pointee.closeDescriptors(pipe.pointee.descriptors.count)
+      unsafe pipe.pointee.unsent = []
+      unsafe pipe.pointee.start = unsafe pipe.pointee.end
+      unsafe releaseBuffer(of: pipe)
+    }
+    gates[gate].connectionCount -= 1
+    if gates[gate].connectionCount == 0 { gates[gate].knownBus = nil }  // nobody would notice its end
+    if unsafe slot.pointee.countsAsHelloPending {
+      unsafe slot.pointee.countsAsHelloPending = false
+      gates[gate].helloPendingCount -= 1
+    }
+    unsafe slots[slot.pointee.index] = nil
+    unsafe ended.append(slot)
+    resumeAccepting()
+  }
+
+  /// Frees connections that ended. Not before all events of a wake-up are dealt with: some may still point to them.
+  func releaseEnded() {
+    if unsafe ended.isEmpty { return }
+    for slot in unsafe ended {
+      freeSlots.append(unsafe slot.pointee.index)
+      unsafe release(slot)
+    }
+    unsafe ended.removeAll(keepingCapacity: true)
+    for gate in gates.indices where !gates[gate].waitingForBus.isEmpty { connectWaiting(gate: gate) }
+  }
+
+  func release(_ slot: UnsafeMutablePointer<Connection>) {
+    unsafe closeNow(slot)
+    unsafe slot.deinitialize(count: 1)
+    unsafe slot.deallocate()
+  }
+}

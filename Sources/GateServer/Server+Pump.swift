@@ -1,0 +1,121 @@
+// The way of a byte through the server: read into a buffer, offered to the session, sent from the same buffer.
+
+import CLinux
+import GatePolicy
+import GateSession
+import Glibc
+
+extension Server {
+  /// Deals with what epoll said about one socket of a connection.
+  func handle(_ slot: UnsafeMutablePointer<Connection>, _ side: Side, _ events: UInt32) {
+    if events & EPOLLOUT.rawValue != 0 { unsafe sendUnsent(slot, to: side) }
+    if unsafe isLive(slot) && events & (EPOLLIN.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
+      if unsafe discards(slot, from: side) {
+        unsafe discard(slot, from: side)
+      } else if unsafe slot.pointee.pipe(from: side).pointee.wantsBytes {
+        unsafe read(slot, from: side)
+      } else if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
+        unsafe hangUp(slot, side)
+      }
+    }
+    unsafe settle(slot)
+  }
+
+  /// Whether a connection was not ended meanwhile.
+  @inline(__always)
+  func isLive(_ slot: UnsafeMutablePointer<Connection>) -> Bool { unsafe slot.pointee.client.fd >= 0 }
+
+  // MARK: Reading
+
+  /// One read of what fits, and what follows from it.
+  private func read(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
+    let pipe = unsafe slot.pointee.pipe(from: side)
+    let result: Int
+    do throws(SystemError) {
+      result = try unsafe receive(slot.pointee.socket(side).fd, pipe)
+    } catch {
+      unsafe log.failure(slot, "\(error)")
+      unsafe end(slot, .descriptorMismatch(side))
+      return
+    }
+    if result == -Int(EAGAIN) || result == -Int(EINTR) { return }
+    if result <= 0 {
+      unsafe end(slot, .endOfStream(side))
+      return
+    }
+    unsafe pump(slot, from: side)
+    // More than a message may have, and none that would take them.
+    if unsafe pipe.pointee.descriptors.count > gates[slot.pointee.gate].options.descriptorsHeldMax && !pipe.pointee.hasUnsent {
+      unsafe end(slot, .descriptorMismatch(side))
+    }
+  }
+
+  /// recvmsg into the pipe's buffer, which is lent by the pool if the pipe has none.
+  ///
+  /// - Returns: Number of bytes, 0 at the end, or -errno.
+  @inline(__always)
+  private func receive(_ fd: Int32, _ pipe: UnsafeMutablePointer<Pipe>) throws(SystemError) -> Int {
+    if unsafe pipe.pointee.buffer == nil { unsafe pipe.pointee.buffer = try pool.take() }
+    unsafe pipe.pointee.compact()
+    guard let buffer = unsafe pipe.pointee.buffer else { preconditionFailure("a pipe without its buffer") }
+    let end = unsafe pipe.pointee.end
+    precondition(end < BufferPool.bufferByteCount, "read into a full buffer")
+    var count: UInt32 = 0
+    var truncated: Int32 = 0
+    let n = unsafe clinux_receive(fd, buffer + end, BufferPool.bufferByteCount - end, received, &count, &truncated)
+    if n > 0 { unsafe pipe.pointee.end = end + n } else { unsafe releaseBuffer(of: pipe) }
+    for i in 0..<Int(count) { unsafe pipe.pointee.descriptors.append(received[i]) }
+    if truncated != 0 { throw SystemError("file descriptors that came with a message were lost", EMFILE) }
+    return n
+  }
+
+  /// Offers the pipe's bytes to the session and carries out what it says, until it wants more bytes or nothing can be sent.
+  func pump(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
+    let pipe = unsafe slot.pointee.pipe(from: side)
+    let policy = gates[unsafe slot.pointee.gate].policy
+    while unsafe !pipe.pointee.hasUnsent {
+      guard let buffer = unsafe pipe.pointee.buffer else { return }
+      let start = unsafe pipe.pointee.start
+      let bytes = unsafe RawSpan(_unsafeStart: buffer + start, byteCount: pipe.pointee.end - start)
+      output.removeAll()
+      let consumed = unsafe slot.pointee.session.receive(
+        bytes, from: side, descriptors: pipe.pointee.descriptors.count, policy: policy, at: now, into: &output)
+      unsafe account(slot, bytes, side, policy)
+      // What follows may pump another connection, with the same output.
+      let (wait, close, requests, claimedUID) = (output.wait, output.close, output.requests, output.claimedUID)
+      unsafe pipe.pointee.wait = wait
+      if output.actionCount > 0 { unsafe carryOut(slot, to: side.other, pipe, from: start) }
+      unsafe pipe.pointee.start = start + consumed
+      unsafe releaseBuffer(of: pipe)
+      if let close {
+        unsafe end(slot, close)
+        return
+      }
+      if !requests.isEmpty { unsafe fulfil(slot, requests) }
+      switch wait {
+      case .identity: unsafe identify(slot, claimedUID)
+      case .room: break
+      case .bytes, .bus, .ownOutput, .serial: return
+      }
+    }
+  }
+
+  @inline(__always)
+  private func account(_ slot: UnsafeMutablePointer<Connection>, _ bytes: RawSpan, _ side: Side, _ policy: Policy) {
+    unsafe slot.pointee.counters.allowed &+= output.allowed
+    unsafe slot.pointee.counters.denied &+= output.denied
+    for i in 0..<output.decisionCount {
+      unsafe log.decision(output.decision(i), bytes, side, policy, slot, gates[slot.pointee.gate].options.label)
+    }
+  }
+
+  /// Gives the buffer back when there is nothing in it.
+  @inline(__always)
+  func releaseBuffer(of pipe: UnsafeMutablePointer<Pipe>) {
+    if unsafe pipe.pointee.start != pipe.pointee.end || pipe.pointee.hasUnsent { return }
+    if let buffer = unsafe pipe.pointee.buffer { unsafe pool.give(buffer) }
+    unsafe pipe.pointee.buffer = nil
+    unsafe pipe.pointee.start = 0
+    unsafe pipe.pointee.end = 0
+  }
+}

@@ -1,0 +1,139 @@
+// After anything happened to a connection: what became possible is done, then the kernel is asked about what the connection now waits for.
+
+import CLinux
+import GateSession
+import Glibc
+
+extension Server {
+  /// Brings a connection to rest.
+  func settle(_ slot: UnsafeMutablePointer<Connection>) {
+    // Each round sends own output, which makes room for answers to bytes that were read already: at most one buffer's worth.
+    while unsafe isLive(slot) {
+      let flushedClient = unsafe flushOwnOutput(slot, to: .client)
+      let flushedBus = unsafe flushOwnOutput(slot, to: .bus)
+      let resumedClient = unsafe resume(slot, .client)
+      let resumedBus = unsafe resume(slot, .bus)
+      if !(flushedClient || flushedBus || resumedClient || resumedBus) { break }
+    }
+    if unsafe !isLive(slot) { return }
+    if unsafe slot.pointee.isUnauthenticated && !slot.pointee.session.isAuthenticating { unsafe forgetUnauthenticated(slot) }
+    if unsafe slot.pointee.ending != .none {
+      unsafe continueEnding(slot)
+      if unsafe !isLive(slot) { return }
+    }
+    unsafe slot.pointee.session.countPartialWaits(
+      receiverIsBusy: (client: slot.pointee.pipe(from: .bus).pointee.hasUnsent, bus: slot.pointee.pipe(from: .client).pointee.hasUnsent),
+      at: now)
+    unsafe watch(slot, .client)
+    unsafe watch(slot, .bus)
+    unsafe noteDeadline(slot)
+  }
+
+  /// Offers bytes again that the session would not take before, if what it waited for has come.
+  private func resume(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) -> Bool {
+    let pipe = unsafe slot.pointee.pipe(from: side)
+    if unsafe pipe.pointee.hasUnsent { return false }
+    switch unsafe pipe.pointee.wait {
+    case .bytes, .bus, .identity, .serial: return false
+    case .ownOutput(let receiver):
+      if unsafe !slot.pointee.session.hasRoomForAnswers(to: receiver) { return false }
+    case .room: break
+    }
+    unsafe pipe.pointee.wait = .bytes
+    if unsafe !pipe.pointee.hasUnconsumed { return false }
+    unsafe pump(slot, from: side)
+    return true
+  }
+
+  /// Asks the kernel about what the connection waits for at one of its sockets, if that has changed.
+  @inline(__always)
+  private func watch(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) {
+    let socket = unsafe slot.pointee.socket(side)
+    if socket.fd < 0 { return }
+    let wanted = unsafe interest(slot, side)
+    if socket.interest == wanted { return }
+    unsafe change(slot, side, socket, to: wanted)
+  }
+
+  @inline(__always)
+  private func interest(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) -> UInt32 {
+    let from = unsafe slot.pointee.pipe(from: side)
+    let to = unsafe slot.pointee.pipe(from: side.other)
+    var events: UInt32 = 0
+    if unsafe from.pointee.wantsBytes || discards(slot, from: side) { events |= EPOLLIN.rawValue }
+    if unsafe to.pointee.hasUnsent {
+      if unsafe !to.pointee.waitsForDescriptors { events |= EPOLLOUT.rawValue }
+    } else if unsafe slot.pointee.session.ownOutputCount(to: side) > 0 && slot.pointee.session.isAtMessageBoundary(to: side) {
+      events |= EPOLLOUT.rawValue
+    }
+    return events
+  }
+
+  private func change(_ slot: UnsafeMutablePointer<Connection>, _ side: Side, _ old: Connection.Socket, to events: UInt32) {
+    var socket = old
+    if socket.isHungUp && events & EPOLLIN.rawValue == 0 { return }  // it would say so for ever
+    let tag = unsafe Tag.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: side)
+    let operation = socket.interest == nil ? EPOLL_CTL_ADD : EPOLL_CTL_MOD
+    let result = clinux_epoll_control(epoll, operation, socket.fd, events, tag.bits)
+    if result < 0 {
+      unsafe log.failure(slot, "\(SystemError("cannot watch a connection", result))")
+      unsafe closeNow(slot)
+      return
+    }
+    socket.interest = events
+    unsafe slot.pointee.setSocket(side, socket)
+  }
+
+  // MARK: Deadlines
+
+  /// How often a receiver that has not taken its descriptors is looked at, in milliseconds: the kernel has no event for it.
+  private static let descriptorPoll: UInt64 = 5
+
+  func noteDeadline(_ slot: UnsafeMutablePointer<Connection>) {
+    if let deadline = unsafe deadline(of: slot), nextDeadline.map({ deadline < $0 }) ?? true { nextDeadline = deadline }
+  }
+
+  private func deadline(of slot: UnsafeMutablePointer<Connection>) -> Instant? {
+    var earliest = unsafe slot.pointee.session.deadline
+    if let drain = unsafe slot.pointee.drainDeadline, earliest.map({ drain < $0 }) ?? true { earliest = drain }
+    if unsafe slot.pointee.pipe(from: .client).pointee.waitsForDescriptors
+      || slot.pointee.pipe(from: .bus).pointee.waitsForDescriptors
+    {
+      let poll = now.advanced(byMilliseconds: Self.descriptorPoll)
+      if earliest.map({ poll < $0 }) ?? true { earliest = poll }
+    }
+    return earliest
+  }
+
+  /// For epoll_wait: milliseconds until something is due, −1 for ever.
+  func timeout() -> Int32 {
+    var earliest = nextDeadline
+    if let retryAt, earliest.map({ retryAt < $0 }) ?? true { earliest = retryAt }
+    if log.hasUnwritten {
+      let poll = now.advanced(byMilliseconds: 100)
+      if earliest.map({ poll < $0 }) ?? true { earliest = poll }
+    }
+    guard let earliest else { return -1 }
+    return earliest <= now ? 0 : Int32(clamping: earliest.milliseconds - now.milliseconds)
+  }
+
+  /// Ends what has taken too long. All connections are looked at, but only when the earliest deadline has passed.
+  func expireDeadlines() {
+    retry()
+    guard let due = nextDeadline, now >= due else { return }
+    nextDeadline = nil
+    for case let slot? in unsafe slots {
+      if let reason = unsafe slot.pointee.session.expire(at: now) {
+        unsafe end(slot, reason)
+      } else if let drain = unsafe slot.pointee.drainDeadline, now >= drain {
+        unsafe end(slot, .drainTimeout)
+      } else {
+        for side in [Side.client, .bus] where unsafe slot.pointee.pipe(from: side.other).pointee.waitsForDescriptors {
+          unsafe sendUnsent(slot, to: side)
+          unsafe settle(slot)
+        }
+      }
+      if unsafe isLive(slot) { unsafe noteDeadline(slot) }
+    }
+  }
+}

@@ -1,0 +1,150 @@
+// The event loop: one thread, one epoll set, any number of gates. This file is the table of contents; what happens to a
+// connection stands in Server+*.swift.
+//
+// How epoll is used. Every socket is registered level-triggered under a tag (Tag.swift): an event says "there is something", again
+// and again until it was dealt with, so that one read of at most one buffer per wake-up is enough and no connection can keep the
+// loop to itself. A socket's interest changes only when its pipe blocks or unblocks. A peer that hung up is reported whether one
+// asks or not; a socket that is not being read then leaves the set, or the loop would spin.
+
+import CLinux
+import GatePolicy
+import GateSession
+import Glibc
+
+/// Runs gates. Everything happens on the thread that calls ``run()``.
+public final class Server {
+  let epoll: Int32
+  var gates: [Gate] = []
+  /// Connections by index; nil where there is none.
+  var slots: [UnsafeMutablePointer<Connection>?] = []
+  var freeSlots: [Int] = []
+  /// Connections that ended during this wake-up: their memory goes when all events are dealt with.
+  var ended: [UnsafeMutablePointer<Connection>] = []
+  var nextGeneration: UInt32 = 1
+  var nextNumber: UInt64 = 1
+  var pool = BufferPool()
+  var output = Output()
+  /// iovec and descriptors of the send in progress.
+  var batch = SendBatch()
+  /// Room for what one recvmsg may bring.
+  let received = UnsafeMutablePointer<Int32>.allocate(capacity: Limits.kernelDescriptorsMax)
+  var now = Instant(milliseconds: clinux_milliseconds())
+  /// When something has to be looked at even if nothing happens.
+  var nextDeadline: Instant?
+  /// When accepting or connecting that failed for lack of something is tried again.
+  var retryAt: Instant?
+  let log: Log
+  var signals: Int32 = -1
+  var input: StandardInput?
+  var isStopping = false
+  /// Called on a signal that the loop does not handle itself.
+  var onSignal: (Server, Int32) -> Void = { _, _ in }
+
+  /// A server without gates. Throws if the kernel has no epoll descriptor for it.
+  public init(log: Log) throws(SystemError) {
+    let fd = clinux_epoll_create()
+    if fd < 0 { throw SystemError("cannot make an epoll descriptor", fd) }
+    epoll = fd
+    self.log = log
+  }
+
+  deinit {
+    for case let slot? in unsafe slots { unsafe release(slot) }
+    for gate in gates { gate.listener.close() }
+    unsafe received.deallocate()
+    closeDescriptor(signals)
+    closeDescriptor(epoll)
+  }
+
+  /// Adds a gate, which accepts from then on.
+  ///
+  /// - Returns: Its number, for ``setPolicy(_:ofGate:)``.
+  @discardableResult
+  public func addGate(_ options: GateOptions) throws(ListenFailure) -> Int {
+    let gate = try Gate(options)
+    let result = clinux_epoll_control(
+      epoll, EPOLL_CTL_ADD, gate.listener.fd, EPOLLIN.rawValue, Tag.listener(gate: gates.count).bits)
+    if result < 0 {
+      gate.listener.close()
+      throw .system(SystemError("cannot watch \(options.path)", result))
+    }
+    gates.append(gate)
+    return gates.count - 1
+  }
+
+  /// The policy in force at a gate.
+  public func policy(ofGate gate: Int) -> Policy { gates[gate].policy }
+
+  /// Puts another policy in force, for every live connection too, from its next message on.
+  public func setPolicy(_ policy: Policy, ofGate gate: Int) {
+    gates[gate].policy = policy
+    for case let slot? in unsafe slots where unsafe slot.pointee.gate == gate {
+      if let reason = unsafe slot.pointee.session.policyChanged(to: policy) { unsafe end(slot, reason) }
+    }
+    releaseEnded()
+  }
+
+  /// Handles these signals in the loop; SIGTERM and SIGINT stop it, others go to `handler`. They are blocked for the process.
+  public func handleSignals(_ numbers: [Int32], _ handler: @escaping (Server, Int32) -> Void = { _, _ in }) throws(SystemError) {
+    let fd = unsafe numbers.withUnsafeBufferPointer { unsafe clinux_signals($0.baseAddress!, Int32($0.count)) }
+    if fd < 0 { throw SystemError("cannot handle signals", fd) }
+    signals = fd
+    onSignal = handler
+    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, Tag.signals.bits)
+    if result < 0 { throw SystemError("cannot watch signals", result) }
+  }
+
+  /// Asks the loop to end after the events at hand.
+  public func stop() { isStopping = true }
+
+  /// Serves until ``stop()``.
+  public func run() throws(SystemError) {
+    let capacity: Int32 = 64
+    let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Int(capacity))
+    unsafe events.initialize(repeating: epoll_event(), count: Int(capacity))
+    defer { unsafe events.deallocate() }
+    while !isStopping {
+      log.flush()
+      let count = unsafe clinux_epoll_wait(epoll, events, capacity, timeout())
+      now = Instant(milliseconds: clinux_milliseconds())
+      if count < 0 && -count != EINTR { throw SystemError("cannot wait for events", count) }
+      for i in 0..<max(0, Int(count)) {
+        unsafe handle(Tag(bits: clinux_epoll_tag(events + i)), events[i].events)
+      }
+      expireDeadlines()
+      releaseEnded()
+    }
+    log.flush()
+  }
+
+  private func handle(_ tag: Tag, _ events: UInt32) {
+    switch tag {
+    case .connection(let index, let generation, let side):
+      guard let slot = unsafe connection(index, generation) else { return }
+      unsafe handle(slot, side, events)
+    case .listener(let gate):
+      accept(gate: gate)
+    case .signals:
+      handleSignals()
+    case .standardInput:
+      readInput()
+    }
+  }
+
+  /// The connection that a tag means, if it is still there.
+  func connection(_ index: Int, _ generation: UInt32) -> UnsafeMutablePointer<Connection>? {
+    guard index < unsafe slots.count, let slot = unsafe slots[index] else { return nil }
+    return unsafe slot.pointee.generation == generation ? slot : nil
+  }
+
+  private func handleSignals() {
+    while true {
+      let number = clinux_next_signal(signals)
+      switch number {
+      case 0: return
+      case SIGTERM, SIGINT: stop()
+      default: onSignal(self, number)
+      }
+    }
+  }
+}

@@ -1,0 +1,34 @@
+// What epoll hands back with an event: which thing it is about. Connections carry a generation, so that an event that was queued
+// for one that has gone meanwhile is not taken for its successor's.
+
+import GateSession
+
+/// The meaning of an epoll event's 64 bits.
+enum Tag: Equatable {
+  case listener(gate: Int)
+  case connection(index: Int, generation: UInt32, side: Side)
+  case signals
+  case standardInput
+
+  /// Two bits of kind, 30 of index, 32 of generation.
+  var bits: UInt64 {
+    switch self {
+    case .listener(let gate): UInt64(gate) << 2
+    case .connection(let index, let generation, let side):
+      (side == .client ? 1 : 2) | UInt64(index) << 2 | UInt64(generation) << 32
+    case .signals: 3
+    case .standardInput: 7
+    }
+  }
+
+  init(bits: UInt64) {
+    let index = Int(bits >> 2 & 0x3FFF_FFFF)
+    let generation = UInt32(truncatingIfNeeded: bits >> 32)
+    switch bits & 3 {
+    case 0: self = .listener(gate: index)
+    case 1: self = .connection(index: index, generation: generation, side: .client)
+    case 2: self = .connection(index: index, generation: generation, side: .bus)
+    default: self = index == 0 ? .signals : .standardInput
+    }
+  }
+}

@@ -1,0 +1,43 @@
+// Why a session ends: the peer's fault, a limit, or an ordinary end. A value, never thrown.
+
+import DBusWire
+
+/// Why a connection is closed.
+public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
+  /// A peer closed its end.
+  case endOfStream(Side)
+  /// A peer sent what is no D-Bus message.
+  case malformed(Side, WireError)
+  /// Descriptors that came with a message do not match its UNIX_FDS.
+  case descriptorMismatch(Side)
+  /// A peer failed to authenticate, or spoke nonsense doing it.
+  case handshake(Side, HandshakeFailure)
+  /// BEGIN did not come within `auth-timeout`.
+  case authTimeout
+  /// Hello was not answered within `hello-timeout`.
+  case helloTimeout
+  /// An unfinished message kept the gate's own messages waiting for `partial-message-timeout`.
+  case partialMessageTimeout(Side)
+  /// What a closed peer had sent could not be delivered within `drain-timeout`.
+  case drainTimeout
+  /// The bus is another one than the client was told (it was restarted), or agrees to other things.
+  case busChanged
+  /// A reload took away the rule that had made the connection a monitor.
+  case monitorRevoked
+
+  /// A sentence for the log.
+  public var description: String {
+    switch self {
+    case .endOfStream(let side): "\(side) closed its end"
+    case .malformed(let side, let error): "\(side) sent a malformed message: \(error)"
+    case .descriptorMismatch(let side): "\(side) sent file descriptors that do not match UNIX_FDS"
+    case .handshake(let side, let failure): "handshake with the \(side) failed: \(failure)"
+    case .authTimeout: "the client did not authenticate within auth-timeout"
+    case .helloTimeout: "no Hello was answered within hello-timeout"
+    case .partialMessageTimeout(let side): "the \(side) left a message unfinished for partial-message-timeout"
+    case .drainTimeout: "what a closed peer had sent could not be delivered within drain-timeout"
+    case .busChanged: "the bus is not the one that the client was told of: it was restarted"
+    case .monitorRevoked: "the rule that allowed BecomeMonitor was taken away"
+    }
+  }
+}

@@ -1,0 +1,94 @@
+// Bytes that the gate itself says to one peer (handshake lines, error replies, its own Hello), in order, bounded. They leave only
+// between two messages of the stream they join.
+
+import DBusWire
+
+/// A bounded queue of bytes. Holds no memory while it is empty.
+public struct OwnOutput: ~Copyable {
+  private var storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  private var head = 0
+  private var tail = 0
+  private let limit: Int
+  /// Bytes at the front that already have their place among other output and must leave there.
+  private var committed = 0
+
+  /// Memory asked for at first; it doubles up to the limit.
+  private static let firstBytes = 4096
+
+  init(limit: Int) { self.limit = max(limit, 2 * Answer.byteCountMax) }
+
+  deinit { unsafe storage.deallocate() }
+
+  /// Bytes that wait.
+  public var count: Int { tail - head }
+  /// Whether nothing waits.
+  public var isEmpty: Bool { tail == head }
+  /// Whether another answer, of whatever length an answer may have, still fits.
+  var hasRoom: Bool { tail - head + Answer.byteCountMax <= limit }
+  /// Bytes that have no place among other output yet.
+  public var uncommittedCount: Int { tail - head - committed }
+
+  /// Gives all waiting bytes their place; returns how many had none.
+  mutating func commit() -> Int {
+    let n = uncommittedCount
+    committed += n
+    return n
+  }
+
+  /// Calls `body` with the waiting bytes, the oldest first.
+  public func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+    unsafe body(UnsafeRawBufferPointer(rebasing: storage[head..<tail]))
+  }
+
+  /// Forgets the first `n` bytes: they have left.
+  public mutating func removeFirst(_ n: Int) {
+    precondition(n <= count, "more bytes left than there were")
+    head += n
+    committed = max(0, committed - n)
+    if head == tail {
+      head = 0
+      tail = 0
+      if storage.count > Self.firstBytes { release() }
+    }
+  }
+
+  /// Drops everything: nobody will read it.
+  public mutating func removeAll() {
+    head = 0
+    tail = 0
+    committed = 0
+    release()
+  }
+
+  mutating func append(_ bytes: RawSpan) {
+    let n = bytes.byteCount
+    reserve(n)
+    unsafe bytes.withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(rebasing: storage[tail..<tail + n]).copyMemory(from: $0) }
+    tail += n
+  }
+
+  /// Lets `body` write up to `capacity` bytes at the end; it returns how many it wrote.
+  mutating func append(capacity: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int) {
+    reserve(capacity)
+    let n = unsafe body(UnsafeMutableRawBufferPointer(rebasing: storage[tail..<tail + capacity]))
+    precondition(n <= capacity, "wrote past the room that was asked for")
+    tail += n
+  }
+
+  private mutating func reserve(_ n: Int) {
+    if tail + n <= storage.count { return }
+    var size = max(storage.count, Self.firstBytes)
+    while size < count + n { size *= 2 }
+    let bigger = unsafe UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
+    unsafe bigger.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[head..<tail]))
+    unsafe storage.deallocate()
+    unsafe storage = bigger
+    tail -= head
+    head = 0
+  }
+
+  private mutating func release() {
+    unsafe storage.deallocate()
+    unsafe storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  }
+}

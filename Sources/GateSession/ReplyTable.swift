@@ -1,0 +1,123 @@
+// Which outgoing calls still wait for their answer. Open addressing under a secret seed, so that inserting, finding and
+// removing take constant time whatever serials a client picks; no memory until the first call, none per call after.
+
+/// What the gate has to do, besides forwarding it, when the answer to a call comes in.
+enum CallPurpose: UInt8, BitwiseCopyable {
+  case call
+  /// The client's Hello: its answer tells the unique name.
+  case hello
+  /// A Hello that the gate said: its answer stays here.
+  case ownHello
+  /// AddMatch: if it fails, the rule was not added. `detail` is the rule's hash.
+  case addMatch
+  /// RequestName: if it fails, the name is not held. `detail` is the name's hash.
+  case requestName
+  /// BecomeMonitor: if it succeeds, everything passes.
+  case becomeMonitor
+}
+
+/// Who may answer a call.
+enum Answerer: UInt8, BitwiseCopyable {
+  /// Whoever owns the well-known name that was called.
+  case anyone
+  /// The unique name whose hash is `detail`.
+  case uniqueName
+  /// The driver only.
+  case driver
+}
+
+/// An outgoing call without an answer yet.
+struct PendingCall: BitwiseCopyable {
+  var serial: UInt32
+  var purpose: CallPurpose
+  var answerer: Answerer
+  /// A hash: of the unique name that was called, or what ``CallPurpose`` says.
+  var detail: UInt64
+}
+
+/// Outgoing calls by serial. An entry is good for one answer.
+struct ReplyTable: ~Copyable {
+  enum Insertion { case done, full, serialInUse }
+
+  private var slots: [PendingCall] = []  // serial 0 marks a free slot: no message has it
+  private var mask = 0
+  private(set) var count = 0
+  private let limit: Int
+  private let seed: SeededHash
+
+  private static var free: PendingCall { PendingCall(serial: 0, purpose: .call, answerer: .anyone, detail: 0) }
+  /// Tables of more slots than this give their memory back when the last call is answered.
+  private static let keptSlots = 1024
+
+  init(limit: Int, seed: SeededHash) {
+    self.limit = limit
+    self.seed = seed
+  }
+
+  private func home(_ serial: UInt32) -> Int { Int(truncatingIfNeeded: seed.hash(UInt64(serial))) & mask }
+
+  func contains(_ serial: UInt32) -> Bool { index(of: serial) != nil }
+
+  private func index(of serial: UInt32) -> Int? {
+    if count == 0 { return nil }
+    var at = home(serial)
+    while slots[at].serial != 0 {
+      if slots[at].serial == serial { return at }
+      at = (at &+ 1) & mask
+    }
+    return nil
+  }
+
+  /// The call that an answer with this REPLY_SERIAL would be for.
+  func find(_ serial: UInt32) -> PendingCall? {
+    guard let at = index(of: serial) else { return nil }
+    return slots[at]
+  }
+
+  mutating func insert(_ call: PendingCall) -> Insertion {
+    precondition(call.serial != 0, "serial 0 is no serial")
+    if count >= limit { return contains(call.serial) ? .serialInUse : .full }
+    if 2 &* (count &+ 1) > slots.count { grow() }
+    var at = home(call.serial)
+    while slots[at].serial != 0 {
+      if slots[at].serial == call.serial { return .serialInUse }
+      at = (at &+ 1) & mask
+    }
+    slots[at] = call
+    count &+= 1
+    return .done
+  }
+
+  /// Removes the call with this serial, which must be there, moving back those that had made way for it.
+  mutating func remove(_ serial: UInt32) {
+    guard var hole = index(of: serial) else { preconditionFailure("removed a call that is not pending") }
+    var at = hole
+    while true {
+      at = (at &+ 1) & mask
+      let call = slots[at]
+      if call.serial == 0 { break }
+      let distance = (at &- home(call.serial)) & mask
+      if distance >= (at &- hole) & mask {
+        slots[hole] = call
+        hole = at
+      }
+    }
+    slots[hole] = Self.free
+    count &-= 1
+    if count == 0 && slots.count > Self.keptSlots {
+      slots = []
+      mask = 0
+    }
+  }
+
+  private mutating func grow() {
+    let old = slots
+    slots = Array(repeating: Self.free, count: max(16, old.count * 2))
+    mask = slots.count - 1
+    for call in old where call.serial != 0 {
+      var at = home(call.serial)
+      while slots[at].serial != 0 { at = (at &+ 1) & mask }
+      slots[at] = call
+    }
+  }
+}

@@ -1,0 +1,155 @@
+// Calls to org.freedesktop.DBus itself: what opens them stands in the driver's table, what their arguments are held to stands here.
+
+import DBusWire
+import GatePolicy
+
+extension Session {
+  /// Decides on a call or signal that is addressed to the driver. Nil: the body is needed to decide.
+  mutating func judgeDriverCall(
+    _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ policy: Policy, _ output: inout Output
+  ) -> Verdict? {
+    let interface = message.bytes(in: header.interface)
+    let member = message.bytes(in: header.member)
+    let path = message.bytes(in: header.path)
+    let fds = Int(header.unixFDs)
+    let method = header.frame.type == .methodCall ? Driver.method(interface: interface, member: member) : nil
+
+    let isHello = method.map { $0.inspection == .hello } ?? false
+    if !isHello {
+      let denial = policy.matchDeny(
+        direction: .outgoing, isSignal: header.frame.type == .signal, interface: interface, path: path, member: member, descriptors: fds)
+      if denial.outcome == .deny { return Verdict(.deny, .rule, rule: denial.rule, log: denial.log) }
+    }
+    guard let method else {
+      // Unknown to us: only a rule that names it literally opens it, and none can name what has no interface.
+      let match = policy.matchLiteral(
+        direction: .outgoing, isSignal: header.frame.type == .signal, interface: interface, path: path, member: member, descriptors: fds)
+      if match.outcome != .allow || interface.byteCount == 0 { return Verdict(.deny, .driverClosed) }
+      return allowDriverCall(header, .call, detail: 0, Verdict(.allow, .rule, rule: match.rule, log: match.log))
+    }
+    let opening = open(method, path: path, descriptors: fds, policy: policy)
+    if opening.action != .allow { return opening }
+    return inspect(method, opening, message, header, isComplete, &output)
+  }
+
+  private func open(_ method: DriverMethod, path: RawSpan, descriptors: Int, policy: Policy) -> Verdict {
+    if method.access == .always { return Verdict(.allow, .driver) }
+    let ownsFreely = method.inspection == .requestName || method.inspection == .releaseName
+    if settings.opensNames && ownsFreely { return Verdict(.allow, .driver) }
+    // Whether or not the call named the interface, it is judged as if it had: the buses look methods up by member.
+    let match = withBytes(of: method.interface) { interface in
+      withBytes(of: method.member) { member in
+        method.access == .rule
+          ? policy.match(
+            direction: .outgoing, isSignal: false, interface: interface, path: path, member: member, descriptors: descriptors)
+          : policy.matchLiteral(
+            direction: .outgoing, isSignal: false, interface: interface, path: path, member: member, descriptors: descriptors)
+      }
+    }
+    if match.outcome == .allow { return Verdict(.allow, .rule, rule: match.rule, log: match.log) }
+    if method.inspection == .startService { return Verdict(.deny, .serviceUnknown) }
+    return Verdict(.deny, method.access == .rule ? .noRule : .driverClosed)
+  }
+
+  /// Whether a rule opens `method` on `path`.
+  func isOpenByRule(_ method: DriverMethod, path: StaticString, policy: Policy) -> Bool {
+    withBytes(of: path) { open(method, path: $0, descriptors: 0, policy: policy).action == .allow }
+  }
+
+  private mutating func inspect(
+    _ method: DriverMethod, _ verdict: Verdict, _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ output: inout Output
+  ) -> Verdict? {
+    switch method.inspection {
+    case .none, .startService:
+      return allowDriverCall(header, .call, detail: 0, verdict)
+    case .becomeMonitor:
+      return allowDriverCall(header, .becomeMonitor, detail: 0, verdict)
+    case .hello:
+      if settings.saysHello && helloPhase == .answered && !uniqueName.isEmpty {
+        repeatHelloAnswer(header)
+        return Verdict(.drop, .ownHello)
+      }
+      if helloPhase == .unsaid { helloPhase = .asked }
+      return allowDriverCall(header, .hello, detail: 0, verdict)
+    case .addMatch, .removeMatch, .requestName, .releaseName:
+      if !isComplete {
+        if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.deny, .inspectTooLong) }
+        return nil
+      }
+      return inspectArgument(method, verdict, message, header)
+    }
+  }
+
+  private mutating func inspectArgument(
+    _ method: DriverMethod, _ verdict: Verdict, _ message: RawSpan, _ header: MessageHeader
+  ) -> Verdict {
+    let body = message.extracting(header.frame.headerByteCount..<header.frame.messageByteCount)
+    let argument: RawSpan
+    do throws(WireError) {
+      let place = try MessageArguments.leadingString(
+        in: body, byteOrder: header.frame.byteOrder, signature: message.bytes(in: header.signature),
+        expected: method.inspection == .requestName ? "su" : "s")
+      argument = body.extracting(Int(place.offset)..<Int(place.offset) + Int(place.count))
+    } catch {
+      return Verdict(.deny, .driverArguments)
+    }
+    switch method.inspection {
+    case .addMatch, .removeMatch: return inspectMatchRule(method, verdict, argument, header)
+    case .requestName, .releaseName: return inspectName(method, verdict, argument, header)
+    case .none, .hello, .startService, .becomeMonitor: preconditionFailure("a method without an argument was inspected")
+    }
+  }
+
+  private mutating func inspectMatchRule(
+    _ method: DriverMethod, _ verdict: Verdict, _ text: RawSpan, _ header: MessageHeader
+  ) -> Verdict {
+    let rule: MatchRule
+    do throws(MatchRuleError) { rule = try MatchRule(parsing: text) } catch { return Verdict(.deny, .matchRuleInvalid) }
+    if rule.asksToEavesdrop { return Verdict(.deny, .eavesdrop) }
+    let hash = settings.seed.hash(rule.canonicalText.span.bytes)
+    if method.inspection == .addMatch {
+      if matchCount >= settings.limits.matchesMax { return Verdict(.deny, .matches) }
+      let allowed = allowDriverCall(header, .addMatch, detail: hash, verdict)
+      if allowed.action == .allow {
+        matches[hash, default: 0] += 1
+        matchCount += 1
+      }
+      return allowed
+    }
+    if matches[hash] == nil { return Verdict(.deny, .matchRuleNotFound) }
+    let allowed = allowDriverCall(header, .call, detail: 0, verdict)
+    if allowed.action == .allow { forgetMatch(hash) }
+    return allowed
+  }
+
+  /// A match rule of the client's is gone: it was removed, or the bus refused it.
+  mutating func forgetMatch(_ hash: UInt64) {
+    guard let times = matches[hash] else { return }
+    matches[hash] = times > 1 ? times - 1 : nil
+    matchCount -= 1
+  }
+
+  private mutating func inspectName(
+    _ method: DriverMethod, _ verdict: Verdict, _ name: RawSpan, _ header: MessageHeader
+  ) -> Verdict {
+    let hash = settings.seed.hash(name)
+    if method.inspection == .releaseName {
+      let allowed = allowDriverCall(header, .call, detail: 0, verdict)
+      if allowed.action == .allow { requestedNames.remove(hash) }
+      return allowed
+    }
+    if !requestedNames.contains(hash) && requestedNames.count >= settings.limits.namesMax { return Verdict(.deny, .names) }
+    let isNew = !requestedNames.contains(hash)
+    let allowed = allowDriverCall(header, isNew ? .requestName : .call, detail: hash, verdict)
+    if allowed.action == .allow { requestedNames.insert(hash) }
+    return allowed
+  }
+
+  private mutating func allowDriverCall(
+    _ header: MessageHeader, _ purpose: CallPurpose, detail: UInt64, _ verdict: Verdict
+  ) -> Verdict {
+    if header.frame.type != .methodCall || header.frame.flags.contains(.noReplyExpected) { return verdict }
+    let call = PendingCall(serial: header.frame.serial, purpose: purpose, answerer: .driver, detail: detail)
+    return expect(call) ?? verdict
+  }
+}

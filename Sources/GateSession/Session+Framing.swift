@@ -1,0 +1,178 @@
+// The way of a byte: where one message ends and the next begins, and what becomes of each. Bodies stream through: "n more bytes
+// of this message are forwarded (or skipped)" is all that is remembered of them.
+
+import DBusWire
+import GatePolicy
+
+extension Session {
+  /// Deals with `bytes` from `start` on, which come from `side` and stand where the last call left off.
+  mutating func frame(
+    _ bytes: RawSpan, from start: Int, side: Side, descriptors: Int, policy: Policy, into output: inout Output
+  ) -> Int {
+    var stream = side == .client ? fromClient : fromBus
+    var header = MessageHeader()
+    var at = start
+    var waiting = descriptors
+    let end = bytes.byteCount
+    while output.close == nil {
+      if stream.remaining > 0 {
+        if at == end { break }
+        if !output.hasRoom {
+          output.wait = .room
+          break
+        }
+        passOn(&stream, &at, end, &waiting, side, &output)
+        continue
+      }
+      if at == end { break }
+      if !output.hasRoom {
+        output.wait = .room
+        break
+      }
+      takeOwnOutput(goingWith: side, &output)
+      if !hasRoomForAnswers(to: side) {
+        output.wait = .ownOutput(side)
+        break
+      }
+      let message = bytes.extracting(at..<end)
+      guard let frame = readHeader(message, &header, side, &output) else { break }
+      guard let verdict = decide(message, header, frame, side, waiting, policy, &output) else { break }
+      let taken = min(message.byteCount, frame.messageByteCount)
+      let claimed = Int(header.unixFDs)
+      if verdict.action == .allow {
+        output.forward(at, taken, descriptors: claimed)
+        output.allowed &+= 1
+        waiting &-= claimed
+        stream.passes = true
+      } else {
+        let dropped = descriptorsToDrop(verdict, claimed, waiting, messageEndsHere: frame.messageByteCount < message.byteCount)
+        output.skip(at, taken, descriptors: dropped)
+        output.denied &+= 1
+        waiting &-= dropped
+        stream.passes = false
+        stream.owedDescriptors = verdict.reason == .headerTooLong ? -1 : claimed &- dropped
+        if verdict.action == .deny { answer(verdict, header, message, side, policy) }
+      }
+      if isLogged(verdict) { output.record(verdict, at: at) }
+      stream.remaining = frame.messageByteCount &- taken
+      at &+= taken
+    }
+    // At the end of what was read there is no message left that a descriptor could belong to.
+    if at == end && waiting > 0 && output.close == nil { output.close = .descriptorMismatch(side) }
+    if side == .client { fromClient = stream } else { fromBus = stream }
+    return at
+  }
+
+  /// More bytes of a message that was decided on.
+  private func passOn(
+    _ stream: inout Stream, _ at: inout Int, _ end: Int, _ waiting: inout Int, _ side: Side, _ output: inout Output
+  ) {
+    let taken = min(stream.remaining, end - at)
+    if stream.passes {
+      output.forward(at, taken, descriptors: 0)
+    } else {
+      var dropped = 0
+      if stream.owedDescriptors > 0 {
+        dropped = min(stream.owedDescriptors, waiting)
+        stream.owedDescriptors -= dropped
+      } else if stream.owedDescriptors < 0 && at + taken == end {
+        dropped = waiting
+      }
+      output.skip(at, taken, descriptors: dropped)
+      waiting -= dropped
+      if taken == stream.remaining && stream.owedDescriptors > 0 { output.close = .descriptorMismatch(side) }
+    }
+    stream.remaining -= taken
+    at += taken
+  }
+
+  /// Between two messages is where the gate's own output to their receiver may go.
+  @inline(__always)
+  private mutating func takeOwnOutput(goingWith side: Side, _ output: inout Output) {
+    switch side {
+    case .client: if ownToBus.uncommittedCount > 0 { output.own(ownToBus.commit()) }
+    case .bus: if ownToClient.uncommittedCount > 0 { output.own(ownToClient.commit()) }
+    }
+  }
+
+  /// Reads the header at the front of `message`. Nil: there is not all of it yet, or it is malformed and the output says so.
+  @inline(__always)
+  private func readHeader(
+    _ message: RawSpan, _ header: inout MessageHeader, _ side: Side, _ output: inout Output
+  ) -> MessageFrame? {
+    if message.byteCount < MessageFrame.byteCount { return nil }
+    do throws(WireError) {
+      let frame = try MessageFrame(message)
+      if frame.headerByteCount > settings.limits.headerBytesMax {
+        header = MessageHeader(frame: frame)
+        return frame
+      }
+      if message.byteCount < frame.headerByteCount { return nil }
+      try header.read(message, frame: frame)
+      return frame
+    } catch {
+      output.close = .malformed(side, error)
+      return nil
+    }
+  }
+
+  /// How many of the descriptors at hand go with a message that is not forwarded.
+  private func descriptorsToDrop(_ verdict: Verdict, _ claimed: Int, _ waiting: Int, messageEndsHere: Bool) -> Int {
+    // Of a header that was not read nobody knows how many it has: all that came, unless they may be the next message's.
+    if verdict.reason == .headerTooLong { return messageEndsHere ? 0 : waiting }
+    return min(claimed, waiting)
+  }
+
+  /// **The** place that decides, in this order: limits, replies, driver, rules, arguments. (Shape: the header could be read.)
+  ///
+  /// Nil: more bytes are needed, or the connection must end; the output says which.
+  @inline(__always)
+  private mutating func decide(
+    _ message: RawSpan, _ header: MessageHeader, _ frame: MessageFrame, _ side: Side, _ waiting: Int, _ policy: Policy,
+    _ output: inout Output
+  ) -> Verdict? {
+    if let verdict = overLimit(header, frame) { return verdict }
+    if header.unixFDs > 0 || waiting > 0 {
+      let claimed = Int(header.unixFDs)
+      if claimed > waiting {
+        // The specification lets descriptors come with any byte of their message.
+        if message.byteCount >= frame.messageByteCount {
+          output.close = .descriptorMismatch(side)
+          return nil
+        }
+        if claimed <= settings.limits.descriptorsPerMessageMax && message.byteCount < settings.limits.inspectBytesMax { return nil }
+        return Verdict(.deny, .tooManyDescriptors)
+      }
+      if claimed > settings.limits.descriptorsPerMessageMax { return Verdict(.deny, .tooManyDescriptors) }
+      if claimed > 0 && !(side == .client ? clientTakesDescriptors : busTakesDescriptors) {
+        output.close = .descriptorMismatch(side)
+        return nil
+      }
+      if claimed > 0 && !(side == .client ? busTakesDescriptors : clientTakesDescriptors) {
+        return Verdict(.deny, .descriptorsNotNegotiated)
+      }
+    }
+    let isComplete = message.byteCount >= frame.messageByteCount
+    switch side {
+    case .client: return judgeOutgoing(message, header, isComplete: isComplete, policy, &output)
+    case .bus: return judgeIncoming(message, header, isComplete: isComplete, policy, &output)
+    }
+  }
+
+  @inline(__always)
+  private func overLimit(_ header: MessageHeader, _ frame: MessageFrame) -> Verdict? {
+    if frame.headerByteCount > settings.limits.headerBytesMax { return Verdict(.deny, .headerTooLong) }
+    if frame.messageByteCount > settings.limits.messageBytesMax { return Verdict(.deny, .messageTooLong) }
+    return nil
+  }
+
+  @inline(__always)
+  private func isLogged(_ verdict: Verdict) -> Bool {
+    if let choice = verdict.log { return choice }
+    switch settings.logging {
+    case .nothing: return false
+    case .denied: return verdict.action != .allow && verdict.reason != .ownHello
+    case .everything: return true
+    }
+  }
+}

@@ -1,0 +1,144 @@
+// The handshakes of a session: the gate is SASL server to the client and SASL client to the bus, and no byte of one ever reaches the
+// other (CVE-2018-6560).
+
+import DBusWire
+import GatePolicy
+
+extension Session {
+  mutating func receiveFromClient(
+    _ bytes: RawSpan, descriptors: Int, policy: Policy, into output: inout Output
+  ) -> Int {
+    var at = 0
+    if clientPhase == .handshake {
+      at = authenticate(bytes, into: &output)
+      if clientPhase == .handshake {
+        // Descriptors have no place in the handshake; those behind its last byte may belong to the first message.
+        if descriptors > 0 && at == bytes.byteCount { output.close = .descriptorMismatch(.client) }
+        return at
+      }
+    }
+    if busPhase != .open {
+      output.wait = .bus
+      return at
+    }
+    return frame(bytes, from: at, side: .client, descriptors: descriptors, policy: policy, into: &output)
+  }
+
+  private mutating func authenticate(_ bytes: RawSpan, into output: inout Output) -> Int {
+    var at = 0
+    var reply = HandshakeOutput()
+    while true {
+      if !ownToClient.hasRoom {
+        output.wait = .ownOutput(.client)
+        return at
+      }
+      let (consumed, step) = serverHandshake.receive(bytes.extracting(at..<bytes.byteCount), into: &reply)
+      at += consumed
+      say(&reply, to: .client)
+      switch step {
+      case .needsBytes:
+        output.wait = .bytes
+        return at
+      case .needsRoom:
+        continue
+      case .needsBus:
+        guard let bus = knownBus else {
+          requestBus(&output)
+          output.wait = .bus
+          return at
+        }
+        serverHandshake.provide(bus: bus, into: &reply)
+        say(&reply, to: .client)
+      case .needsIdentity(let uid):
+        output.claimedUID = uid
+        output.wait = .identity
+        return at
+      case .begun(let negotiatedUnixFDs):
+        clientPhase = .open
+        clientTakesDescriptors = negotiatedUnixFDs
+        requestBus(&output)
+        return at
+      case .close(let failure):
+        output.close = .handshake(.client, failure)
+        return at
+      }
+    }
+  }
+
+  private mutating func say(_ reply: inout HandshakeOutput, to side: Side) {
+    if reply.count == 0 { return }
+    switch side {
+    case .client: reply.withBytes { ownToClient.append($0) }
+    case .bus: reply.withBytes { ownToBus.append($0) }
+    }
+    reply.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func requestBus(_ output: inout Output) {
+    if busPhase != .absent { return }
+    busPhase = .requested
+    output.requests.insert(.connectBus)
+  }
+
+  /// Whether the client's claim to be ``Output/claimedUID`` is true. The client's bytes are to be offered again.
+  public mutating func identify(accepted: Bool) {
+    var reply = HandshakeOutput()
+    serverHandshake.provide(identityAccepted: accepted, into: &reply)
+    say(&reply, to: .client)
+  }
+
+  /// The connection to the bus that was requested is there: the gate's side of the handshake is now in the own output.
+  public mutating func busConnected(at now: Instant) {
+    precondition(busPhase == .requested, "connected to the bus unasked")
+    busPhase = .handshake
+    helloDeadline = now.advanced(byMilliseconds: settings.limits.helloTimeout)
+    // For the first client of a gate the bus is asked before the client has said whether it takes descriptors.
+    var handshake = ClientHandshake(
+      uid: ownUID, anonymous: false, negotiateUnixFDs: clientPhase == .handshake || clientTakesDescriptors)
+    var opening = HandshakeOutput()
+    handshake.start(into: &opening)
+    clientHandshake = handshake
+    say(&opening, to: .bus)
+  }
+
+  mutating func receiveFromBus(_ bytes: RawSpan, descriptors: Int, policy: Policy, into output: inout Output) -> Int {
+    var at = 0
+    if busPhase == .handshake {
+      guard var handshake = clientHandshake else { preconditionFailure("a handshake without a handshake") }
+      let (consumed, step) = handshake.receive(bytes)
+      at = consumed
+      clientHandshake = handshake
+      switch step {
+      case .needsBytes:
+        return at
+      case .close(let failure):
+        output.close = .handshake(.bus, failure)
+        return at
+      case .done(let identity):
+        clientHandshake = nil
+        if let reason = busIdentified(identity) {
+          output.close = reason
+          return at
+        }
+        output.requests.formUnion([.busKnown, .resumeClient])
+      }
+    }
+    if busPhase != .open {
+      if bytes.byteCount > 0 { output.close = .handshake(.bus, .spokeUnasked) }
+      return at
+    }
+    return frame(bytes, from: at, side: .bus, descriptors: descriptors, policy: policy, into: &output)
+  }
+
+  private mutating func busIdentified(_ identity: BusIdentity) -> CloseReason? {
+    if let known = knownBus {
+      if !known.hasSameGUID(as: identity) { return .busChanged }
+      if clientTakesDescriptors && !identity.unixFDs { return .busChanged }
+    } else {
+      knownBus = identity
+    }
+    busTakesDescriptors = identity.unixFDs
+    busPhase = .open
+    return nil
+  }
+}

@@ -1,0 +1,183 @@
+// What the bus may bring to the client.
+
+import DBusWire
+import GatePolicy
+
+extension Session {
+  /// Decides on a message from the bus whose shape and size are in order. Nil: the body is needed to decide.
+  @inline(__always)
+  mutating func judgeIncoming(
+    _ message: RawSpan, _ header: MessageHeader, isComplete: Bool, _ policy: Policy, _ output: inout Output
+  ) -> Verdict? {
+    if isMonitor { return Verdict(.allow, .monitor) }
+    switch header.frame.type {
+    case .methodReturn, .error:
+      return judgeIncomingReply(message, header, isComplete, &output)
+    case .signal:
+      if !isAddressedToClient(message, header) { return Verdict(.drop, .notAddressed) }
+      if message.bytes(in: header.sender).isEqual(to: Driver.name) {
+        return judgeDriverSignal(message, header, isComplete, policy, &output)
+      }
+      return judgeByRules(message, header, policy)
+    case .methodCall:
+      if header.destination.isAbsent || !isAddressedToClient(message, header) { return Verdict(.drop, .notAddressed) }
+      let verdict = judgeByRules(message, header, policy)
+      if verdict.action == .allow && !header.frame.flags.contains(.noReplyExpected) {
+        incomingCalls.insert(caller: settings.seed.hash(message.bytes(in: header.sender)), serial: header.frame.serial)
+      }
+      return verdict
+    case let unknown:
+      precondition(unknown.rawValue > MessageType.signal.rawValue, "a type that is known was not decided on")
+      return Verdict(.drop, .unknownType)
+    }
+  }
+
+  @inline(__always)
+  private func judgeByRules(_ message: RawSpan, _ header: MessageHeader, _ policy: Policy) -> Verdict {
+    let match = policy.match(
+      direction: .incoming, isSignal: header.frame.type == .signal, interface: message.bytes(in: header.interface),
+      path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
+    switch match.outcome {
+    case .none: return Verdict(.deny, .noRule)
+    case .deny: return Verdict(.deny, .rule, rule: match.rule, log: match.log)
+    case .allow: return Verdict(.allow, .rule, rule: match.rule, log: match.log)
+    }
+  }
+
+  /// Whether a message is for everybody, for the client's unique name, or for a name that it acquired.
+  @inline(__always)
+  private func isAddressedToClient(_ message: RawSpan, _ header: MessageHeader) -> Bool {
+    if header.destination.isAbsent { return true }
+    let destination = message.bytes(in: header.destination)
+    return isUniqueName(destination) || (!acquiredNames.isEmpty && acquiredNames.contains(settings.seed.hash(destination)))
+      || (uniqueName.isEmpty && message.bytes(in: header.sender).isEqual(to: Driver.name))
+  }
+
+  @inline(__always)
+  private func isUniqueName(_ name: RawSpan) -> Bool {
+    if name.byteCount != uniqueName.count || name.byteCount == 0 { return false }
+    return unsafe name.withUnsafeBytes { unsafe uniqueName.elementsEqual($0) }
+  }
+
+  // MARK: Replies
+
+  /// An answer passes once, to a call that was forwarded, from the one who was called.
+  @inline(__always)
+  private mutating func judgeIncomingReply(
+    _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ output: inout Output
+  ) -> Verdict? {
+    guard let call = outgoingCalls.find(header.replySerial) else { return Verdict(.drop, .strayReply) }
+    let sender = message.bytes(in: header.sender)
+    let mayAnswer =
+      switch call.answerer {
+      case .anyone: true
+      case .driver: sender.isEqual(to: Driver.name)
+      // That nobody has the name, or that its owner left, only the driver can say.
+      case .uniqueName:
+        settings.seed.hash(sender) == call.detail || (header.frame.type == .error && sender.isEqual(to: Driver.name))
+      }
+    if !mayAnswer { return Verdict(.drop, .strayReply) }
+    switch call.purpose {
+    case .call:
+      if !isUniqueName(message.bytes(in: header.destination)) { return Verdict(.drop, .notAddressed) }
+      outgoingCalls.remove(header.replySerial)
+      return Verdict(.allow, .reply)
+    case .hello, .ownHello, .addMatch, .requestName, .becomeMonitor:
+      return judgeDriverAnswer(call, message, header, isComplete, &output)
+    }
+  }
+
+  private mutating func judgeDriverAnswer(
+    _ call: PendingCall, _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ output: inout Output
+  ) -> Verdict? {
+    let succeeded = header.frame.type == .methodReturn
+    if call.purpose == .requestName && succeeded && !isComplete {
+      if header.frame.messageByteCount <= settings.limits.inspectBytesMax { return nil }
+      return Verdict(.drop, .inspectTooLong)
+    }
+    outgoingCalls.remove(header.replySerial)
+    switch call.purpose {
+    case .hello, .ownHello:
+      if succeeded { learnUniqueName(message.bytes(in: header.destination), &output) }
+      if call.purpose == .ownHello {
+        ownHelloSerial = 0
+        helloPhase = .answered
+        output.requests.formUnion([.resumeClient, .helloDone])
+        return Verdict(.drop, .ownHello)
+      }
+    case .addMatch:
+      if !succeeded { forgetMatch(call.detail) }
+    case .requestName:
+      if !succeeded || !holdsName(afterAnswer: message, header) { requestedNames.remove(call.detail) }
+    case .becomeMonitor:
+      isMonitor = succeeded
+    case .call:
+      preconditionFailure("an ordinary call is answered elsewhere")
+    }
+    return Verdict(.allow, .reply)
+  }
+
+  /// Whether RequestName's answer is anything but DBUS_REQUEST_NAME_REPLY_EXISTS (3): the client owns the name or waits for it.
+  private func holdsName(afterAnswer message: RawSpan, _ header: MessageHeader) -> Bool {
+    let body = message.extracting(header.frame.headerByteCount..<header.frame.messageByteCount)
+    do throws(WireError) {
+      return try MessageArguments.uint32(in: body, byteOrder: header.frame.byteOrder) != 3
+    } catch {
+      return true
+    }
+  }
+
+  private mutating func learnUniqueName(_ name: RawSpan, _ output: inout Output) {
+    if name.byteCount == 0 || name.unsafeLoad(fromByteOffset: 0, as: UInt8.self) != UInt8(ascii: ":") { return }
+    unsafe uniqueName = unsafe name.withUnsafeBytes { unsafe Array($0) }
+    helloPhase = .answered
+    output.requests.insert(.helloDone)
+  }
+
+  // MARK: Signals of the driver
+
+  private mutating func judgeDriverSignal(
+    _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ policy: Policy, _ output: inout Output
+  ) -> Verdict? {
+    let interface = message.bytes(in: header.interface)
+    let member = message.bytes(in: header.member)
+    if Driver.isNeededSignal(interface: interface, member: member) {
+      if member.isEqual(to: "NameOwnerChanged") { return Verdict(.allow, .driver) }
+      if !isComplete {
+        if header.frame.messageByteCount <= settings.limits.inspectBytesMax { return nil }
+        return Verdict(.drop, .inspectTooLong)
+      }
+      noteName(message, header, isAcquired: member.isEqual(to: "NameAcquired"), &output)
+      return Verdict(.allow, .driver)
+    }
+    // Like its methods: what the driver has beyond what everybody needs never passes by a wildcard.
+    let match = policy.matchLiteral(
+      direction: .incoming, isSignal: true, interface: interface, path: message.bytes(in: header.path), member: member,
+      descriptors: Int(header.unixFDs))
+    switch match.outcome {
+    case .none: return Verdict(.deny, .driverClosed)
+    case .deny: return Verdict(.deny, .rule, rule: match.rule, log: match.log)
+    case .allow: return Verdict(.allow, .rule, rule: match.rule, log: match.log)
+    }
+  }
+
+  private mutating func noteName(_ message: RawSpan, _ header: MessageHeader, isAcquired: Bool, _ output: inout Output) {
+    let body = message.extracting(header.frame.headerByteCount..<header.frame.messageByteCount)
+    do throws(WireError) {
+      let place = try MessageArguments.leadingString(
+        in: body, byteOrder: header.frame.byteOrder, signature: message.bytes(in: header.signature), expected: "s")
+      let name = body.extracting(Int(place.offset)..<Int(place.offset) + Int(place.count))
+      let hash = settings.seed.hash(name)
+      if !isAcquired {
+        acquiredNames.remove(hash)
+      } else if name.byteCount > 0 && name.unsafeLoad(fromByteOffset: 0, as: UInt8.self) == UInt8(ascii: ":") {
+        // A Hello that asked for no answer is answered by this alone.
+        if uniqueName.isEmpty { learnUniqueName(name, &output) }
+      } else if acquiredNames.count <= settings.limits.namesMax {
+        acquiredNames.insert(hash)
+      }
+    } catch {
+      return  // a body that the bus never sends: the signal tells nothing
+    }
+  }
+}

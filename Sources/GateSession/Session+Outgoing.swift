@@ -1,0 +1,111 @@
+// What the client may say to the bus.
+
+import DBusWire
+import GatePolicy
+
+extension Session {
+  /// Decides on a message from the client whose shape and size are in order. Nil: the body is needed to decide, or the serial is
+  /// taken for now; the output says which.
+  @inline(__always)
+  mutating func judgeOutgoing(
+    _ message: RawSpan, _ header: MessageHeader, isComplete: Bool, _ policy: Policy, _ output: inout Output
+  ) -> Verdict? {
+    switch header.frame.type {
+    case .methodCall, .signal:
+      if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
+      if settings.saysHello, helloPhase != .answered, !mayGoBeforeHello(message, header, &output) { return nil }
+      return judgeCallOrSignal(message, header, isComplete, policy, &output)
+    case .methodReturn, .error:
+      return judgeOutgoingReply(message, header)
+    case let unknown:
+      precondition(unknown.rawValue > MessageType.signal.rawValue, "a type that is known was not decided on")
+      return Verdict(.drop, .unknownType)
+    }
+  }
+
+  @inline(__always)
+  private mutating func judgeCallOrSignal(
+    _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ policy: Policy, _ output: inout Output
+  ) -> Verdict? {
+    let isSignal = header.frame.type == .signal
+    let destination = message.bytes(in: header.destination)
+    let toDriver = destination.isEqual(to: Driver.name)
+    // A call without destination is the driver's, if anybody's: no other peer can get it.
+    if toDriver || (destination.byteCount == 0 && !isSignal) {
+      return judgeDriverCall(message, header, isComplete, policy, &output)
+    }
+    let match = policy.match(
+      direction: .outgoing, isSignal: isSignal, interface: message.bytes(in: header.interface), path: message.bytes(in: header.path),
+      member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
+    switch match.outcome {
+    case .none: return Verdict(.deny, .noRule)
+    case .deny: return Verdict(.deny, .rule, rule: match.rule, log: match.log)
+    case .allow: break
+    }
+    if isSignal || header.frame.flags.contains(.noReplyExpected) { return Verdict(.allow, .rule, rule: match.rule, log: match.log) }
+    // A unique name answers for itself; a well-known name is answered for by whoever owns it.
+    let isUnique = destination.byteCount > 0 && destination.unsafeLoad(fromByteOffset: 0, as: UInt8.self) == UInt8(ascii: ":")
+    let call = PendingCall(
+      serial: header.frame.serial, purpose: .call, answerer: isUnique ? .uniqueName : .anyone,
+      detail: isUnique ? settings.seed.hash(destination) : 0)
+    if let refusal = expect(call) { return refusal }
+    return Verdict(.allow, .rule, rule: match.rule, log: match.log)
+  }
+
+  /// Remembers that an answer is expected; nil if that could be done.
+  @inline(__always)
+  mutating func expect(_ call: PendingCall) -> Verdict? {
+    switch outgoingCalls.insert(call) {
+    case .done: nil
+    case .full: Verdict(.deny, .pendingReplies)
+    case .serialInUse: Verdict(.deny, .serialInUse)
+    }
+  }
+
+  /// A reply passes once, to the caller whose call was forwarded and who asked for it.
+  private mutating func judgeOutgoingReply(_ message: RawSpan, _ header: MessageHeader) -> Verdict {
+    let destination = message.bytes(in: header.destination)
+    if destination.byteCount > 0
+      && incomingCalls.remove(caller: settings.seed.hash(destination), serial: header.replySerial)
+    {
+      return Verdict(.allow, .reply)
+    }
+    return Verdict(.drop, .strayReply)
+  }
+
+  // MARK: The gate's own Hello (personality dbus-proxy)
+
+  /// Sees to it that the bus has been told Hello before anything else. False: the message has to wait.
+  private mutating func mayGoBeforeHello(_ message: RawSpan, _ header: MessageHeader, _ output: inout Output) -> Bool {
+    switch helloPhase {
+    case .unsaid:
+      if isHello(message, header) { return true }
+      sayHello(avoiding: header.frame.serial, &output)
+      return true
+    case .askedByGate:
+      // The repeated answer needs the unique name, and no call may share the Hello's serial.
+      if isHello(message, header) || header.frame.serial == ownHelloSerial {
+        output.wait = .serial
+        return false
+      }
+      return true
+    case .asked, .answered:
+      return true
+    }
+  }
+
+  private func isHello(_ message: RawSpan, _ header: MessageHeader) -> Bool {
+    header.frame.type == .methodCall && message.bytes(in: header.destination).isEqual(to: Driver.name)
+      && message.bytes(in: header.member).isEqual(to: "Hello")
+      && (header.interface.isAbsent || message.bytes(in: header.interface).isEqual(to: Driver.name))
+  }
+
+  private mutating func sayHello(avoiding serial: UInt32, _ output: inout Output) {
+    ownHelloSerial = serial == .max ? .max - 1 : .max
+    let hello = PendingCall(serial: ownHelloSerial, purpose: .ownHello, answerer: .driver, detail: 0)
+    precondition(outgoingCalls.insert(hello) == .done, "Hello is the first call of a connection")
+    helloPhase = .askedByGate
+    Answer.appendHello(serial: ownHelloSerial, to: &ownToBus)
+    output.own(ownToBus.commit())
+  }
+}

@@ -1,0 +1,221 @@
+// One client connection and its one connection to the bus, as a machine without input and output: bytes, counts of descriptors and
+// instants go in, actions come out. It owns no descriptor, reads no clock, writes no log, starts no thread, so that it can be
+// simulated, fuzzed and compared with a naive reference.
+//
+// GateServer drives it: reads a socket into a buffer, offers the buffer to receive(), carries out the Output, keeps what was not
+// consumed and offers it again when there is more, or when the output says so.
+
+import DBusWire
+import GatePolicy
+
+/// The state of one connection through the gate.
+public struct Session: ~Copyable {
+  enum ClientPhase { case handshake, open }
+  enum BusPhase { case absent, requested, handshake, open }
+  /// What is known about Hello, without which a bus serves nobody.
+  enum HelloPhase { case unsaid, asked, askedByGate, answered }
+
+  /// What is left of the message that goes by.
+  struct Stream {
+    var remaining = 0
+    /// Whether the rest is forwarded or skipped.
+    var passes = false
+    /// Descriptors of a skipped message that did not come with its header. −1: unknown how many.
+    var owedDescriptors = 0
+  }
+
+  /// How long the gate's own output to one side has waited for the sender of an unfinished message.
+  struct PartialWait {
+    var accumulated: UInt64 = 0
+    var since: Instant?
+  }
+
+  let settings: SessionSettings
+  var clientPhase = ClientPhase.handshake
+  var busPhase = BusPhase.absent
+  var helloPhase = HelloPhase.unsaid
+  var serverHandshake: ServerHandshake
+  var clientHandshake: ClientHandshake?
+  let ownUID: UInt32
+
+  var fromClient = Stream()
+  var fromBus = Stream()
+  var ownToClient: OwnOutput
+  var ownToBus: OwnOutput
+  /// Serial of the gate's next own message to each side, counted down.
+  var nextOwnSerial: UInt32 = .max
+
+  /// Whether the client, and the bus, agreed to NEGOTIATE_UNIX_FD.
+  var clientTakesDescriptors = false
+  var busTakesDescriptors = false
+  /// What the gate knows of the bus from an earlier connection, or from this one.
+  var knownBus: BusIdentity?
+
+  var outgoingCalls: ReplyTable
+  var incomingCalls: CallerTable
+  /// Serial of the gate's own Hello while it is outstanding, else 0.
+  var ownHelloSerial: UInt32 = 0
+  /// The client's name on the bus; empty until Hello is answered.
+  var uniqueName: [UInt8] = []
+  /// Hashes of the well-known names that the bus said the client acquired.
+  var acquiredNames: Set<UInt64> = []
+  /// Hashes of the well-known names that the client asked for and did not release.
+  var requestedNames: Set<UInt64> = []
+  /// Hashes of the match rules that the client added, with how often.
+  var matches: [UInt64: UInt32] = [:]
+  var matchCount = 0
+  /// Whether BecomeMonitor was granted.
+  var isMonitor = false
+
+  let authDeadline: Instant
+  var helloDeadline: Instant?
+  var waitToClient = PartialWait()
+  var waitToBus = PartialWait()
+
+  /// A session with a client that was just accepted.
+  ///
+  /// - Parameters:
+  ///   - peerUID: The client's user as the kernel says; nil where the transport carries no credentials.
+  ///   - ownUID: The user that the gate is on the bus.
+  ///   - bus: What an earlier connection learned of the bus, so that this client's handshake need not wait for its own.
+  public init(settings: SessionSettings, peerUID: UInt32?, ownUID: UInt32, bus: BusIdentity?, at now: Instant) {
+    self.settings = settings
+    self.ownUID = ownUID
+    knownBus = bus
+    var options = ServerHandshake.Options()
+    options.anonymous = settings.allowsAnonymous
+    serverHandshake = ServerHandshake(peerUID: peerUID, options: options)
+    ownToClient = OwnOutput(limit: settings.limits.ownOutputBytesMax)
+    ownToBus = OwnOutput(limit: settings.limits.ownOutputBytesMax)
+    outgoingCalls = ReplyTable(limit: settings.limits.pendingRepliesMax, seed: settings.seed)
+    incomingCalls = CallerTable(
+      perCallerLimit: settings.limits.incomingCallsPerCallerMax, limit: settings.limits.incomingCallsMax, seed: settings.seed)
+    authDeadline = now.advanced(byMilliseconds: settings.limits.authTimeout)
+  }
+
+  /// Takes bytes that came from `side`, decides on as many messages as are there, and says what to do.
+  ///
+  /// - Parameters:
+  ///   - bytes: What was read and not consumed yet, oldest first. Offsets in `output` count from its first byte.
+  ///   - descriptors: How many descriptors have come with these bytes and belong to no message yet.
+  ///   - policy: The policy in force. Another one may be given with every call.
+  ///   - output: Empty; filled with what to do, in order.
+  /// - Returns: How many bytes were dealt with. The rest is to be offered again: `output.wait` says when.
+  public mutating func receive(
+    _ bytes: RawSpan, from side: Side, descriptors: Int, policy: Policy, at now: Instant, into output: inout Output
+  ) -> Int {
+    switch side {
+    case .client: receiveFromClient(bytes, descriptors: descriptors, policy: policy, into: &output)
+    case .bus: receiveFromBus(bytes, descriptors: descriptors, policy: policy, into: &output)
+    }
+  }
+
+  /// Whether both handshakes are done.
+  public var isOpen: Bool { clientPhase == .open && busPhase == .open }
+
+  /// Whether the client has not authenticated yet.
+  public var isAuthenticating: Bool { clientPhase == .handshake }
+
+  /// What the bus said about itself on this connection.
+  public var bus: BusIdentity? { knownBus }
+
+  /// The client's unique name on the bus, as text for logs; empty until Hello is answered.
+  public var name: String { String(decoding: uniqueName, as: UTF8.self) }
+
+  /// Whether what was forwarded to `side` so far ends with the end of a message, so that the gate may say something itself.
+  public func isAtMessageBoundary(to side: Side) -> Bool {
+    switch side {
+    case .client: fromBus.remaining == 0 || !fromBus.passes
+    case .bus: fromClient.remaining == 0 || !fromClient.passes
+    }
+  }
+
+  /// The gate's own bytes that wait for `side`: how many.
+  public func ownOutputCount(to side: Side) -> Int {
+    switch side {
+    case .client: ownToClient.count
+    case .bus: ownToBus.count
+    }
+  }
+
+  /// Calls `body` with the gate's own bytes that wait for `side`, oldest first.
+  public func withOwnOutput<R>(to side: Side, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+    switch side {
+    case .client: unsafe ownToClient.withBytes(body)
+    case .bus: unsafe ownToBus.withBytes(body)
+    }
+  }
+
+  /// `count` of the gate's own bytes have left to `side`.
+  public mutating func ownOutputLeft(_ count: Int, to side: Side) {
+    switch side {
+    case .client: ownToClient.removeFirst(count)
+    case .bus: ownToBus.removeFirst(count)
+    }
+  }
+
+  /// Whether messages from `side` may be dealt with as far as answers to them still find room.
+  public func hasRoomForAnswers(to side: Side) -> Bool {
+    switch side {
+    case .client: ownToClient.hasRoom
+    case .bus: ownToBus.hasRoom
+    }
+  }
+
+  /// A new policy is in force. Calls already forwarded keep their right to a reply.
+  ///
+  /// - Returns: Why the connection must end, if it must.
+  public func policyChanged(to policy: Policy) -> CloseReason? {
+    if !isMonitor { return nil }
+    return isOpenByRule(Driver.becomeMonitor, path: Driver.path, policy: policy) ? nil : .monitorRevoked
+  }
+
+  // MARK: Time
+
+  /// When ``expire(at:)`` has to be called, at the latest.
+  public var deadline: Instant? {
+    var earliest: Instant?
+    func note(_ instant: Instant?) {
+      if let instant, earliest.map({ instant < $0 }) ?? true { earliest = instant }
+    }
+    if clientPhase == .handshake { note(authDeadline) }
+    if helloPhase != .answered { note(helloDeadline) }
+    note(partialDeadline(waitToClient))
+    note(partialDeadline(waitToBus))
+    return earliest
+  }
+
+  /// What has taken too long, if anything has.
+  public func expire(at now: Instant) -> CloseReason? {
+    if clientPhase == .handshake && now >= authDeadline { return .authTimeout }
+    if helloPhase != .answered, let helloDeadline, now >= helloDeadline { return .helloTimeout }
+    if let deadline = partialDeadline(waitToClient), now >= deadline { return .partialMessageTimeout(.bus) }
+    if let deadline = partialDeadline(waitToBus), now >= deadline { return .partialMessageTimeout(.client) }
+    return nil
+  }
+
+  private func partialDeadline(_ wait: PartialWait) -> Instant? {
+    guard let since = wait.since else { return nil }
+    let left = settings.limits.partialMessageTimeout - min(settings.limits.partialMessageTimeout, wait.accumulated)
+    return since.advanced(byMilliseconds: left)
+  }
+
+  /// Starts, stops or goes on counting how long own output waits for the sender of an unfinished message.
+  ///
+  /// - Parameter receiverIsBusy: Whether it is the receiver that does not take what is there: that time does not count.
+  public mutating func countPartialWaits(receiverIsBusy: (client: Bool, bus: Bool), at now: Instant) {
+    count(&waitToClient, !ownToClient.isEmpty && !isAtMessageBoundary(to: .client), receiverIsBusy.client, now)
+    count(&waitToBus, !ownToBus.isEmpty && !isAtMessageBoundary(to: .bus), receiverIsBusy.bus, now)
+  }
+
+  private func count(_ wait: inout PartialWait, _ isBlocked: Bool, _ receiverIsBusy: Bool, _ now: Instant) {
+    if !isBlocked {
+      if wait.since != nil || wait.accumulated != 0 { wait = PartialWait() }
+    } else if receiverIsBusy {
+      if let since = wait.since { wait.accumulated += now.milliseconds - min(now.milliseconds, since.milliseconds) }
+      wait.since = nil
+    } else if wait.since == nil {
+      wait.since = now
+    }
+  }
+}

@@ -1,0 +1,30 @@
+// What all sessions of one gate have in common.
+
+/// How the sessions of a gate behave. Immutable once the gate runs.
+public struct SessionSettings: Sendable {
+  /// Which decisions the log wants to have; a rule's own `log` key comes first.
+  public enum Logging: Sendable {
+    /// None.
+    case nothing
+    /// Messages that were denied.
+    case denied
+    /// Every message.
+    case everything
+  }
+
+  /// Bounds of one connection.
+  public var limits = Limits()
+  /// What the decision log wants.
+  public var logging = Logging.denied
+  /// RequestName and ReleaseName need no rule (personality `dbus-proxy`, whose documentation promises it).
+  public var opensNames = false
+  /// A client that speaks before saying Hello gets its Hello said by the gate (personality `dbus-proxy`).
+  public var saysHello = false
+  /// Clients may authenticate as ANONYMOUS.
+  public var allowsAnonymous = false
+  /// Seed of the tables whose keys an attacker picks.
+  public var seed = SeededHash()
+
+  /// The defaults of `busgate run` on a session bus.
+  public init() {}
+}

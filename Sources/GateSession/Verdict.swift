@@ -1,0 +1,95 @@
+// What was decided about one message, and why: small enough to be made for every message, complete enough to explain it.
+
+/// The decision about one message.
+public struct Verdict: BitwiseCopyable, Equatable, Sendable {
+  /// What happens to the message.
+  public enum Action: UInt8, Sendable {
+    /// It is forwarded, byte for byte.
+    case allow
+    /// It is not forwarded; its sender is told if it asked for an answer.
+    case deny
+    /// It is not forwarded and nobody is told.
+    case drop
+  }
+
+  /// Why, in one word. The raw text is what the decision log says.
+  public enum Reason: String, Sendable {
+    /// A rule of the policy decided: ``Verdict/rule``.
+    case rule
+    /// No rule of the policy allows it.
+    case noRule = "no-rule"
+    /// A driver method or signal that every connection needs.
+    case driver
+    /// A driver method that only a rule naming it literally opens.
+    case driverClosed = "driver-closed"
+    /// The first answer to a call that was forwarded.
+    case reply
+    /// An answer nobody waits for.
+    case strayReply = "stray-reply"
+    /// A message type that the specification does not know.
+    case unknownType = "unknown-type"
+    /// The client wrote a CONTAINER_INSTANCE.
+    case containerInstance = "container-instance"
+    /// More descriptors than `fds-per-message-max`.
+    case tooManyDescriptors = "fds-per-message-max"
+    /// The receiver did not agree to take descriptors.
+    case descriptorsNotNegotiated = "fds-not-negotiated"
+    /// The kernel refused more descriptors in flight for the gate's user (ETOOMANYREFS).
+    case descriptorsRefused = "fds-refused-by-kernel"
+    /// A header longer than `header-bytes-max`.
+    case headerTooLong = "header-bytes-max"
+    /// A message larger than `message-bytes-max`.
+    case messageTooLong = "message-bytes-max"
+    /// A driver call too large to be looked into.
+    case inspectTooLong = "inspect-bytes-max"
+    /// More calls without an answer than `pending-replies-max`.
+    case pendingReplies = "pending-replies-max"
+    /// A call whose serial belongs to a call that is still without an answer.
+    case serialInUse = "serial-in-use"
+    /// A match rule that asks to eavesdrop.
+    case eavesdrop
+    /// A match rule that cannot be parsed.
+    case matchRuleInvalid = "match-rule-invalid"
+    /// RemoveMatch of a rule that was not added.
+    case matchRuleNotFound = "match-rule-not-found"
+    /// More match rules than `matches-max`.
+    case matches = "matches-max"
+    /// More names than `names-max`.
+    case names = "names-max"
+    /// A driver call whose arguments are not what the method takes.
+    case driverArguments = "driver-arguments"
+    /// StartServiceByName of a service that no rule opens.
+    case serviceUnknown = "service-unknown"
+    /// Addressed to somebody else than the client.
+    case notAddressed = "not-addressed"
+    /// The connection was made a monitor by a rule.
+    case monitor
+    /// The answer to a Hello that the gate said itself.
+    case ownHello = "own-hello"
+  }
+
+  /// What happens to the message.
+  public var action: Action
+  /// Why.
+  public var reason: Reason
+  /// Index of the deciding rule in the policy, −1 if no rule decided.
+  public var rule: Int32
+  /// What the deciding rule wants of the decision log; nil: what the gate wants.
+  public var log: Bool?
+
+  @usableFromInline
+  init(_ action: Action, _ reason: Reason, rule: Int32 = -1, log: Bool? = nil) {
+    self.action = action
+    self.reason = reason
+    self.rule = rule
+    self.log = log
+  }
+}
+
+/// A verdict that the decision log wants to have, with the place of its message.
+public struct Decision: BitwiseCopyable, Sendable {
+  /// Offset of the message's first byte in the bytes that were given to ``Session/receive(_:from:descriptors:policy:at:into:)``.
+  public var offset: UInt32
+  /// What was decided.
+  public var verdict: Verdict
+}
