@@ -56,9 +56,7 @@ struct ValueReader: ~Escapable {
   @_lifetime(self: copy self)
   private mutating func skipSimple(_ code: UInt8, _ end: Int, _ containers: Int) throws(WireError) {
     switch code {
-    case UInt8(ascii: "s"):
-      let string = try takeString(end)
-      guard UTF8Grammar.isValid(bytes, string, offset &- 1 &- string) else { throw .string(string) }
+    case UInt8(ascii: "s"): _ = try takeText(end)
     case UInt8(ascii: "o"):
       let path = try takeString(end)
       guard NameGrammar.isObjectPath(bytes, path, offset &- 1 &- path) else { throw .objectPath(path) }
@@ -97,6 +95,7 @@ struct ValueReader: ~Escapable {
     guard byteCount <= end &- offset else { throw .truncated(offset) }
     let arrayEnd = offset &+ byteCount
     let fixed = ValueReader.fixedByteCount(signature.byte(element))
+    if byteCount != 0 && containers == ValueReader.containersMax { throw .depth(offset) }
     if byteCount == 0 {
       type = ValueReader.endOfType(signature, element)
     } else if fixed != 0 {
@@ -157,6 +156,14 @@ extension ValueReader {
     let start = offset
     try take(count &+ 1, end)
     guard bytes.byte(offset &- 1) == 0 else { throw .terminator(offset &- 1) }
+    return start
+  }
+
+  /// A STRING, as `takeString`, and checked.
+  @_lifetime(self: copy self)
+  mutating func takeText(_ end: Int) throws(WireError) -> Int {
+    let start = try takeString(end)
+    guard UTF8Grammar.isValid(bytes, start, offset &- 1 &- start) else { throw .string(start) }
     return start
   }
 
