@@ -1,0 +1,130 @@
+// The arrays of a compiled policy, and the search through them. Made by PolicyCompiler, owned and called by Policy.
+//
+// Rules are spoken of by place: their index in the array `rules` here. Places within a group, within `everything` and within `globs`
+// are in order of the rules' own indices, so that a walk can end at the first match, and at the best one found elsewhere.
+
+/// All that a match looks at: five arrays of plain values, which refer to each other by index.
+struct CompiledRules: Sendable {
+  /// The bytes of all patterns.
+  let arena: [UInt8]
+  /// The method patterns of all rules, those of a rule side by side.
+  let methods: [CompiledPattern]
+  /// The rules of all tables.
+  let rules: [CompiledRule]
+  /// The groups of all tables, by slot.
+  let groups: [InterfaceGroup]
+  /// Where each slot's groups begin; each table has one more than slots, for the end.
+  let slots: [UInt32]
+  let allowOutgoing: RuleTable
+  let allowIncoming: RuleTable
+  let denyOutgoing: RuleTable
+  let denyIncoming: RuleTable
+
+  /// The first rule of `table` that matches, or nil. A message without interface is matched only by rules for every interface.
+  @inline(__always)
+  func firstRule(
+    of table: RuleTable, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int
+  ) -> Int? {
+    var best: Int?
+    var limit = Int32.max
+    if interface.byteCount != 0 {
+      let group = places(naming: interface, of: table)
+      for place in group where matches(place, isSignal, path, member, descriptors) {
+        best = place
+        limit = rules.span[place].index
+        break
+      }
+    }
+    for place in table.everything {
+      if rules.span[place].index >= limit { break }
+      if matches(place, isSignal, path, member, descriptors) {
+        best = place
+        limit = rules.span[place].index
+        break
+      }
+    }
+    if interface.byteCount == 0 { return best }
+    for place in table.globs {
+      if rules.span[place].index >= limit { break }
+      if pattern(rules.span[place].interface, matches: interface), matches(place, isSignal, path, member, descriptors) {
+        return place
+      }
+    }
+    return best
+  }
+
+  /// The first rule of `table` that matches when no interface is asked for, or nil. Takes time in the number of rules.
+  func firstRuleForAnyInterface(of table: RuleTable, isSignal: Bool, path: RawSpan, member: RawSpan, descriptors: Int) -> Int? {
+    var best: Int?
+    var limit = Int32.max
+    for place in table.places where rules.span[place].index < limit && matches(place, isSignal, path, member, descriptors) {
+      best = place
+      limit = rules.span[place].index
+    }
+    return best
+  }
+
+  /// The first rule of `table` that matches and names interface and member without a wildcard, or nil.
+  func firstLiteralRule(
+    of table: RuleTable, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int
+  ) -> Int? {
+    if interface.byteCount == 0 { return nil }
+    for place in places(naming: interface, of: table)
+    where matches(place, isSignal, path, member, descriptors, literalMember: true) {
+      return place
+    }
+    return nil
+  }
+
+  /// The rules of `table` that name `interface` without a wildcard. Visits at most `PolicyCompiler.slotLengthMax` names, but for
+  /// the compiler's last resort, and compares one in full unless two share 32 bits of hash.
+  @inline(__always)
+  private func places(naming interface: RawSpan, of table: RuleTable) -> Range<Int> {
+    let hash = table.hash(interface)
+    let slot = table.firstSlot + Int(truncatingIfNeeded: hash & table.slotMask)
+    let tag = UInt32(truncatingIfNeeded: hash >> 32)
+    var i = Int(slots.span[slot])
+    let end = Int(slots.span[slot + 1])
+    while i < end {
+      let group = groups.span[i]
+      if group.tag == tag, pattern(group.name, matches: interface) {
+        return Int(group.firstRule)..<Int(group.firstRule) + Int(group.ruleCount)
+      }
+      i += 1
+    }
+    return 0..<0
+  }
+
+  /// Whether all but the interface matches.
+  @inline(__always)
+  private func matches(
+    _ place: Int, _ isSignal: Bool, _ path: RawSpan, _ member: RawSpan, _ descriptors: Int, literalMember: Bool = false
+  ) -> Bool {
+    let rule = rules.span[place]
+    guard isSignal ? rule.signals : rule.methodCalls else { return false }
+    guard descriptors >= Int(rule.descriptorsMin), descriptors <= Int(rule.descriptorsMax) else { return false }
+    guard pattern(rule.path, matches: path) else { return false }
+    var i = Int(rule.firstMethod)
+    let end = i + Int(rule.methodCount)
+    while i < end {
+      let method = methods.span[i]
+      if pattern(method, matches: member), !literalMember || method.kind == .literal { return true }
+      i += 1
+    }
+    return false
+  }
+
+  /// Whether `pattern`, one of this policy's, matches the whole of `text`. No padding is read: the arena has bytes only.
+  @inline(__always)
+  private func pattern(_ pattern: CompiledPattern, matches text: RawSpan) -> Bool {
+    pattern.matches(text, in: unsafe arena.span.bytes)
+  }
+
+  /// What is returned for the rule at `place`.
+  @inline(__always)
+  func match(_ outcome: RuleMatch.Outcome, by place: Int?) -> RuleMatch {
+    guard let place else { return .none }
+    let rule = rules.span[place]
+    return RuleMatch(outcome: outcome, rule: rule.index, log: rule.log)
+  }
+}

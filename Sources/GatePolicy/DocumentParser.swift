@@ -1,0 +1,82 @@
+// The outer part of a gateway document: the array of documents, their top-level keys, the arrays of rules. What a rule says is
+// RuleParser's. Called by GatewayDocument.parse.
+
+/// Reads documents into one.
+struct DocumentParser {
+  /// A top-level key. The raw value is how it is written.
+  private enum Key: String, CaseIterable {
+    case session = "dbus-gateway-config-session"
+    case system = "dbus-gateway-config-system"
+    case busgate
+  }
+
+  private var reader: JSONReader
+  private let dialect: GatewayDocument.Dialect
+  /// What has been read so far.
+  private(set) var document = GatewayDocument()
+
+  /// A parser of what `reader` has.
+  init(reader: JSONReader, dialect: GatewayDocument.Dialect) {
+    self.reader = reader
+    self.dialect = dialect
+  }
+
+  /// Reads one document, or an array of them, to the end.
+  mutating func parse() throws(ConfigurationError) {
+    let expected = "an object or an array of objects"
+    let kind = try reader.peek(expected: expected)
+    switch kind {
+    case .object:
+      try parseObject()
+    case .array:
+      try reader.open()
+      while try reader.nextElement() {
+        let kind = try reader.peek()
+        if kind != .object {
+          throw reader.error(at: reader.offset, "\(kind.rawValue) in an array of documents, expected an object")
+        }
+        try parseObject()
+      }
+    case .string, .number, .boolean, .null:
+      throw reader.error(at: reader.offset, "document is \(kind.rawValue), expected \(expected)")
+    }
+    try reader.end()
+  }
+
+  private mutating func parseObject() throws(ConfigurationError) {
+    try reader.open()
+    while let key = try reader.nextKey() {
+      switch Key(rawValue: String(decoding: key.text, as: UTF8.self)) {
+      case .session:
+        document.sessionRules += try parseRules(of: .session)
+      case .system:
+        document.systemRules += try parseRules(of: .system)
+      case .busgate:
+        throw ConfigurationError(
+          location: key.location, message: "key \"busgate\" is not supported in this version, expected the two rule arrays only")
+      case nil:
+        let expected = nearest(to: key.text, among: Key.allCases.map(\.rawValue)) ?? Key.session.rawValue
+        let message = "unknown key \(quoted(key.text)) is ignored, expected \"\(expected)\""
+        document.warnings.append(ConfigurationWarning(location: key.location, message: message))
+        try reader.skipValue()
+      }
+    }
+  }
+
+  private mutating func parseRules(of key: Key) throws(ConfigurationError) -> [GatewayRule] {
+    let kind = try reader.peek()
+    if kind != .array {
+      throw reader.error(at: reader.offset, "\"\(key.rawValue)\" is \(kind.rawValue), expected an array of rules")
+    }
+    var rules: [GatewayRule] = []
+    try reader.open()
+    while try reader.nextElement() {
+      let kind = try reader.peek()
+      if kind != .object { throw reader.error(at: reader.offset, "rule is \(kind.rawValue), expected an object") }
+      var parser = RuleParser(at: reader.location, dialect: dialect)
+      rules.append(try parser.parse(from: &reader))
+      document.warnings += parser.warnings
+    }
+    return rules
+  }
+}

@@ -1,0 +1,49 @@
+// The keyed hash of interface names. Its seed is drawn per Policy, so that nobody outside knows which names share a slot; that a
+// slot is never long is not left to chance but seen to by the compiler of the rules. Called by PolicyCompiler and by each match.
+
+/// A function from names to 64 bits, one of many.
+///
+/// Words of eight bytes are folded in by 64 × 64 → 128-bit multiplication, upper half onto lower. Not for secrets, and not needed to
+/// resist collisions: a peer can only look up names; what is stored is the operator's.
+struct InterfaceHash: BitwiseCopyable {
+  private let seed: UInt64
+  private let multiplier: UInt64
+
+  /// One of the functions, drawn by `generator`.
+  init(using generator: inout some RandomNumberGenerator) {
+    seed = generator.next()
+    multiplier = generator.next() | 1
+  }
+
+  /// The hash of `name`.
+  @inline(__always)
+  func callAsFunction(_ name: RawSpan) -> UInt64 {
+    let count = name.byteCount
+    var hash = seed ^ UInt64(truncatingIfNeeded: count)
+    var i = 0
+    while i <= count - 8 {
+      hash = fold(hash ^ name.word(at: i))
+      i += 8
+    }
+    return fold(fold(hash ^ remainder(of: name, from: i)))
+  }
+
+  /// The hash of `name`, when rules are compiled.
+  func callAsFunction(_ name: [UInt8]) -> UInt64 { self(unsafe name.span.bytes) }
+
+  /// The last bytes as one word: they overlap the word before where there is one, which does no harm, as the length is in the seed.
+  @inline(__always)
+  private func remainder(of name: RawSpan, from i: Int) -> UInt64 {
+    let count = name.byteCount
+    if count == i { return 0 }
+    if count >= 8 { return name.word(at: count - 8) }
+    if count >= 4 { return UInt64(name.halfWord(at: 0)) << 32 | UInt64(name.halfWord(at: count - 4)) }
+    return UInt64(name.byte(at: 0)) << 16 | UInt64(name.byte(at: count / 2)) << 8 | UInt64(name.byte(at: count - 1))
+  }
+
+  @inline(__always)
+  private func fold(_ word: UInt64) -> UInt64 {
+    let product = word.multipliedFullWidth(by: multiplier)
+    return product.high ^ product.low
+  }
+}

@@ -1,0 +1,158 @@
+// Reads one JSON document (RFC 8259) from front to back, a value at a time, and knows line and column of each byte. It builds no
+// tree: who calls says what comes next and gets it, or an error that says what came instead. Strings are in JSONReader+String.swift,
+// numbers and literals in JSONReader+Scalar.swift.
+//
+// Stricter than the RFC demands: no byte order mark, no NUL even when escaped, no duplicate key in any object, no lone surrogate,
+// nothing nested deeper than 64 levels. Takes linear time, and memory for the open objects' keys only.
+//
+// Called by the document parser.
+
+/// A pull parser over the bytes of a document. A copy is a bookmark.
+struct JSONReader {
+  /// An object or array that is open.
+  private struct Level {
+    var isEmpty = true
+    var keys: Set<[UInt8]> = []
+  }
+
+  /// The deepest nesting that is read. Documents of ours need five levels; the number is the one that D-Bus has for its types.
+  static let depthMax = 64
+  /// The longest document that is read, in bytes. Untuned: room for some 100,000 rules.
+  static let byteCountMax = 16 << 20
+
+  let text: [UInt8]
+  let file: String
+  /// Offset of the byte to be read next.
+  var offset = 0
+  private var line: Int
+  private var lineStart = 0
+  private var levels: [Level] = []
+
+  /// A reader at the first byte of `text`, which is line `firstLine` of `file`.
+  init(_ text: [UInt8], file: String, firstLine: Int) throws(ConfigurationError) {
+    self.text = text
+    self.file = file
+    line = firstLine
+    if text.count > JSONReader.byteCountMax {
+      throw error(at: 0, "document of \(text.count) bytes, expected at most \(JSONReader.byteCountMax)")
+    }
+    if text.starts(with: [0xEF, 0xBB, 0xBF]) { throw error(at: 0, "byte order mark, expected UTF-8 without one") }
+  }
+
+  /// The byte to be read next; nil at the end.
+  var next: UInt8? { offset < text.count ? text[offset] : nil }
+
+  // MARK: Places and errors
+
+  /// Where the byte to be read next stands.
+  var location: SourceLocation { location(at: offset) }
+
+  /// Where `offset` stands. Precondition: on the present line, which holds for every token, since none contains a line feed.
+  func location(at offset: Int) -> SourceLocation {
+    SourceLocation(file: file, line: line, column: offset - lineStart + 1)
+  }
+
+  /// The error that `message` describes, at `offset` on the present line.
+  func error(at offset: Int, _ message: String) -> ConfigurationError {
+    ConfigurationError(location: location(at: offset), message: message)
+  }
+
+  /// The error that the next byte is not what was expected.
+  func unexpected(expected: String) -> ConfigurationError {
+    guard let byte = next else { return error(at: offset, "unexpected end of the document, expected \(expected)") }
+    return error(at: offset, "unexpected \(describe(byte)), expected \(expected)")
+  }
+
+  // MARK: Structure
+
+  /// Skips white space, and counts its lines.
+  mutating func skipWhiteSpace() {
+    while let byte = next {
+      switch byte {
+      case UInt8(ascii: "\n"):
+        line += 1
+        lineStart = offset + 1
+      case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"): break
+      default: return
+      }
+      offset += 1
+    }
+  }
+
+  /// The kind of the value that comes next; the reader then stands at its first byte.
+  mutating func peek(expected: String = "a value") throws(ConfigurationError) -> JSONKind {
+    skipWhiteSpace()
+    guard let byte = next, let kind = JSONKind(firstByte: byte) else { throw unexpected(expected: expected) }
+    return kind
+  }
+
+  /// Enters the object or array whose first byte comes next.
+  mutating func open() throws(ConfigurationError) {
+    precondition(next == UInt8(ascii: "{") || next == UInt8(ascii: "["), "no object or array was peeked at")
+    if levels.count == JSONReader.depthMax {
+      throw error(at: offset, "nested too deep, expected at most \(JSONReader.depthMax) levels")
+    }
+    levels.append(Level())
+    offset += 1
+  }
+
+  /// Goes on to the next key of the open object: the key and its offset, or nil when the object has ended. The value comes next.
+  mutating func nextKey() throws(ConfigurationError) -> (text: [UInt8], location: SourceLocation)? {
+    guard try nextItem(closing: UInt8(ascii: "}"), "\"}\"") else { return nil }
+    if next != UInt8(ascii: "\"") { throw unexpected(expected: "a key in double quotes") }
+    let start = location
+    let key = try string()
+    if !levels[levels.count - 1].keys.insert(key).inserted {
+      throw ConfigurationError(location: start, message: "duplicate key \(quoted(key)), expected each key once")
+    }
+    skipWhiteSpace()
+    if next != UInt8(ascii: ":") { throw unexpected(expected: "\":\"") }
+    offset += 1
+    return (key, start)
+  }
+
+  /// Goes on to the next element of the open array; false when the array has ended.
+  mutating func nextElement() throws(ConfigurationError) -> Bool {
+    try nextItem(closing: UInt8(ascii: "]"), "\"]\"")
+  }
+
+  /// Reads the comma, if there must be one, or the closing byte.
+  private mutating func nextItem(closing: UInt8, _ name: String) throws(ConfigurationError) -> Bool {
+    skipWhiteSpace()
+    if next == closing {
+      offset += 1
+      levels.removeLast()
+      return false
+    }
+    if levels[levels.count - 1].isEmpty {
+      levels[levels.count - 1].isEmpty = false
+      return true
+    }
+    if next != UInt8(ascii: ",") { throw unexpected(expected: "\",\" or \(name)") }
+    offset += 1
+    skipWhiteSpace()
+    return true
+  }
+
+  /// Reads the value that comes next, whatever it is, and forgets it.
+  mutating func skipValue() throws(ConfigurationError) {
+    switch try peek() {
+    case .object:
+      try open()
+      while try nextKey() != nil { try skipValue() }
+    case .array:
+      try open()
+      while try nextElement() { try skipValue() }
+    case .string: _ = try string()
+    case .number: _ = try number()
+    case .boolean: _ = try boolean()
+    case .null: try literal("null")
+    }
+  }
+
+  /// Reads to the end: only white space may follow.
+  mutating func end() throws(ConfigurationError) {
+    skipWhiteSpace()
+    if next != nil { throw unexpected(expected: "the end of the document") }
+  }
+}

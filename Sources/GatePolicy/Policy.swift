@@ -1,0 +1,88 @@
+// The compiled rules for one bus: what they say about a message, and nothing else. Immutable; a reload makes another. The order of
+// the whole decision (replies, driver, limits) is the caller's, which asks here with the fields of a checked header.
+//
+// How a match is found: the deny rules of the direction first, if there are any, then the allow rules. Each set is searched by the
+// hash of the exact interface, then among the rules for every interface, then through the other globs; a search ends at the first
+// rule that is not before the best one found. Nothing is allocated, retained or turned into text on the way.
+
+/// An immutable set of rules, compiled for matching. Any number of threads may match at a time.
+public final class Policy: Sendable {
+  /// The rules as they were given; indices of `RuleMatch` refer to them.
+  public let rules: [GatewayRule]
+  /// What messages to people call the bus, `SESSION` for example.
+  public let busName: String
+  let compiled: CompiledRules
+
+  /// Compiles `rules`, whose order does not matter to any verdict. Takes linear time.
+  ///
+  /// Inert rules, and rules with an empty pattern where something must be named, match nothing and keep their index.
+  /// - Parameters:
+  ///   - rules: of all documents for this bus, at most 2³¹ - 1.
+  ///   - busName: `SESSION`, `SYSTEM` or a label.
+  public init(rules: [GatewayRule], busName: String) {
+    self.rules = rules
+    self.busName = busName
+    compiled = PolicyCompiler.compile(rules)
+  }
+
+  /// What the rules say about a message: denied if a deny rule matches, else allowed if an allow rule does.
+  ///
+  /// The work grows with the rules that name this interface and with those whose interface has a wildcard, not with the others.
+  /// Precondition: the texts are those of a well-formed header.
+  /// - Parameters:
+  ///   - direction: the way of the message.
+  ///   - isSignal: whether it is a SIGNAL; else it is a METHOD_CALL. Rules do not speak about other types.
+  ///   - interface: INTERFACE, of no bytes when absent. Then an allow rule matches only if its interface is exactly `*`, and a deny
+  ///     rule whatever interface it names (CVE-2008-0595).
+  ///   - path: PATH.
+  ///   - member: MEMBER.
+  ///   - descriptors: number of file descriptors that the message carries.
+  public func match(
+    direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int
+  ) -> RuleMatch {
+    let denied = matchDeny(
+      direction: direction, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
+    if denied.outcome != .none { return denied }
+    let table = direction == .outgoing ? compiled.allowOutgoing : compiled.allowIncoming
+    if table.places.isEmpty { return .none }
+    let rule = compiled.firstRule(
+      of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
+    return compiled.match(.allow, by: rule)
+  }
+
+  /// What the deny rules alone say, for messages that pass without an allow rule. The outcome is `deny` or `none`.
+  ///
+  /// Parameters as for `match`. Without a deny rule for the direction this costs nothing.
+  public func matchDeny(
+    direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int
+  ) -> RuleMatch {
+    let table = direction == .outgoing ? compiled.denyOutgoing : compiled.denyIncoming
+    if table.places.isEmpty { return .none }
+    let rule: Int?
+    if interface.byteCount == 0 {
+      rule = compiled.firstRuleForAnyInterface(
+        of: table, isSignal: isSignal, path: path, member: member, descriptors: descriptors)
+    } else {
+      rule = compiled.firstRule(
+        of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
+    }
+    return compiled.match(.deny, by: rule)
+  }
+
+  /// As `match`, but an allow rule counts only if it names INTERFACE and MEMBER without a wildcard, for calls that nothing broad may
+  /// let through. Deny rules count as they stand.
+  ///
+  /// Parameters as for `match`. A call without interface is never allowed here.
+  public func matchLiteral(
+    direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int
+  ) -> RuleMatch {
+    let denied = matchDeny(
+      direction: direction, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
+    if denied.outcome != .none { return denied }
+    let table = direction == .outgoing ? compiled.allowOutgoing : compiled.allowIncoming
+    if table.places.isEmpty { return .none }
+    let rule = compiled.firstLiteralRule(
+      of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
+    return compiled.match(.allow, by: rule)
+  }
+}

@@ -1,0 +1,41 @@
+// How bytes of a document appear in messages: on one line, in printable ASCII, bounded. Called where errors and warnings are made.
+
+/// Bytes of a message that are shown before the rest gives way to three dots.
+private let quotedMax = 64
+
+/// `text`, UTF-8, in double quotes: what is not printable ASCII is escaped, what is long is cut.
+func quoted(_ text: some Collection<UInt8>) -> String {
+  let shown = String(decoding: text.prefix(quotedMax), as: UTF8.self)
+  let escaped = shown.unicodeScalars.map { $0.escaped(asASCII: true) }.joined()
+  return text.count > quotedMax ? "\"\(escaped)...\"" : "\"\(escaped)\""
+}
+
+/// `byte` as a message calls it: the character if it can be shown, else its value.
+func describe(_ byte: UInt8) -> String {
+  if byte == UInt8(ascii: "\"") { return "'\"'" }
+  if (0x21...0x7E).contains(byte) { return "\"\(Character(Unicode.Scalar(byte)))\"" }
+  if byte == 0 { return "NUL" }
+  return "byte 0x" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+}
+
+/// The one of `words` that differs from `text` in at most two letters put in, left out or replaced, the nearest and first of them.
+func nearest(to text: [UInt8], among words: [String]) -> String? {
+  let candidates = words.compactMap { word in editDistance(text, Array(word.utf8), max: 2).map { (word: word, distance: $0) } }
+  return candidates.min { $0.distance < $1.distance }?.word
+}
+
+/// Levenshtein's distance, or nil beyond `max`.
+private func editDistance(_ a: [UInt8], _ b: [UInt8], max limit: Int) -> Int? {
+  if abs(a.count - b.count) > limit { return nil }
+  var row = Array(0...b.count)
+  for (i, byte) in a.enumerated() {
+    var diagonal = row[0]
+    row[0] = i + 1
+    for (j, other) in b.enumerated() {
+      let replaced = diagonal + (byte == other ? 0 : 1)
+      diagonal = row[j + 1]
+      row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
+    }
+  }
+  return row[b.count] <= limit ? row[b.count] : nil
+}
