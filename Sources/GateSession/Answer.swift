@@ -1,0 +1,145 @@
+// The messages that the gate says itself: errors to those whose message was denied, its own Hello, and Hello's repeated answer.
+// Built from pieces into the own output; nothing is allocated for an error.
+
+import DBusWire
+import GatePolicy
+
+enum Answer {
+  /// No answer is longer: header with three names of 255 bytes at most, text with three parts cut at 255 bytes.
+  static let byteCountMax = 2048
+  /// Parts of a message are repeated in an error up to this many bytes (CVE-2013-2168).
+  static let partBytesMax = 255
+
+  /// What an error says, apart from its text.
+  struct Envelope {
+    var byteOrder: ByteOrder
+    var serial: UInt32
+    var replySerial: UInt32
+    /// Whether it pretends to come from the driver: towards the client. Towards the bus, the bus says who sent it.
+    var fromDriver: Bool
+  }
+
+  /// Writes the error that tells why `header`'s message was not forwarded.
+  ///
+  /// - Parameter destination: Whom it is for; may be empty as long as the client has no name.
+  static func appendError(
+    _ envelope: Envelope, to own: inout OwnOutput, destination: RawSpan, reason: Verdict.Reason, _ header: MessageHeader,
+    _ message: RawSpan, _ direction: Direction, busName: RawSpan
+  ) {
+    own.append(capacity: byteCountMax) { memory in
+      var builder = unsafe MessageBuilder(
+        into: memory.mutableBytes, byteOrder: envelope.byteOrder, type: .error, flags: .noReplyExpected, serial: envelope.serial)
+      builder.field(.errorName, reason.errorName)
+      builder.field(.replySerial, envelope.replySerial)
+      if envelope.fromDriver { builder.field(.sender, Driver.name) }
+      if destination.byteCount > 0 { builder.field(.destination, destination) }
+      builder.text(direction == .outgoing ? "busgate: outgoing call " : "busgate: incoming call ")
+      write(&builder, message.bytes(in: header.interface))
+      builder.text(".")
+      write(&builder, message.bytes(in: header.member))
+      builder.text(" on ")
+      write(&builder, message.bytes(in: header.path))
+      builder.text(reason.explanation)
+      if reason.namesThePolicy {
+        builder.text(" by the ")
+        builder.text(busName)
+        builder.text(" policy")
+      }
+      return builder.finish()
+    }
+  }
+
+  /// A part of the denied message: cut, or `-` if it has none. It is ASCII, so that cutting leaves no half character.
+  @_lifetime(builder: copy builder)
+  private static func write(_ builder: inout MessageBuilder, _ part: RawSpan) {
+    if part.byteCount == 0 {
+      builder.text("-")
+    } else if part.byteCount <= partBytesMax {
+      builder.text(part)
+    } else {
+      builder.text(part.extracting(0..<partBytesMax))
+      builder.text("…")
+    }
+  }
+
+  /// Writes the gate's own Hello. Spec: "bus-messages-hello".
+  static func appendHello(serial: UInt32, to own: inout OwnOutput) {
+    own.append(capacity: byteCountMax) { memory in
+      var builder = unsafe MessageBuilder(
+        into: memory.mutableBytes, byteOrder: .little, type: .methodCall, flags: [], serial: serial)
+      builder.field(.path, Driver.path)
+      builder.field(.destination, Driver.name)
+      builder.field(.interface, Driver.name)
+      builder.field(.member, "Hello")
+      return builder.finish()
+    }
+  }
+
+  /// Writes what the bus had answered to Hello.
+  static func appendHelloAnswer(_ envelope: Envelope, to own: inout OwnOutput, name: RawSpan) {
+    own.append(capacity: byteCountMax) { memory in
+      var builder = unsafe MessageBuilder(
+        into: memory.mutableBytes, byteOrder: envelope.byteOrder, type: .methodReturn, flags: .noReplyExpected, serial: envelope.serial)
+      builder.field(.destination, name)
+      builder.field(.replySerial, envelope.replySerial)
+      builder.field(.sender, Driver.name)
+      builder.text(name)
+      return builder.finish()
+    }
+  }
+}
+
+extension Verdict.Reason {
+  /// The error that a denied caller gets.
+  var errorName: StaticString {
+    switch self {
+    case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .eavesdrop, .notAddressed,
+      .monitor, .ownHello:
+      "org.freedesktop.DBus.Error.AccessDenied"
+    case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .matches,
+      .names:
+      "org.freedesktop.DBus.Error.LimitsExceeded"
+    case .serialInUse, .driverArguments: "org.freedesktop.DBus.Error.InvalidArgs"
+    case .matchRuleInvalid: "org.freedesktop.DBus.Error.MatchRuleInvalid"
+    case .matchRuleNotFound: "org.freedesktop.DBus.Error.MatchRuleNotFound"
+    case .serviceUnknown: "org.freedesktop.DBus.Error.ServiceUnknown"
+    case .descriptorsNotNegotiated: "org.freedesktop.DBus.Error.NotSupported"
+    }
+  }
+
+  /// Whether the text ends with the policy's name.
+  var namesThePolicy: Bool {
+    switch self {
+    case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .notAddressed, .monitor,
+      .ownHello, .serviceUnknown:
+      true
+    case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .matches,
+      .names, .serialInUse, .driverArguments, .matchRuleInvalid, .matchRuleNotFound, .descriptorsNotNegotiated, .eavesdrop:
+      false
+    }
+  }
+
+  /// The end of the error's sentence.
+  var explanation: StaticString {
+    switch self {
+    case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .notAddressed, .monitor,
+      .ownHello:
+      " is not allowed"
+    case .serviceUnknown: " would start a service that is not opened"
+    case .eavesdrop: " asks to eavesdrop, which is never allowed"
+    case .tooManyDescriptors: " has more file descriptors than fds-per-message-max allows"
+    case .descriptorsRefused: " has file descriptors, of which the kernel lets no more be under way"
+    case .headerTooLong: " has a header longer than header-bytes-max"
+    case .messageTooLong: " is larger than message-bytes-max"
+    case .inspectTooLong: " is larger than inspect-bytes-max"
+    case .pendingReplies: " is one call more than pending-replies-max lets wait for their answers"
+    case .serialInUse: " has the serial of a call that still waits for its answer"
+    case .driverArguments: " has other arguments than that method takes"
+    case .matchRuleInvalid: " has a match rule that cannot be parsed"
+    case .matchRuleNotFound: " has a match rule that was not added"
+    case .matches: " is one match rule more than matches-max"
+    case .names: " is one name more than names-max"
+    case .descriptorsNotNegotiated: " has file descriptors, which the receiver does not take"
+    }
+  }
+}

@@ -1,0 +1,101 @@
+// Telling the sender of a denied message, if it asked for an answer.
+
+import DBusWire
+import GatePolicy
+
+extension Session {
+  /// Answers a message from `side` that was denied.
+  mutating func answer(_ verdict: Verdict, _ header: MessageHeader, _ message: RawSpan, _ side: Side, _ policy: Policy) {
+    if header.frame.type == .methodReturn || header.frame.type == .error {
+      answerInstead(verdict, header, message, side, policy)
+      return
+    }
+    if header.frame.type != .methodCall || header.frame.flags.contains(.noReplyExpected) { return }
+    let envelope = Answer.Envelope(
+      byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: header.frame.serial, fromDriver: side == .client)
+    let busName = policy.busName.utf8Span.span.bytes
+    switch side {
+    case .client:
+      Answer.appendError(
+        envelope, to: &ownToClient, destination: uniqueName.span.bytes, reason: verdict.reason, header, message, .outgoing,
+        busName: busName)
+    case .bus:
+      // A header that was not read names nobody to answer.
+      if header.sender.isAbsent { return }
+      Answer.appendError(
+        envelope, to: &ownToBus, destination: message.bytes(in: header.sender), reason: verdict.reason, header, message, .incoming,
+        busName: busName)
+    }
+  }
+
+  /// A reply that may not pass for its descriptors: who waits for it is told so, in its place.
+  private mutating func answerInstead(
+    _ verdict: Verdict, _ header: MessageHeader, _ message: RawSpan, _ side: Side, _ policy: Policy
+  ) {
+    let busName = policy.busName.utf8Span.span.bytes
+    var envelope = Answer.Envelope(
+      byteOrder: header.frame.byteOrder, serial: 1, replySerial: header.replySerial, fromDriver: side == .bus)
+    switch side {
+    case .client:
+      let destination = message.bytes(in: header.destination)
+      if destination.byteCount == 0 || !ownToBus.hasRoom { return }
+      if !incomingCalls.remove(caller: settings.seed.hash(destination), serial: header.replySerial) { return }
+      envelope.serial = takeOwnSerial()
+      Answer.appendError(
+        envelope, to: &ownToBus, destination: destination, reason: verdict.reason, header, message, .outgoing, busName: busName)
+    case .bus:
+      guard let call = outgoingCalls.find(header.replySerial), call.purpose == .call, ownToClient.hasRoom else { return }
+      if call.answerer == .uniqueName && settings.seed.hash(message.bytes(in: header.sender)) != call.detail { return }
+      outgoingCalls.remove(header.replySerial)
+      envelope.serial = takeOwnSerial()
+      Answer.appendError(
+        envelope, to: &ownToClient, destination: uniqueName.span.bytes, reason: verdict.reason, header, message, .incoming,
+        busName: busName)
+    }
+  }
+
+  /// Repeats to a late Hello of the client what the bus answered to the gate's own.
+  mutating func repeatHelloAnswer(_ header: MessageHeader) {
+    if header.frame.flags.contains(.noReplyExpected) { return }
+    let envelope = Answer.Envelope(
+      byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: header.frame.serial, fromDriver: true)
+    Answer.appendHelloAnswer(envelope, to: &ownToClient, name: uniqueName.span.bytes)
+  }
+
+  /// A serial for a message of the gate's own, counted down from the highest.
+  private mutating func takeOwnSerial() -> UInt32 {
+    let serial = nextOwnSerial
+    nextOwnSerial = serial == 1 ? .max : serial - 1
+    return serial
+  }
+
+  /// The kernel would not take the descriptors of the message at the front of `bytes`, which was to be forwarded: it is not.
+  ///
+  /// - Parameter bytes: From the message's first byte on, as far as they were to be sent.
+  /// - Returns: How many of them belong to that message, and the decision for the log. The rest of the message is skipped.
+  public mutating func withdraw(_ bytes: RawSpan, from side: Side, policy: Policy) -> (count: Int, decision: Decision) {
+    let verdict = Verdict(.deny, .descriptorsRefused)
+    let decision = Decision(offset: 0, verdict: verdict)
+    var header = MessageHeader()
+    do throws(WireError) {
+      let frame = try MessageFrame(bytes)
+      try header.read(bytes, frame: frame)
+      if header.frame.type == .methodCall {
+        switch side {
+        case .client: if outgoingCalls.contains(frame.serial) { outgoingCalls.remove(frame.serial) }
+        case .bus: _ = incomingCalls.remove(caller: settings.seed.hash(bytes.bytes(in: header.sender)), serial: frame.serial)
+        }
+      }
+      if hasRoomForAnswers(to: side) { answer(verdict, header, bytes, side, policy) }
+      if bytes.byteCount < frame.messageByteCount {
+        switch side {
+        case .client: fromClient.passes = false
+        case .bus: fromBus.passes = false
+        }
+      }
+      return (min(bytes.byteCount, frame.messageByteCount), decision)
+    } catch {
+      preconditionFailure("a message that was to be forwarded is not one")
+    }
+  }
+}
