@@ -8,6 +8,9 @@ let swift: [SwiftSetting] = [
   .treatWarning("StrictMemorySafety", as: .error),
 ]
 
+/// For the few functions that return or keep a span of somebody else's memory.
+let lifetimes: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
+
 let package = Package(
   name: "busgate",
   products: [
@@ -19,10 +22,9 @@ let package = Package(
   ],
   targets: [
     // Ground floor first: an import may only name a target above it in this list.
-    // Lifetimes: for the one function that returns a RawSpan (ByteRange.swift).
-    .target(name: "DBusWire", swiftSettings: swift + [.enableExperimentalFeature("Lifetimes")]),
+    .target(name: "DBusWire", swiftSettings: swift + lifetimes),
     .target(name: "GatePolicy", dependencies: ["DBusWire"], swiftSettings: swift),
-    .target(name: "GateSession", dependencies: ["DBusWire", "GatePolicy"], swiftSettings: swift),
+    .target(name: "GateSession", dependencies: ["DBusWire", "GatePolicy"], swiftSettings: swift + lifetimes),
     .target(name: "CLinux"),
     .target(name: "GateServer", dependencies: ["DBusWire", "GatePolicy", "GateSession", "CLinux"], swiftSettings: swift),
     .executableTarget(name: "busgate", dependencies: ["GateServer"], swiftSettings: swift),

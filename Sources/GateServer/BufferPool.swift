@@ -4,13 +4,14 @@
 import Glibc
 
 /// Buffers of one size, mapped when needed, kept while there are few.
+@safe
 struct BufferPool: ~Copyable {
   /// 256 KiB: larger reads did not measure better. The longest header that is read fits.
   static let bufferByteCount = 262_144
   /// So many unused buffers are kept; further ones go back to the kernel.
   private static let keptMax = 4
 
-  private var unused: [UnsafeMutableRawPointer] = []
+  private var unused: [UnsafeMutableRawPointer] = unsafe []
   private(set) var lentCount = 0
 
   init() { unsafe unused.reserveCapacity(Self.keptMax) }

@@ -23,9 +23,9 @@ public struct BusEndpoint: Sendable {
     }
     var names: [UnixSocketName] = []
     for one in parsed where one.transport == "unix" {
-      if let path = one.value(of: "path") {
+      if let path = one["path"] {
         names.append(UnixSocketName(path: String(decoding: path, as: UTF8.self)))
-      } else if let name = one.value(of: "abstract") {
+      } else if let name = one["abstract"] {
         names.append(UnixSocketName(abstract: name))
       }
     }

@@ -5,6 +5,7 @@ import GateSession
 import Glibc
 
 /// A connection through a gate. Lives in memory of its own that the server keeps a pointer to: no class, nothing to count.
+@safe
 struct Connection: ~Copyable {
   /// A socket and what the kernel is asked to tell about it.
   struct Socket {

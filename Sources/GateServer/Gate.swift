@@ -25,6 +25,10 @@ public struct GateOptions: Sendable {
   public var unauthenticatedMax = 64
   /// Connections to the bus without a Hello at a time: dbus-daemon stops accepting, for everybody, at 64.
   public var helloPendingMax = 8
+  /// Descriptors of one connection that are on their way to a receiver that has not taken them; dbus-daemon's number.
+  public var descriptorsInFlightMax = 64
+  /// Descriptors of one connection that came with a message whose header is not complete.
+  public var descriptorsHeldMax: Int { max(descriptorsInFlightMax, settings.limits.descriptorsPerMessageMax) }
 
   /// A gate with the default limits.
   public init(label: String, path: String, bus: BusEndpoint, policy: Policy) {

@@ -168,11 +168,11 @@ public final class Log {
   private static func clock() -> String {
     var time = timespec()
     unsafe clock_gettime(CLOCK_REALTIME, &time)
-    var parts = tm()
+    var parts = unsafe tm()
     unsafe gmtime_r(&time.tv_sec, &parts)
     func two(_ n: Int32) -> String { n < 10 ? "0\(n)" : "\(n)" }
     let milliseconds = String(time.tv_nsec / 1_000_000 + 1000).dropFirst()
-    return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):\(two(parts.tm_min)):"
+    return unsafe "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):\(two(parts.tm_min)):"
       + "\(two(parts.tm_sec)).\(milliseconds)Z"
   }
 

@@ -23,7 +23,7 @@ struct PeerCredentials {
     let pidfd = clinux_peer_pidfd(socket)
     if pidfd < 0 { return false }
     defer { closeDescriptor(pidfd) }
-    let file = clinux_open("/proc/\(pid)/uid_map", O_RDONLY)
+    let file = unsafe clinux_open("/proc/\(pid)/uid_map", O_RDONLY)
     if file < 0 { return false }
     defer { closeDescriptor(file) }
     // 340 lines at most (user_namespaces(7)) of 33 bytes.

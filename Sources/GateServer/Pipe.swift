@@ -6,6 +6,7 @@ import GateSession
 import Glibc
 
 /// What is on its way from one socket to the other.
+@safe
 struct Pipe: ~Copyable {
   /// The buffer, lent by the pool while there is something in it.
   var buffer: UnsafeMutableRawPointer?

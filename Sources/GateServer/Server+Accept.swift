@@ -37,7 +37,7 @@ extension Server {
     let peer = PeerCredentials(of: fd)
     let session = Session(
       settings: options.settings, peerUID: peer?.uid, ownUID: geteuid(), bus: gates[gate].knownBus, at: now)
-    let index = freeSlots.popLast() ?? unsafe slots.count
+    let index = unsafe freeSlots.popLast() ?? slots.count
     if unsafe index == slots.count { unsafe slots.append(nil) }
     let slot = UnsafeMutablePointer<Connection>.allocate(capacity: 1)
     unsafe slot.initialize(

@@ -20,7 +20,7 @@ extension Server {
       unsafe nothingMore(slot, from: side)
     case .malformed(let side, _), .descriptorMismatch(let side), .handshake(let side, _):
       _ = unsafe flushOwnOutput(slot, to: side)
-      _ = unsafe clinux_shutdown(slot.pointee.socket(side).fd, Int32(SHUT_RDWR.rawValue))
+      _ = unsafe clinux_shutdown(slot.pointee.socket(side).fd, Int32(SHUT_RDWR))
       unsafe nothingMore(slot, from: side)
     case .busChanged:
       forgetBus(gate: unsafe slot.pointee.gate)
@@ -88,7 +88,7 @@ extension Server {
     }
     let isOwnOutputLeft = unsafe slot.pointee.session.ownOutputCount(to: side.other) > 0
     if unsafe isOwnOutputLeft && slot.pointee.session.isAtMessageBoundary(to: side.other) { return }
-    _ = clinux_shutdown(other.fd, Int32(SHUT_WR.rawValue))
+    _ = clinux_shutdown(other.fd, Int32(SHUT_WR))
     unsafe slot.pointee.ending = .draining(from: side.other)
   }
 
@@ -150,7 +150,7 @@ extension Server {
   /// Frees connections that ended. Not before all events of a wake-up are dealt with: some may still point to them.
   func releaseEnded() {
     if unsafe ended.isEmpty { return }
-    for slot in unsafe ended {
+    for unsafe slot in unsafe ended {
       freeSlots.append(unsafe slot.pointee.index)
       unsafe release(slot)
     }

@@ -7,6 +7,7 @@ import GateSession
 import Glibc
 
 /// Room for the actions of one round of sending.
+@safe
 struct SendBatch: ~Copyable {
   /// Actions with offsets that count from the buffer's first byte.
   let actions = UnsafeMutablePointer<Output.Action>.allocate(capacity: Output.actionsMax)
@@ -115,7 +116,8 @@ extension Server {
         unsafe batch.parts[parts] = unsafe iovec(iov_base: buffer + Int(action.offset), iov_len: Int(action.count))
       case .own:
         unsafe slot.pointee.session.withOwnOutput(to: side) { own in
-          precondition(ownOffset + Int(action.count) <= unsafe own.count, "sent more of the own output than there is")
+          let waiting = own.count
+          precondition(ownOffset + Int(action.count) <= waiting, "sent more of the own output than there is")
           let start = unsafe UnsafeMutableRawPointer(mutating: own.baseAddress! + ownOffset)
           unsafe batch.parts[parts] = unsafe iovec(iov_base: start, iov_len: Int(action.count))
         }
@@ -133,10 +135,11 @@ extension Server {
     var left = sent
     var i = first
     while left > 0 {
-      let count = min(left, Int(unsafe batch.actions[i].count))
-      if unsafe batch.actions[i].kind == .own { unsafe slot.pointee.session.ownOutputLeft(count, to: side) }
+      let action = unsafe batch.actions[i]
+      let count = min(left, Int(action.count))
+      if action.kind == .own { unsafe slot.pointee.session.ownOutputLeft(count, to: side) }
       left -= count
-      if count == Int(unsafe batch.actions[i].count) {
+      if count == Int(action.count) {
         i += 1
       } else {
         unsafe batch.actions[i].offset += UInt32(count)

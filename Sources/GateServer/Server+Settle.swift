@@ -122,7 +122,7 @@ extension Server {
     retry()
     guard let due = nextDeadline, now >= due else { return }
     nextDeadline = nil
-    for case let slot? in unsafe slots {
+    for unsafe case let slot? in unsafe slots where unsafe isLive(slot) {
       if let reason = unsafe slot.pointee.session.expire(at: now) {
         unsafe end(slot, reason)
       } else if let drain = unsafe slot.pointee.drainDeadline, now >= drain {

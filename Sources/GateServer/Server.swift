@@ -12,14 +12,15 @@ import GateSession
 import Glibc
 
 /// Runs gates. Everything happens on the thread that calls ``run()``.
+@safe
 public final class Server {
   let epoll: Int32
   var gates: [Gate] = []
   /// Connections by index; nil where there is none.
-  var slots: [UnsafeMutablePointer<Connection>?] = []
+  var slots: [UnsafeMutablePointer<Connection>?] = unsafe []
   var freeSlots: [Int] = []
   /// Connections that ended during this wake-up: their memory goes when all events are dealt with.
-  var ended: [UnsafeMutablePointer<Connection>] = []
+  var ended: [UnsafeMutablePointer<Connection>] = unsafe []
   var nextGeneration: UInt32 = 1
   var nextNumber: UInt64 = 1
   var pool = BufferPool()
@@ -49,7 +50,7 @@ public final class Server {
   }
 
   deinit {
-    for case let slot? in unsafe slots { unsafe release(slot) }
+    for unsafe case let slot? in unsafe slots { unsafe release(slot) }
     for gate in gates { gate.listener.close() }
     unsafe received.deallocate()
     closeDescriptor(signals)
@@ -78,7 +79,7 @@ public final class Server {
   /// Puts another policy in force, for every live connection too, from its next message on.
   public func setPolicy(_ policy: Policy, ofGate gate: Int) {
     gates[gate].policy = policy
-    for case let slot? in unsafe slots where unsafe slot.pointee.gate == gate {
+    for unsafe case let slot? in unsafe slots where unsafe slot.pointee.gate == gate {
       if let reason = unsafe slot.pointee.session.policyChanged(to: policy) { unsafe end(slot, reason) }
     }
     releaseEnded()
@@ -133,7 +134,7 @@ public final class Server {
 
   /// The connection that a tag means, if it is still there.
   func connection(_ index: Int, _ generation: UInt32) -> UnsafeMutablePointer<Connection>? {
-    guard index < unsafe slots.count, let slot = unsafe slots[index] else { return nil }
+    guard unsafe index < slots.count, let slot = unsafe slots[index] else { return nil }
     return unsafe slot.pointee.generation == generation ? slot : nil
   }
 

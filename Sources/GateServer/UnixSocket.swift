@@ -22,12 +22,24 @@ public struct UnixSocketName: Sendable, Equatable, CustomStringConvertible {
   var path: String? { bytes.first == 0 ? nil : String(decoding: bytes, as: UTF8.self) }
 }
 
+/// Which file a path means. The corresponding system call is lstat(2).
+private struct FileIdentity: Equatable {
+  let device: dev_t
+  let inode: ino_t
+  let isSocket: Bool
+
+  init?(path: String) {
+    var status = stat()
+    if unsafe lstat(path, &status) != 0 { return nil }
+    (device, inode, isSocket) = (status.st_dev, status.st_ino, status.st_mode & S_IFMT == S_IFSOCK)
+  }
+}
+
 /// A socket that accepts, and the file it is known by, removed on exit only if it is still ours.
 struct ListeningSocket {
   let fd: Int32
   let name: UnixSocketName
-  private let device: dev_t
-  private let inode: ino_t
+  private let file: FileIdentity
 
   /// Listens on a path. A missing parent directory is made; a socket file that nobody listens on is replaced.
   ///
@@ -44,11 +56,9 @@ struct ListeningSocket {
       let bound = unsafe name.bytes.withUnsafeBufferPointer { unsafe clinux_bind(fd, $0.baseAddress!, $0.count) }
       umask(old)
       if bound < 0 { throw .system(SystemError("cannot bind \(path)", bound, hint: Self.hint(bound, path))) }
-      var status = stat()
-      if unsafe lstat(path, &status) != 0 { throw .system(SystemError("cannot look at \(path)", errno)) }
-      device = status.st_dev
-      inode = status.st_ino
-      if chmod(path, mode) != 0 { throw .system(SystemError("cannot set the mode of \(path)", errno)) }
+      guard let file = FileIdentity(path: path) else { throw .system(SystemError("cannot look at \(path)", errno)) }
+      self.file = file
+      if unsafe chmod(path, mode) != 0 { throw .system(SystemError("cannot set the mode of \(path)", errno)) }
       let listening = clinux_listen(fd, 4096)
       if listening < 0 { throw .system(SystemError("cannot listen on \(path)", listening)) }
     } catch {
@@ -62,8 +72,7 @@ struct ListeningSocket {
   func close() {
     closeDescriptor(fd)
     guard let path = name.path else { return }
-    var status = stat()
-    if unsafe lstat(path, &status) == 0 && status.st_dev == device && status.st_ino == inode { unlink(path) }
+    if FileIdentity(path: path) == file { unsafe unlink(path) }
   }
 
   private static func hint(_ result: Int32, _ path: String) -> String {
@@ -74,7 +83,7 @@ struct ListeningSocket {
     var at = path.utf8.startIndex
     while let slash = path.utf8[at...].dropFirst().firstIndex(of: UInt8(ascii: "/")) {
       let parent = String(path[..<slash])
-      if mkdir(parent, 0o755) != 0 && errno != EEXIST {
+      if unsafe mkdir(parent, 0o755) != 0 && errno != EEXIST {
         throw .system(SystemError("cannot make the directory \(parent)", errno))
       }
       at = slash
@@ -83,15 +92,14 @@ struct ListeningSocket {
 
   /// A socket that refuses connections has lost its process; one that takes them, or that we may not try, is somebody's.
   private static func removeStale(_ name: UnixSocketName, _ path: String) throws(ListenFailure) {
-    var status = stat()
-    if unsafe lstat(path, &status) != 0 { return }
-    if status.st_mode & S_IFMT != S_IFSOCK { throw .refused("\(path) exists and is no socket; it is left alone") }
+    guard let file = FileIdentity(path: path) else { return }
+    if !file.isSocket { throw .refused("\(path) exists and is no socket; it is left alone") }
     let probe = clinux_socket_unix()
     if probe < 0 { throw .system(SystemError("cannot make a socket", probe)) }
     defer { closeDescriptor(probe) }
     let result = unsafe name.bytes.withUnsafeBufferPointer { unsafe clinux_connect(probe, $0.baseAddress!, $0.count) }
     if -result == ECONNREFUSED {
-      if unlink(path) != 0 && errno != ENOENT { throw .system(SystemError("cannot remove the stale socket \(path)", errno)) }
+      if unsafe unlink(path) != 0 && errno != ENOENT { throw .system(SystemError("cannot remove the stale socket \(path)", errno)) }
     } else if -result != ENOENT {
       throw .refused("another process listens on \(path); stop it, or choose another path")
     }

@@ -26,7 +26,7 @@ enum Answer {
     _ envelope: Envelope, to own: inout OwnOutput, destination: RawSpan, reason: Verdict.Reason, _ header: MessageHeader,
     _ message: RawSpan, _ direction: Direction, busName: RawSpan
   ) {
-    own.append(capacity: byteCountMax) { memory in
+    unsafe own.append(capacity: byteCountMax) { memory in
       var builder = unsafe MessageBuilder(
         into: memory.mutableBytes, byteOrder: envelope.byteOrder, type: .error, flags: .noReplyExpected, serial: envelope.serial)
       builder.field(.errorName, reason.errorName)
@@ -64,7 +64,7 @@ enum Answer {
 
   /// Writes the gate's own Hello. Spec: "bus-messages-hello".
   static func appendHello(serial: UInt32, to own: inout OwnOutput) {
-    own.append(capacity: byteCountMax) { memory in
+    unsafe own.append(capacity: byteCountMax) { memory in
       var builder = unsafe MessageBuilder(
         into: memory.mutableBytes, byteOrder: .little, type: .methodCall, flags: [], serial: serial)
       builder.field(.path, Driver.path)
@@ -77,7 +77,7 @@ enum Answer {
 
   /// Writes what the bus had answered to Hello.
   static func appendHelloAnswer(_ envelope: Envelope, to own: inout OwnOutput, name: RawSpan) {
-    own.append(capacity: byteCountMax) { memory in
+    unsafe own.append(capacity: byteCountMax) { memory in
       var builder = unsafe MessageBuilder(
         into: memory.mutableBytes, byteOrder: envelope.byteOrder, type: .methodReturn, flags: .noReplyExpected, serial: envelope.serial)
       builder.field(.destination, name)

@@ -95,6 +95,9 @@ enum Driver {
 }
 
 extension RawSpan {
+  /// Whether the first byte is `byte`.
+  func starts(with byte: UInt8) -> Bool { unsafe byteCount > 0 && unsafeLoad(fromByteOffset: 0, as: UInt8.self) == byte }
+
   /// Whether these are the bytes of `text`.
   func isEqual(to text: StaticString) -> Bool {
     if byteCount != text.utf8CodeUnitCount { return false }

@@ -6,7 +6,7 @@ public struct Output: ~Copyable {
   /// Something to do with the bytes that were received, or with the gate's own.
   public struct Action: BitwiseCopyable, Sendable {
     /// What to do.
-    public enum Kind: UInt8, Sendable {
+    public enum Kind: UInt8, BitwiseCopyable, Sendable {
       /// Send these bytes to the other peer; the first `descriptors` of the queue go with the first byte.
       case forward
       /// Forget these bytes; close the first `descriptors` of the queue.

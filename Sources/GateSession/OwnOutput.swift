@@ -4,8 +4,9 @@
 import DBusWire
 
 /// A bounded queue of bytes. Holds no memory while it is empty.
+@safe
 public struct OwnOutput: ~Copyable {
-  private var storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  private var storage = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
   private var head = 0
   private var tail = 0
   private let limit: Int
@@ -48,7 +49,7 @@ public struct OwnOutput: ~Copyable {
     if head == tail {
       head = 0
       tail = 0
-      if storage.count > Self.firstBytes { release() }
+      if unsafe storage.count > Self.firstBytes { release() }
     }
   }
 
@@ -76,8 +77,9 @@ public struct OwnOutput: ~Copyable {
   }
 
   private mutating func reserve(_ n: Int) {
-    if tail + n <= storage.count { return }
-    var size = max(storage.count, Self.firstBytes)
+    let capacity = unsafe storage.count
+    if tail + n <= capacity { return }
+    var size = max(capacity, Self.firstBytes)
     while size < count + n { size *= 2 }
     let bigger = unsafe UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
     unsafe bigger.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[head..<tail]))

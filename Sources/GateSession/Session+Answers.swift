@@ -13,11 +13,12 @@ extension Session {
     if header.frame.type != .methodCall || header.frame.flags.contains(.noReplyExpected) { return }
     let envelope = Answer.Envelope(
       byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: header.frame.serial, fromDriver: side == .client)
-    let busName = policy.busName.utf8Span.span.bytes
+    let name = uniqueName
+    let busName = unsafe policy.busName.utf8Span.span.bytes
     switch side {
     case .client:
       Answer.appendError(
-        envelope, to: &ownToClient, destination: uniqueName.span.bytes, reason: verdict.reason, header, message, .outgoing,
+        envelope, to: &ownToClient, destination: unsafe name.span.bytes, reason: verdict.reason, header, message, .outgoing,
         busName: busName)
     case .bus:
       // A header that was not read names nobody to answer.
@@ -32,7 +33,8 @@ extension Session {
   private mutating func answerInstead(
     _ verdict: Verdict, _ header: MessageHeader, _ message: RawSpan, _ side: Side, _ policy: Policy
   ) {
-    let busName = policy.busName.utf8Span.span.bytes
+    let name = uniqueName
+    let busName = unsafe policy.busName.utf8Span.span.bytes
     var envelope = Answer.Envelope(
       byteOrder: header.frame.byteOrder, serial: 1, replySerial: header.replySerial, fromDriver: side == .bus)
     switch side {
@@ -49,7 +51,7 @@ extension Session {
       outgoingCalls.remove(header.replySerial)
       envelope.serial = takeOwnSerial()
       Answer.appendError(
-        envelope, to: &ownToClient, destination: uniqueName.span.bytes, reason: verdict.reason, header, message, .incoming,
+        envelope, to: &ownToClient, destination: unsafe name.span.bytes, reason: verdict.reason, header, message, .incoming,
         busName: busName)
     }
   }
@@ -59,7 +61,8 @@ extension Session {
     if header.frame.flags.contains(.noReplyExpected) { return }
     let envelope = Answer.Envelope(
       byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: header.frame.serial, fromDriver: true)
-    Answer.appendHelloAnswer(envelope, to: &ownToClient, name: uniqueName.span.bytes)
+    let name = uniqueName
+    Answer.appendHelloAnswer(envelope, to: &ownToClient, name: unsafe name.span.bytes)
   }
 
   /// A serial for a message of the gate's own, counted down from the highest.

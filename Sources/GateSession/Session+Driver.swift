@@ -106,7 +106,7 @@ extension Session {
     let rule: MatchRule
     do throws(MatchRuleError) { rule = try MatchRule(parsing: text) } catch { return Verdict(.deny, .matchRuleInvalid) }
     if rule.asksToEavesdrop { return Verdict(.deny, .eavesdrop) }
-    let hash = settings.seed.hash(rule.canonicalText.span.bytes)
+    let hash = settings.seed.hash(unsafe rule.canonicalText.span.bytes)
     if method.inspection == .addMatch {
       if matchCount >= settings.limits.matchesMax { return Verdict(.deny, .matches) }
       let allowed = allowDriverCall(header, .addMatch, detail: hash, verdict)

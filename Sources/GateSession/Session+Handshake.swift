@@ -123,16 +123,14 @@ extension Session {
         output.requests.formUnion([.busKnown, .resumeClient])
       }
     }
-    if busPhase != .open {
-      if bytes.byteCount > 0 { output.close = .handshake(.bus, .spokeUnasked) }
-      return at
-    }
+    precondition(busPhase == .open, "the bus spoke before it was connected")
     return frame(bytes, from: at, side: .bus, descriptors: descriptors, policy: policy, into: &output)
   }
 
   private mutating func busIdentified(_ identity: BusIdentity) -> CloseReason? {
     if let known = knownBus {
-      if !known.hasSameGUID(as: identity) { return .busChanged }
+      // What the client was told: the GUID in its OK, and whether descriptors may be sent.
+      if BusIdentity(guid: identity.guid, unixFDs: known.unixFDs) != known { return .busChanged }
       if clientTakesDescriptors && !identity.unixFDs { return .busChanged }
     } else {
       knownBus = identity

@@ -128,7 +128,7 @@ extension Session {
   }
 
   private mutating func learnUniqueName(_ name: RawSpan, _ output: inout Output) {
-    if name.byteCount == 0 || name.unsafeLoad(fromByteOffset: 0, as: UInt8.self) != UInt8(ascii: ":") { return }
+    if !name.starts(with: UInt8(ascii: ":")) { return }
     unsafe uniqueName = unsafe name.withUnsafeBytes { unsafe Array($0) }
     helloPhase = .answered
     output.requests.insert(.helloDone)
@@ -170,7 +170,7 @@ extension Session {
       let hash = settings.seed.hash(name)
       if !isAcquired {
         acquiredNames.remove(hash)
-      } else if name.byteCount > 0 && name.unsafeLoad(fromByteOffset: 0, as: UInt8.self) == UInt8(ascii: ":") {
+      } else if name.starts(with: UInt8(ascii: ":")) {
         // A Hello that asked for no answer is answered by this alone.
         if uniqueName.isEmpty { learnUniqueName(name, &output) }
       } else if acquiredNames.count <= settings.limits.namesMax {

@@ -44,7 +44,7 @@ extension Session {
     }
     if isSignal || header.frame.flags.contains(.noReplyExpected) { return Verdict(.allow, .rule, rule: match.rule, log: match.log) }
     // A unique name answers for itself; a well-known name is answered for by whoever owns it.
-    let isUnique = destination.byteCount > 0 && destination.unsafeLoad(fromByteOffset: 0, as: UInt8.self) == UInt8(ascii: ":")
+    let isUnique = destination.starts(with: UInt8(ascii: ":"))
     let call = PendingCall(
       serial: header.frame.serial, purpose: .call, answerer: isUnique ? .uniqueName : .anyone,
       detail: isUnique ? settings.seed.hash(destination) : 0)

@@ -28,6 +28,17 @@ public struct Session: ~Copyable {
   struct PartialWait {
     var accumulated: UInt64 = 0
     var since: Instant?
+
+    mutating func count(_ isBlocked: Bool, _ receiverIsBusy: Bool, _ now: Instant) {
+      if !isBlocked {
+        if since != nil || accumulated != 0 { self = PartialWait() }
+      } else if receiverIsBusy {
+        if let since { accumulated += now.milliseconds - min(now.milliseconds, since.milliseconds) }
+        since = nil
+      } else if since == nil {
+        since = now
+      }
+    }
   }
 
   let settings: SessionSettings
@@ -204,18 +215,7 @@ public struct Session: ~Copyable {
   ///
   /// - Parameter receiverIsBusy: Whether it is the receiver that does not take what is there: that time does not count.
   public mutating func countPartialWaits(receiverIsBusy: (client: Bool, bus: Bool), at now: Instant) {
-    count(&waitToClient, !ownToClient.isEmpty && !isAtMessageBoundary(to: .client), receiverIsBusy.client, now)
-    count(&waitToBus, !ownToBus.isEmpty && !isAtMessageBoundary(to: .bus), receiverIsBusy.bus, now)
-  }
-
-  private func count(_ wait: inout PartialWait, _ isBlocked: Bool, _ receiverIsBusy: Bool, _ now: Instant) {
-    if !isBlocked {
-      if wait.since != nil || wait.accumulated != 0 { wait = PartialWait() }
-    } else if receiverIsBusy {
-      if let since = wait.since { wait.accumulated += now.milliseconds - min(now.milliseconds, since.milliseconds) }
-      wait.since = nil
-    } else if wait.since == nil {
-      wait.since = now
-    }
+    waitToClient.count(!ownToClient.isEmpty && !isAtMessageBoundary(to: .client), receiverIsBusy.client, now)
+    waitToBus.count(!ownToBus.isEmpty && !isAtMessageBoundary(to: .bus), receiverIsBusy.bus, now)
   }
 }

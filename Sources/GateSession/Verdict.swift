@@ -3,7 +3,7 @@
 /// The decision about one message.
 public struct Verdict: BitwiseCopyable, Equatable, Sendable {
   /// What happens to the message.
-  public enum Action: UInt8, Sendable {
+  public enum Action: UInt8, BitwiseCopyable, Sendable {
     /// It is forwarded, byte for byte.
     case allow
     /// It is not forwarded; its sender is told if it asked for an answer.
@@ -13,7 +13,7 @@ public struct Verdict: BitwiseCopyable, Equatable, Sendable {
   }
 
   /// Why, in one word. The raw text is what the decision log says.
-  public enum Reason: String, Sendable {
+  public enum Reason: String, BitwiseCopyable, Sendable {
     /// A rule of the policy decided: ``Verdict/rule``.
     case rule
     /// No rule of the policy allows it.

@@ -1,1 +1,8 @@
-print("busgate")
+// The sidecar: `busgate run …`, and under the name dbus-proxy the drop-in for Pelagicore's. This file is the table of contents.
+
+import GateServer
+import Glibc
+
+clearSignals()
+raiseDescriptorLimit()
+exit(Invocation(CommandLine.arguments).perform())

@@ -2,9 +2,6 @@
 // one system call, or one call and its macros. Failures come back as -errno.
 #pragma once
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -30,7 +27,7 @@
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
 #endif
-// accept4 and struct ucred hide behind _GNU_SOURCE, which the importer's own inclusion of socket.h may have come before.
+// accept4 and struct ucred hide behind _GNU_SOURCE, under which other headers would differ from Swift's own import of them.
 int accept4(int, struct sockaddr *_Nullable, socklen_t *_Nullable, int);
 struct clinux_credentials { int32_t pid; uint32_t uid; uint32_t gid; };
 

@@ -1,0 +1,56 @@
+// `dbus-proxy SOCKET session|system`: the drop-in for Pelagicore's dbus-proxy, as SoftwareContainer starts it: with a pipe as standard
+// input, on which configurations come as lines over time, and killed or terminated at the end.
+
+import GatePolicy
+import GateServer
+import GateSession
+import Glibc
+
+/// The personality `dbus-proxy`.
+enum ClassicProxyCommand {
+  static let usage = "usage: dbus-proxy SOCKET session|system"
+
+  static func perform(_ arguments: [String]) -> Int32 {
+    if arguments.contains("--version") || arguments.contains("--help") {
+      print(usage)
+      return ExitStatus.success
+    }
+    guard arguments.count == 2, let bus = BusKind(rawValue: arguments[1]), !arguments[0].isEmpty else {
+      let got = arguments.isEmpty ? "no arguments" : "\"\(arguments.joined(separator: " "))\""
+      printError("dbus-proxy: \(got), expected a socket path and session or system; \(usage)")
+      return ExitStatus.usage
+    }
+    do {
+      try run(socket: arguments[0], bus)
+      return ExitStatus.success
+    } catch {
+      return RunCommand.report(error)
+    }
+  }
+
+  private static func run(socket: String, _ bus: BusKind) throws {
+    let log = Log(fd: STDERR_FILENO)
+    let server = try Server(log: log)
+    let endpoint = try BusEndpoint(address: bus.defaultAddress())
+    // Denies everything until the first line.
+    let closed = Policy(rules: [], busName: bus.policyName)
+    var options = GateOptions(label: bus.rawValue, path: socket, bus: endpoint, policy: closed)
+    options.settings.opensNames = true
+    options.settings.saysHello = true
+    if bus == .system { options.settings.limits.pendingRepliesMax = 128 }
+    let gate = try server.addGate(options)
+    try server.handleSignals([SIGTERM, SIGINT])
+    try server.readLines(from: STDIN_FILENO) { server, line, number in
+      do throws(ConfigurationError) {
+        let document = try GatewayDocument.parse(line, file: "stdin", dialect: .classic, firstLine: number)
+        for warning in document.warnings { log.line("\(warning)") }
+        let added = bus == .session ? document.sessionRules : document.systemRules
+        let rules = server.policy(ofGate: gate).rules + added
+        server.setPolicy(Policy(rules: rules, busName: bus.policyName), ofGate: gate)
+      } catch {
+        log.line("\(error)")
+      }
+    }
+    try server.run()
+  }
+}

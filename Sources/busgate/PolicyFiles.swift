@@ -1,0 +1,61 @@
+// Configuration files: read, parsed and put together, in order.
+
+import GatePolicy
+import Glibc
+
+/// Why configurations were refused: already a line for people, with file, line and column where there is one.
+struct ConfigurationFailure: Error, CustomStringConvertible {
+  let description: String
+}
+
+/// The rules of some files.
+struct PolicyFiles {
+  private(set) var session: [GatewayRule] = []
+  private(set) var system: [GatewayRule] = []
+
+  static func read(_ files: [String]) throws(ConfigurationFailure) -> PolicyFiles {
+    var all = PolicyFiles()
+    for file in files {
+      let text = try contents(of: file)
+      do throws(ConfigurationError) {
+        let document = try GatewayDocument.parse(text, file: file)
+        all.session += document.sessionRules
+        all.system += document.systemRules
+      } catch {
+        throw ConfigurationFailure(description: "\(error)")
+      }
+    }
+    return all
+  }
+
+  func policy(for bus: BusKind) -> Policy {
+    switch bus {
+    case .session: Policy(rules: session, busName: bus.policyName)
+    case .system: Policy(rules: system, busName: bus.policyName)
+    }
+  }
+
+  /// The largest file that is read: what a document may have, and one byte more, so that the parser says what is wrong.
+  private static let bytesMax = 16 * 1024 * 1024 + 1
+
+  private static func contents(of file: String) throws(ConfigurationFailure) -> [UInt8] {
+    let fd = unsafe open(file, O_RDONLY | O_CLOEXEC)
+    if fd < 0 { throw failure(file, errno) }
+    defer { close(fd) }
+    var text: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 65536)
+    while text.count < bytesMax {
+      let n = unsafe chunk.withUnsafeMutableBytes { unsafe Glibc.read(fd, $0.baseAddress!, $0.count) }
+      if n < 0 && errno == EINTR { continue }
+      if n < 0 { throw failure(file, errno) }
+      if n == 0 { break }
+      text.append(contentsOf: chunk[..<n])
+    }
+    return text
+  }
+
+  private static func failure(_ file: String, _ number: Int32) -> ConfigurationFailure {
+    let reason = unsafe String(cString: strerror(number))
+    return ConfigurationFailure(description: "\(file): error: cannot be read: \(reason), expected a gateway configuration")
+  }
+}

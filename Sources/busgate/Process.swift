@@ -1,0 +1,16 @@
+// The process that the sidecar is: signals and limits, set up before anything else.
+
+import Glibc
+
+/// A peer that is gone is told by EPIPE, not by a signal.
+func clearSignals() {
+  _ = signal(SIGPIPE, SIG_IGN)
+}
+
+/// Two descriptors a connection, and those that messages carry: as many as the administrator lets us have.
+func raiseDescriptorLimit() {
+  var limit = rlimit()
+  if unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) != 0 { return }
+  limit.rlim_cur = min(limit.rlim_max, 65536)
+  _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+}
