@@ -81,7 +81,15 @@ extension Server {
   /// Answers the session's question whether the client may call itself `uid`.
   func identify(_ slot: UnsafeMutablePointer<Connection>, _ uid: UInt32) {
     let isKnown = unsafe slot.pointee.peer?.isKnownInside(as: uid, socket: slot.pointee.client.fd) ?? false
-    unsafe slot.pointee.session.identify(accepted: isKnown)
+    output.removeAll()
+    unsafe slot.pointee.session.identify(accepted: isKnown, into: &output)
+    unsafe slot.pointee.pipe(from: .client).pointee.wait = output.wait
+    let (close, requests) = (output.close, output.requests)
+    if let close {
+      unsafe end(slot, close)
+    } else if !requests.isEmpty {
+      unsafe fulfil(slot, requests)
+    }
   }
 
   /// Tries again what could not be done for lack of descriptors or of room at the bus.

@@ -81,10 +81,11 @@ extension Session {
   }
 
   /// Whether the client's claim to be ``Output/claimedUID`` is true. The client's bytes are to be offered again.
-  public mutating func identify(accepted: Bool) {
+  public mutating func identify(accepted: Bool, into output: inout Output) {
     var reply = HandshakeOutput()
     serverHandshake.provide(identityAccepted: accepted, into: &reply)
     say(&reply, to: .client)
+    _ = authenticate(RawSpan(), into: &output)
   }
 
   /// The connection to the bus that was requested is there: the gate's side of the handshake is now in the own output.
@@ -121,6 +122,8 @@ extension Session {
           return at
         }
         output.requests.formUnion([.busKnown, .resumeClient])
+        if clientPhase == .handshake { _ = authenticate(RawSpan(), into: &output) }
+        output.wait = .bytes
       }
     }
     precondition(busPhase == .open, "the bus spoke before it was connected")
