@@ -83,6 +83,7 @@ struct Invocation {
       --system PATH            listen on PATH for the system bus
       --bus NAME=ADDRESS       where the bus NAME (session, system) is; else as DBUS_*_BUS_ADDRESS or the usual place says
       --log denied|all|none    which decisions go to standard error; denied if not given
+      --limit NAME=VALUE       a limit of the contract, as fds-per-message-max=32 or auth-timeout=10s
       --ready-fd N             write one byte to descriptor N once every socket accepts
 
     As dbus-proxy: configuration documents come on standard input, one a line, each adding rules.

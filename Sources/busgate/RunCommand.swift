@@ -11,6 +11,8 @@ struct RunCommand {
   private(set) var listeners: [(bus: BusKind, path: String)] = []
   private(set) var addresses: [BusKind: String] = [:]
   private(set) var logging = SessionSettings.Logging.denied
+  /// Changes to each gate's limits, in order.
+  private(set) var limits: [(inout GateOptions) -> Void] = []
   private(set) var readyDescriptor: Int32?
 
   static func perform(_ arguments: [String]) -> Int32 {
@@ -46,8 +48,9 @@ struct RunCommand {
       case "--system": try listen(.system, try value(flag, "a path to listen on"))
       case "--bus": try setAddress(try value(flag, "NAME=ADDRESS"))
       case "--log": logging = try Self.logging(try value(flag, "denied, all or none"))
+      case "--limit": limits.append(try LimitFlag.parse(try value(flag, "NAME=VALUE")))
       case "--ready-fd": readyDescriptor = try Self.descriptor(try value(flag, "a descriptor number"))
-      default: throw UsageError("unknown argument \"\(flag)\", expected --config, --session, --system, --bus, --log or --ready-fd")
+      default: throw UsageError("unknown argument \"\(flag)\", expected --config, --session, --system, --bus, --log, --limit or --ready-fd")
       }
     }
     if configurations.isEmpty { throw UsageError("no --config, expected at least one gateway configuration file") }
@@ -92,6 +95,7 @@ struct RunCommand {
       var options = GateOptions(label: bus.rawValue, path: path, bus: endpoint, policy: rules.policy(for: bus))
       options.settings.logging = logging
       if bus == .system { options.settings.limits.pendingRepliesMax = 128 }
+      for change in limits { change(&options) }
       try server.addGate(options)
     }
     let files = configurations

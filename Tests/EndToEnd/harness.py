@@ -1,0 +1,245 @@
+"""Private buses and gates for the end-to-end tests. Everything lives in a temporary directory and is awaited by events, never by time."""
+
+import fcntl
+import os
+import pathlib
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUSGATE = pathlib.Path(os.environ.get("BUSGATE", ROOT / "build/bin/busgate"))
+# How long anything may take before a test gives up; nothing waits this long when it works.
+PATIENCE = 30.0
+
+
+class Output:
+    """The lines a process writes, readable while it runs; ``wait_for`` returns as soon as a line matches."""
+
+    def __init__(self, stream):
+        self.lines = []
+        self.ended = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream):
+        for line in stream:
+            with self._changed:
+                self.lines.append(line.decode("utf-8", "replace").rstrip("\n"))
+                self._changed.notify_all()
+        with self._changed:
+            self.ended = True
+            self._changed.notify_all()
+
+    def wait_for(self, *parts, patience=PATIENCE):
+        """The first line that has all parts in it."""
+        def found():
+            return next((line for line in self.lines if all(part in line for part in parts)), None)
+
+        with self._changed:
+            self._changed.wait_for(lambda: found() or self.ended, patience)
+            line = found()
+        assert line is not None, f"no line with {parts} in:\n" + "\n".join(self.lines)
+        return line
+
+    def matching(self, *parts):
+        """The lines so far that have all parts in them."""
+        with self._changed:
+            return [line for line in self.lines if all(part in line for part in parts)]
+
+
+class Child:
+    """A process of ours, ended with its test."""
+
+    def __init__(self, command, **options):
+        self.process = subprocess.Popen(
+            [str(part) for part in command], stdout=options.pop("stdout", subprocess.PIPE), stderr=subprocess.PIPE,
+            stdin=options.pop("stdin", subprocess.DEVNULL), **options)
+        self.log = Output(self.process.stderr)
+        self.out = Output(self.process.stdout) if self.process.stdout else None
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def terminate(self):
+        """SIGTERM; returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(PATIENCE)
+
+    def descriptors(self):
+        """How many descriptors the process has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def resident_kib(self):
+        for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        raise AssertionError("no VmRSS")
+
+    def cpu_nanoseconds(self):
+        return int(pathlib.Path(f"/proc/{self.pid}/schedstat").read_text().split()[0])
+
+
+BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>{kind}</type>
+  <listen>unix:path={path}</listen>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+  <limit name="max_incoming_unix_fds">250</limit>
+  <limit name="max_outgoing_unix_fds">250</limit>
+  <limit name="max_message_unix_fds">250</limit>
+  <limit name="max_connections_per_user">4096</limit>
+  <limit name="max_completed_connections">4096</limit>
+  <limit name="max_incomplete_connections">4096</limit>
+  <limit name="max_replies_per_connection">60000</limit>
+</busconfig>
+"""
+
+
+class Bus(Child):
+    """A dbus-daemon of the test's own."""
+
+    def __init__(self, directory, kind="session", name="bus"):
+        self.path = directory / name
+        self.address = f"unix:path={self.path}"
+        config = directory / f"{name}.conf"
+        config.write_text(BUS_CONFIG.format(kind=kind, path=self.path))
+        read, write = os.pipe()
+        super().__init__(
+            ["dbus-daemon", "--nofork", f"--config-file={config}", f"--print-address={write}"], pass_fds=[write])
+        os.close(write)
+        await_byte(read, self)
+
+
+def await_byte(descriptor, child):
+    """Waits for one byte, or the end of the writer; closes the descriptor."""
+    ready, _, _ = select.select([descriptor], [], [], PATIENCE)
+    data = os.read(descriptor, 1) if ready else b""
+    os.close(descriptor)
+    if not data:
+        child.kill()
+        raise AssertionError("did not get ready:\n" + "\n".join(child.log.lines))
+
+
+class Gate(Child):
+    """``busgate run`` with one session gate."""
+
+    def __init__(self, directory, config, bus_address, *arguments, listen="--session", name="session", socket="gate/bus", **options):
+        self.path = directory / socket
+        self.address = f"unix:path={self.path}"
+        if not isinstance(config, (list, tuple)):
+            config = [config]
+        flags = [part for file in config for part in ("--config", file)]
+        read, write = os.pipe()
+        super().__init__(
+            [BUSGATE, "run", *flags, listen, self.path, "--bus", f"{name}={bus_address}", "--ready-fd", str(write), *arguments],
+            pass_fds=[write], **options)
+        os.close(write)
+        await_byte(read, self)
+
+
+class ClassicProxy(Child):
+    """``dbus-proxy SOCKET session|system``, configured over its standard input as SoftwareContainer does."""
+
+    def __init__(self, directory, bus_address, kind="session", socket="proxy/bus"):
+        self.path = directory / socket
+        self.address = f"unix:path={self.path}"
+        self.path.parent.mkdir(exist_ok=True)
+        watch = Watch(self.path.parent)
+        environment = dict(os.environ)
+        environment[f"DBUS_{kind.upper()}_BUS_ADDRESS"] = bus_address
+        super().__init__([BUSGATE.parent / "dbus-proxy", self.path, kind], stdin=subprocess.PIPE, env=environment)
+        watch.wait_for_file(self.path)
+
+    def configure(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+
+
+class Watch:
+    """Waits for a socket to accept by inotify: its file is there before it listens, and opens its mode just before."""
+
+    def __init__(self, directory):
+        import ctypes
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self.descriptor = self._libc.inotify_init1(os.O_CLOEXEC)
+        create, attributes = 0x100, 0x4
+        assert self._libc.inotify_add_watch(self.descriptor, os.fsencode(directory), create | attributes) >= 0
+
+    def wait_for_file(self, path):
+        import socket
+        while True:
+            probe = socket.socket(socket.AF_UNIX)
+            try:
+                probe.connect(str(path))
+                break
+            except (FileNotFoundError, ConnectionRefusedError, PermissionError):
+                ready, _, _ = select.select([self.descriptor], [], [], 1.0)
+                if ready:
+                    os.read(self.descriptor, 4096)
+            finally:
+                probe.close()
+        os.close(self.descriptor)
+
+
+class Workshop:
+    """What one test uses: a directory, and children that end with it."""
+
+    def __init__(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="busgate-test-"))
+        self._children = []
+
+    def keep(self, child):
+        self._children.append(child)
+        return child
+
+    def bus(self, **options):
+        return self.keep(Bus(self.directory, **options))
+
+    def gate(self, config, bus, *arguments, **options):
+        """A gate; ``config`` is a file, or rules as Python data."""
+        return self.keep(Gate(self.directory, self.config(config), getattr(bus, "address", bus), *arguments, **options))
+
+    def proxy(self, bus, **options):
+        return self.keep(ClassicProxy(self.directory, getattr(bus, "address", bus), **options))
+
+    def child(self, command, **options):
+        return self.keep(Child(command, **options))
+
+    def config(self, rules):
+        """A configuration file out of a list of rules for the session bus, or a whole document, or a path as it is."""
+        import json
+        if isinstance(rules, (str, pathlib.Path)):
+            return rules
+        document = rules if isinstance(rules, dict) else {"dbus-gateway-config-session": rules}
+        file = self.directory / f"config-{len(os.listdir(self.directory))}.json"
+        file.write_text(json.dumps(document))
+        return file
+
+    def close(self):
+        for child in reversed(self._children):
+            child.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def rule(direction="*", interface="*", path="*", method="*", **more):
+    """A gateway rule."""
+    return {"direction": direction, "interface": interface, "object-path": path, "method": method, **more}
+
+
+EVERYTHING = [rule()]
