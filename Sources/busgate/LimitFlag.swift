@@ -4,11 +4,11 @@ import GateServer
 
 /// The limits that can be set on the command line.
 enum LimitFlag {
-  enum Setting {
+  enum Setting: Sendable {
     /// A number of things or bytes, at least 1.
-    case count((inout GateOptions, Int) -> Void, max: Int)
+    case count(@Sendable (inout GateOptions, Int) -> Void, max: Int)
     /// A time in milliseconds.
-    case time((inout GateOptions, UInt64) -> Void)
+    case time(@Sendable (inout GateOptions, UInt64) -> Void)
   }
 
   /// Sorted by name.
