@@ -25,7 +25,7 @@ struct InterfaceHash: BitwiseCopyable {
       hash = fold(hash ^ name.word(at: i))
       i += 8
     }
-    return fold(fold(hash ^ remainder(of: name, from: i)))
+    return fold(hash ^ remainder(of: name, from: i))
   }
 
   /// The hash of `name`, when rules are compiled.
