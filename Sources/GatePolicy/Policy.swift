@@ -11,7 +11,11 @@ public final class Policy: Sendable {
   public let rules: [GatewayRule]
   /// What messages to people call the bus, `SESSION` for example.
   public let busName: String
-  let compiled: CompiledRules
+  private let compiled: CompiledRules
+  private let allowOutgoing: RuleTable
+  private let allowIncoming: RuleTable
+  private let denyOutgoing: RuleTable
+  private let denyIncoming: RuleTable
 
   /// Compiles `rules`, whose order does not matter to any verdict. Takes linear time.
   ///
@@ -22,7 +26,12 @@ public final class Policy: Sendable {
   public init(rules: [GatewayRule], busName: String) {
     self.rules = rules
     self.busName = busName
-    compiled = PolicyCompiler.compile(rules)
+    let compiler = PolicyCompiler.compile(rules)
+    compiled = compiler.compiledRules
+    allowOutgoing = compiler.allowOutgoing
+    allowIncoming = compiler.allowIncoming
+    denyOutgoing = compiler.denyOutgoing
+    denyIncoming = compiler.denyIncoming
   }
 
   /// What the rules say about a message: denied if a deny rule matches, else allowed if an allow rule does.
@@ -43,8 +52,8 @@ public final class Policy: Sendable {
     let denied = matchDeny(
       direction: direction, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
     if denied.outcome != .none { return denied }
-    let table = direction == .outgoing ? compiled.allowOutgoing : compiled.allowIncoming
-    if table.places.isEmpty { return .none }
+    let table = direction == .outgoing ? allowOutgoing : allowIncoming
+    if table.isEmpty { return .none }
     let rule = compiled.firstRule(
       of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
     return compiled.match(.allow, by: rule)
@@ -56,8 +65,8 @@ public final class Policy: Sendable {
   public func matchDeny(
     direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int
   ) -> RuleMatch {
-    let table = direction == .outgoing ? compiled.denyOutgoing : compiled.denyIncoming
-    if table.places.isEmpty { return .none }
+    let table = direction == .outgoing ? denyOutgoing : denyIncoming
+    if table.isEmpty { return .none }
     let rule: Int?
     if interface.byteCount == 0 {
       rule = compiled.firstRuleForAnyInterface(
@@ -79,8 +88,8 @@ public final class Policy: Sendable {
     let denied = matchDeny(
       direction: direction, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
     if denied.outcome != .none { return denied }
-    let table = direction == .outgoing ? compiled.allowOutgoing : compiled.allowIncoming
-    if table.places.isEmpty { return .none }
+    let table = direction == .outgoing ? allowOutgoing : allowIncoming
+    if table.isEmpty { return .none }
     let rule = compiled.firstLiteralRule(
       of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
     return compiled.match(.allow, by: rule)
