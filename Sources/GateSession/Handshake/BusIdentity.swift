@@ -1,0 +1,39 @@
+// What a bus said of itself while the gate authenticated to it, and what a client is therefore told.
+
+/// The bus's GUID, and whether the bus agreed to pass descriptors.
+///
+/// Spec: "auth-command-ok", "uuids".
+public struct BusIdentity: Sendable {
+  /// The 32 hexadecimal digits, in the case in which the bus sent them.
+  public let guid: InlineArray<32, UInt8>
+  /// Whether descriptors may be sent to this bus.
+  public var unixFDs: Bool
+
+  /// Precondition: `guid` is hexadecimal digits only, since it goes into a line to the client as it is.
+  public init(guid: InlineArray<32, UInt8>, unixFDs: Bool) {
+    for index in guid.indices { precondition(hexDigitValue(guid[index]) != nil, "a GUID is 32 hexadecimal digits") }
+    self.guid = guid
+    self.unixFDs = unixFDs
+  }
+
+  /// Reads the argument of OK; nil if it is anything but 32 hexadecimal digits.
+  public init?(guid text: RawSpan, unixFDs: Bool) {
+    var guid = InlineArray<32, UInt8>(repeating: 0)
+    guard text.byteCount == guid.count else { return nil }
+    for index in guid.indices {
+      let digit = text.octet(at: index)
+      guard hexDigitValue(digit) != nil else { return nil }
+      guid[index] = digit
+    }
+    self.guid = guid
+    self.unixFDs = unixFDs
+  }
+}
+
+extension BusIdentity: Equatable {
+  /// Whether both are the same, digit by digit: no two spellings of a GUID are equal.
+  public static func == (left: BusIdentity, right: BusIdentity) -> Bool {
+    for index in left.guid.indices where left.guid[index] != right.guid[index] { return false }
+    return left.unixFDs == right.unixFDs
+  }
+}
