@@ -3,6 +3,7 @@
 Standard library only. Every process started here is stopped here, by its own id.
 """
 
+import argparse
 import os
 import pathlib
 import select
@@ -59,11 +60,8 @@ def proxies():
 def choose(options):
     """The proxies that can run, after --program and --only; says which can't and why."""
     chosen = proxies()
-    for setting in options.program:
-        name, _, program = setting.partition("=")
-        for proxy in chosen:
-            if proxy.name == name:
-                proxy.program = program
+    for proxy in chosen:
+        proxy.program = dict(options.program).get(proxy.name, proxy.program)
     if options.only:
         chosen = [proxy for proxy in chosen if proxy.name in options.only]
     for proxy in chosen:
@@ -72,9 +70,20 @@ def choose(options):
     return [proxy for proxy in chosen if not proxy.missing()]
 
 
+def names():
+    return [proxy.name for proxy in proxies()]
+
+
+def other_build(setting):
+    name, equals, program = setting.partition("=")
+    if not equals or name not in names():
+        raise argparse.ArgumentTypeError(f"{setting}: expected NAME=PATH, NAME one of {', '.join(names())}")
+    return name, program
+
+
 def add_options(parser):
-    parser.add_argument("--only", action="append", metavar="NAME", help="only this proxy (repeatable)")
-    parser.add_argument("--program", action="append", default=[], metavar="NAME=PATH",
+    parser.add_argument("--only", action="append", choices=names(), help="only this proxy (repeatable)")
+    parser.add_argument("--program", action="append", type=other_build, default=[], metavar="NAME=PATH",
                         help="another build of a proxy (repeatable)")
 
 
