@@ -1,5 +1,5 @@
-// A glob inside a compiled policy: no reference, only a place in the arena and the cheapest way to match it. Made by PolicyCompiler,
-// matched by Policy.
+// A glob inside a compiled policy: no reference, only a place in the arena and the cheapest way to match it. Made by
+// PolicyCompiler, matched by Policy.
 
 /// A glob whose bytes are in the policy's arena.
 struct CompiledPattern: BitwiseCopyable {

@@ -1,7 +1,7 @@
 // The arrays of a compiled policy, and the search through them. Made by PolicyCompiler, owned and called by Policy.
 //
-// Rules are spoken of by place: their index in the array `rules` here. Places within a group, within `everything` and within `globs`
-// are in order of the rules' own indices, so that a walk can end at the first match, and at the best one found elsewhere.
+// Rules are spoken of by place: their index in the array `rules` here. Places within a group, within `everything` and within
+// `globs` are in order of the rules' own indices, so that a walk can end at the first match, and at the best one found elsewhere.
 
 /// All that a match looks at: five arrays of plain values, which refer to each other by index.
 struct CompiledRules: ~Copyable, Sendable {

@@ -1,9 +1,9 @@
-// The compiled rules for one bus: what they say about a message, and nothing else. Immutable; a reload makes another. The order of
-// the whole decision (replies, driver, limits) is the caller's, which asks here with the fields of a checked header.
+// The compiled rules for one bus: what they say about a message, and nothing else. Immutable; a reload makes another. The order
+// of the whole decision (replies, driver, limits) is the caller's, which asks here with the fields of a checked header.
 //
-// How a match is found: the deny rules of the direction first, if there are any, then the allow rules. Each set is searched by the
-// hash of the exact interface, then among the rules for every interface, then through the other globs; a search ends at the first
-// rule that is not before the best one found. Nothing is allocated, retained or turned into text on the way.
+// How a match is found: the deny rules of the direction first, if there are any, then the allow rules. Each set is searched by
+// the hash of the exact interface, then among the rules for every interface, then through the other globs; a search ends at the
+// first rule that is not before the best one found. Nothing is allocated, retained or turned into text on the way.
 
 /// An immutable set of rules, compiled for matching. Any number of threads may match at a time.
 public final class Policy: Sendable {
@@ -41,8 +41,8 @@ public final class Policy: Sendable {
   /// - Parameters:
   ///   - direction: the way of the message.
   ///   - isSignal: whether it is a SIGNAL; else it is a METHOD_CALL. Rules do not speak about other types.
-  ///   - interface: INTERFACE, of no bytes when absent. Then an allow rule matches only if its interface is exactly `*`, and a deny
-  ///     rule whatever interface it names (CVE-2008-0595).
+  ///   - interface: INTERFACE, of no bytes when absent. Then an allow rule matches only if its interface is exactly `*`, and a
+  ///     deny rule whatever interface it names (CVE-2008-0595).
   ///   - path: PATH.
   ///   - member: MEMBER.
   ///   - descriptors: number of file descriptors that the message carries.
@@ -78,8 +78,8 @@ public final class Policy: Sendable {
     return compiled.match(.deny, by: rule)
   }
 
-  /// As `match`, but an allow rule counts only if it names INTERFACE and MEMBER without a wildcard, for calls that nothing broad may
-  /// let through. Deny rules count as they stand.
+  /// As `match`, but an allow rule counts only if it names INTERFACE and MEMBER without a wildcard, for calls that nothing broad
+  /// may let through. Deny rules count as they stand.
   ///
   /// Parameters as for `match`. A call without interface is never allowed here.
   public func matchLiteral(

@@ -134,11 +134,10 @@ struct PolicyCompiler {
 extension GatewayRule {
   /// Whether there is a message that this rule matches.
   ///
-  /// A deny rule with an interface of no bytes still meets calls without interface, as every deny rule does.
+  /// An interface of no bytes is not asked about: no search looks for it by name, but a deny rule that has it still meets calls
+  /// without interface, as every deny rule does.
   fileprivate var canMatch: Bool {
-    if isInert || objectPath.pattern.isEmpty { return false }
-    if interface.pattern.isEmpty, action == .allow { return false }
-    return methods.contains { !$0.pattern.isEmpty }
+    !isInert && !objectPath.pattern.isEmpty && methods.contains { !$0.pattern.isEmpty }
   }
 
   /// The numbers of descriptors with which a message matches.

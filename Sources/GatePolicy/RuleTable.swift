@@ -2,8 +2,8 @@
 
 /// Where the rules of one direction and action are.
 ///
-/// Each rule is in exactly one of three runs, which follow one another, each sorted by index: in the group of its interface if that
-/// is literal, found by hash; among those that match every interface; or among the globs, which are visited one by one.
+/// Each rule is in exactly one of three runs, which follow one another, each sorted by index: in the group of its interface if
+/// that is literal, found by hash; among those that match every interface; or among the globs, which are visited one by one.
 struct RuleTable: BitwiseCopyable {
   /// First of the table's slots; slot `s` has the groups from `slots[s]` up to `slots[s + 1]`.
   let firstSlot: UInt32

@@ -93,7 +93,8 @@ struct DocumentTests {
   func escapes() throws {
     let document = try parse(
       sessionDocument(
-        "{\"\\u0064irection\":\"out\\u0067oing\",\"interface\":\"\\u00e9\\ud83d\\ude00é\",\"object-path\":\"\\/a\",\"method\":\"\\u002a\"}"
+        "{\"\\u0064irection\":\"out\\u0067oing\",\"interface\":\"\\u00e9\\ud83d\\ude00é\","
+          + "\"object-path\":\"\\/a\",\"method\":\"\\u002a\"}"
       ))
     let rule = try #require(document.sessionRules.first)
     #expect(rule.outgoing && !rule.incoming && rule.methods == [Glob(Array("*".utf8))])

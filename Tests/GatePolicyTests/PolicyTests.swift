@@ -64,6 +64,16 @@ struct PolicyTests {
     #expect(Policy(rule(interface: "org.example.Door", methods: ["Open"])).answer(.matchLiteral, message).outcome == .none)
   }
 
+  @Test("takes an empty pattern for one that matches nothing, even where there is nothing")
+  func emptyPatterns() {
+    for action in [GatewayRule.Action.allow, .deny] {
+      #expect(Policy(rule(path: "", action: action)).answer(.match, Message(path: "")) == .none)
+      #expect(Policy(rule(methods: [""], action: action)).answer(.match, Message(member: "")) == .none)
+    }
+    #expect(Policy(rule(interface: "")).answer(.match, Message(interface: "")) == .none)
+    #expect(Policy(rule(interface: "", methods: ["Open"])).answer(.matchLiteral, Message(interface: "")) == .none)
+  }
+
   @Test("lets deny win over every allow, whatever the order, and reports the first rule that decides")
   func denyWins() {
     let exact = rule(interface: "org.example.Door", path: "/org/example/door", methods: ["Open"])
