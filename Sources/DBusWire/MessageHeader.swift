@@ -35,6 +35,16 @@ public struct MessageHeader: BitwiseCopyable, Sendable {
   /// A header that was not read yet.
   public init() {}
 
+  /// Where the number of REPLY_SERIAL is, for ``HeaderMemory``; 0 if absent.
+  private(set) var replySerialOffset = 0
+
+  /// Becomes the header of a message that differs in its numbers only. For ``HeaderMemory``, which has compared the rest.
+  @inline(__always)
+  mutating func repeated(frame: MessageFrame, replySerial: UInt32) {
+    self.frame = frame
+    self.replySerial = replySerial
+  }
+
   /// A header of which nothing but the frame is known, for a message that is passed over unread.
   public init(frame: MessageFrame) { self.frame = frame }
 
@@ -122,6 +132,7 @@ public struct MessageHeader: BitwiseCopyable, Sendable {
     case .replySerial:
       replySerial = try place.number(.replySerial, &seen)
       if replySerial == 0 { throw .fieldValue(.replySerial, start &+ 4) }
+      replySerialOffset = start &+ 4
       return start &+ 8
     case .unixFDs:
       unixFDs = try place.number(.unixFDs, &seen)

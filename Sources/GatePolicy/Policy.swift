@@ -5,17 +5,23 @@
 // the hash of the exact interface, then among the rules for every interface, then through the other globs; a search ends at the
 // first rule that is not before the best one found. Nothing is allocated, retained or turned into text on the way.
 
+import Synchronization
+
 /// An immutable set of rules, compiled for matching. Any number of threads may match at a time.
 public final class Policy: Sendable {
   /// The rules as they were given; indices of `RuleMatch` refer to them.
   public let rules: [GatewayRule]
   /// What messages to people call the bus, `SESSION` for example.
   public let busName: String
+  /// A number that no other policy of this process has, so that what was matched under one is not taken for matched under another.
+  public let identity: UInt64
   private let compiled: CompiledRules
   private let allowOutgoing: RuleTable
   private let allowIncoming: RuleTable
   private let denyOutgoing: RuleTable
   private let denyIncoming: RuleTable
+
+  private static let identities = Atomic<UInt64>(0)
 
   /// Compiles `rules`, whose order does not matter to any verdict. Takes linear time.
   ///
@@ -26,6 +32,7 @@ public final class Policy: Sendable {
   public init(rules: [GatewayRule], busName: String) {
     self.rules = rules
     self.busName = busName
+    identity = Policy.identities.wrappingAdd(1, ordering: .relaxed).newValue
     let compiler = PolicyCompiler.compile(rules)
     compiled = compiler.compiledRules
     allowOutgoing = compiler.allowOutgoing

@@ -34,9 +34,13 @@ extension Session {
     if toDriver || (destination.byteCount == 0 && !isSignal) {
       return judgeDriverCall(message, header, isComplete, policy, &output)
     }
-    let match = policy.match(
-      direction: .outgoing, isSignal: isSignal, interface: message.bytes(in: header.interface), path: message.bytes(in: header.path),
-      member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
+    if outgoingMatch.policy != policy.identity {
+      outgoingMatch.match = policy.match(
+        direction: .outgoing, isSignal: isSignal, interface: message.bytes(in: header.interface), path: message.bytes(in: header.path),
+        member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
+      outgoingMatch.policy = policy.identity
+    }
+    let match = outgoingMatch.match
     switch match.outcome {
     case .none: return Verdict(.deny, .noRule)
     case .deny: return Verdict(.deny, .rule, rule: match.rule, log: match.log)
