@@ -4,8 +4,8 @@
 
 /// The header fields of one message: numbers, and where the other values are.
 ///
-/// What was read is well-formed: names follow their grammars, fields are there once, have their types, and those that the message's
-/// type must have are there. Fields that the specification doesn't know are checked as values and passed over.
+/// What was read is well-formed: names follow their grammars, fields are there once, have their types, and those that the
+/// message's type must have are there. Fields that the specification doesn't know are checked as values and passed over.
 ///
 /// Spec: "message-protocol-header-fields".
 public struct MessageHeader: BitwiseCopyable, Sendable {

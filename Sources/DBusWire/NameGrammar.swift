@@ -1,5 +1,5 @@
 // The grammars of paths and names. Eight bytes at a time, as names are most of a header; the reading of a message costs what
-// these functions cost. Nothing is allocated, no byte is read twice.
+// these functions cost. Nothing is allocated.
 
 /// The grammars of object paths and of the five sorts of names.
 ///
@@ -53,7 +53,7 @@ public enum NameGrammar {
     return count != 1 && areElements(bytes, offset &+ 1, count &- 1, .uniqueName)
   }
 
-  /// Whether all of a namespace, as match rules and policies have it: a well-known name that may be of one element.
+  /// Whether all of `bytes` is what `arg0namespace` takes: a well-known name, but one element is enough.
   static func isNamespace(_ bytes: RawSpan) -> Bool {
     bytes.byteCount != 0 && bytes.byteCount <= nameByteCountMax && areElements(bytes, 0, bytes.byteCount, .namespace)
   }

@@ -89,4 +89,15 @@ struct MessageBuilderTests {
     let bytes = Self.error(order, destination: ":1.1", pieces: ["x"])
     #expect(Self.error(order, destination: ":1.1", pieces: ["x"], capacity: bytes.count) == bytes)
   }
+
+  @Test("memory that is too short is never written beyond: the process stops")
+  func tooShort() async {
+    await #expect(processExitsWith: .failure) {
+      var memory = [UInt8](repeating: 0, count: 24)
+      var elements = memory.mutableSpan
+      var message = MessageBuilder(into: elements.mutableBytes, byteOrder: .little, type: .error, flags: [], serial: 1)
+      message.field(.errorName, "org.freedesktop.DBus.Error.Failed")
+      _ = message.finish()
+    }
+  }
 }
