@@ -50,23 +50,40 @@ public struct HeaderMemory: Sendable {
     if count != wordCount { return false }
     // A signature needs a body, and a body a signature.
     if (frame.bodyByteCount == 0) != (header.frame.bodyByteCount == 0) { return false }
+    let words = unsafe self.words.span.bytes  // an element of the array itself would be read from a copy of it
     // Byte order, type, flags and version; behind the serial the length of the fields.
-    var difference = (bytes.word(0) ^ words[0]) & 0x0000_0000_FFFF_FFFF | (bytes.word(8) ^ words[1]) & 0xFFFF_FFFF_0000_0000
-    // REPLY_SERIAL is the upper half of the word that its field begins.
-    let reply = header.replySerialOffset &>> 3
-    var index = 2
-    while index < count {
-      let mask: UInt64 = index == reply ? 0x0000_0000_FFFF_FFFF : .max
-      difference |= (bytes.word(index &<< 3) ^ words[index]) & mask
-      index &+= 1
+    let low: UInt64 = 0x0000_0000_FFFF_FFFF
+    var difference = (bytes.word(0) ^ words.word(0)) & low | (bytes.word(8) ^ words.word(8)) & ~low
+    if difference != 0 { return false }
+    let reply = header.replySerialOffset
+    if reply == 0 { return Self.difference(bytes, words, from: 16, to: count &<< 3) == 0 }
+    // The number of REPLY_SERIAL is the upper half of the word that its field begins.
+    difference = Self.difference(bytes, words, from: 16, to: reply &- 4)
+    difference |= (bytes.word(reply &- 4) ^ words.word(reply &- 4)) & low
+    return difference | Self.difference(bytes, words, from: reply &+ 4, to: count &<< 3) == 0
+  }
+
+  /// Bits in which two runs of whole words differ.
+  @inline(__always)
+  private static func difference(_ a: RawSpan, _ b: RawSpan, from start: Int, to end: Int) -> UInt64 {
+    precondition(start >= 0 && end <= a.byteCount && end <= b.byteCount && (end &- start) & 7 == 0, "compared outside of the bytes")
+    var difference: UInt64 = 0
+    var at = start
+    while at < end {
+      let (x, y) = unsafe (
+        a.unsafeLoadUnaligned(fromUncheckedByteOffset: at, as: UInt64.self),
+        b.unsafeLoadUnaligned(fromUncheckedByteOffset: at, as: UInt64.self)
+      )
+      difference |= x ^ y
+      at &+= 8
     }
-    return difference == 0
+    return difference
   }
 
   private mutating func remember(_ bytes: RawSpan, _ frame: MessageFrame) {
     let count = frame.headerByteCount &>> 3
     if count > Self.wordsMax { return }
-    for index in 0..<count { words[index] = bytes.word(index &<< 3) }
+    for index in 0..<count { words[index] = UInt64(littleEndian: bytes.word(index &<< 3)) }
     wordCount = count
   }
 }
