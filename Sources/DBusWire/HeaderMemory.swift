@@ -66,7 +66,8 @@ public struct HeaderMemory: Sendable {
   /// Bits in which two runs of whole words differ.
   @inline(__always)
   private static func difference(_ a: RawSpan, _ b: RawSpan, from start: Int, to end: Int) -> UInt64 {
-    precondition(start >= 0 && end <= a.byteCount && end <= b.byteCount && (end &- start) & 7 == 0, "compared outside of the bytes")
+    precondition(
+      start >= 0 && end <= a.byteCount && end <= b.byteCount && (end &- start) & 7 == 0, "compared outside of the bytes")
     var difference: UInt64 = 0
     var at = start
     while at < end {

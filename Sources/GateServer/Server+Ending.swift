@@ -150,11 +150,10 @@ extension Server {
   /// Frees connections that ended. Not before all events of a wake-up are dealt with: some may still point to them.
   func releaseEnded() {
     if unsafe ended.isEmpty { return }
-    for unsafe slot in unsafe ended {
+    while let slot = unsafe ended.popLast() {
       freeSlots.append(unsafe slot.pointee.index)
       unsafe release(slot)
     }
-    unsafe ended.removeAll(keepingCapacity: true)
     for gate in gates.indices where !gates[gate].waitingForBus.isEmpty { connectWaiting(gate: gate) }
   }
 

@@ -119,7 +119,9 @@ extension RawSpan {
       at &+= 8
     }
     while at < count {
-      if unsafe unsafeLoad(fromByteOffset: at, as: UInt8.self) != other.unsafeLoad(fromByteOffset: at, as: UInt8.self) { return false }
+      if unsafe unsafeLoad(fromByteOffset: at, as: UInt8.self) != other.unsafeLoad(fromByteOffset: at, as: UInt8.self) {
+        return false
+      }
       at &+= 1
     }
     return true

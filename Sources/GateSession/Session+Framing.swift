@@ -147,7 +147,9 @@ extension Session {
           output.close = .descriptorMismatch(side)
           return nil
         }
-        if claimed <= settings.limits.descriptorsPerMessageMax && message.byteCount < settings.limits.inspectBytesMax { return nil }
+        if claimed <= settings.limits.descriptorsPerMessageMax && message.byteCount < settings.limits.inspectBytesMax {
+          return nil
+        }
         return Verdict(.deny, .tooManyDescriptors)
       }
       if claimed > settings.limits.descriptorsPerMessageMax { return Verdict(.deny, .tooManyDescriptors) }

@@ -36,7 +36,8 @@ extension Session {
     }
     if outgoingMatch.policy != policy.identity {
       outgoingMatch.match = policy.match(
-        direction: .outgoing, isSignal: isSignal, interface: message.bytes(in: header.interface), path: message.bytes(in: header.path),
+        direction: .outgoing, isSignal: isSignal, interface: message.bytes(in: header.interface),
+        path: message.bytes(in: header.path),
         member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
       outgoingMatch.policy = policy.identity
     }
@@ -46,7 +47,9 @@ extension Session {
     case .deny: return Verdict(.deny, .rule, rule: match.rule, log: match.log)
     case .allow: break
     }
-    if isSignal || header.frame.flags.contains(.noReplyExpected) { return Verdict(.allow, .rule, rule: match.rule, log: match.log) }
+    if isSignal || header.frame.flags.contains(.noReplyExpected) {
+      return Verdict(.allow, .rule, rule: match.rule, log: match.log)
+    }
     // A unique name answers for itself; a well-known name is answered for by whoever owns it.
     let isUnique = destination.starts(with: UInt8(ascii: ":"))
     let call = PendingCall(

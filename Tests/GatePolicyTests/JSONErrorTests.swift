@@ -140,7 +140,7 @@ struct JSONErrorTests {
   func legal() throws {
     let document = try parse(
       " {\"a\" : [0, -0, 1.5, 1e9, -1.25E-7, 1e+2, true, false, null, {}, [], "
-        + "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\uDE00\"]}\r\n")
+        + "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\uDE00\"]}\r\n"
     )
     #expect(document.warnings.map(\.location.column) == [3])
   }
