@@ -10,9 +10,9 @@ extension Session {
   mutating func judgeOutgoing(
     _ message: RawSpan, _ header: MessageHeader, isComplete: Bool, _ policy: Policy, _ output: inout Output
   ) -> Verdict? {
+    if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
     switch header.frame.type {
     case .methodCall, .signal:
-      if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
       if settings.saysHello, helloPhase != .answered, !mayGoBeforeHello(message, header, &output) { return nil }
       return judgeCallOrSignal(message, header, isComplete, policy, &output)
     case .methodReturn, .error:
