@@ -173,14 +173,14 @@ class Gate(Child):
 class ClassicProxy(Child):
     """``dbus-proxy SOCKET session|system``, configured over its standard input as SoftwareContainer does."""
 
-    def __init__(self, directory, bus_address, kind="session", socket="proxy/bus"):
+    def __init__(self, directory, bus_address, kind="session", socket="proxy/bus", stdin=subprocess.PIPE, **options):
         self.path = directory / socket
         self.address = f"unix:path={self.path}"
         self.path.parent.mkdir(exist_ok=True)
         watch = Watch(self.path.parent)
         environment = dict(os.environ)
         environment[f"DBUS_{kind.upper()}_BUS_ADDRESS"] = bus_address
-        super().__init__([BUSGATE.parent / "dbus-proxy", self.path, kind], stdin=subprocess.PIPE, env=environment)
+        super().__init__([BUSGATE.parent / "dbus-proxy", self.path, kind], stdin=stdin, env=environment, **options)
         watch.wait_for_file(self.path)
 
     def configure(self, line):
