@@ -46,6 +46,14 @@ class Output:
         assert line is not None, f"no line with {parts} in:\n" + "\n".join(self.lines)
         return line
 
+    def wait_until(self, found, patience=PATIENCE):
+        """What ``found()`` returns, as soon as that is true; it is asked whenever a line came."""
+        with self._changed:
+            self._changed.wait_for(lambda: found() or self.ended, patience)
+            result = found()
+        assert result, "it did not come about in:\n" + "\n".join(self.lines)
+        return result
+
     def matching(self, *parts):
         """The lines so far that have all parts in them."""
         with self._changed:
@@ -152,18 +160,27 @@ class Gate(Child):
         os.close(write)
         await_byte(read, self)
 
+    def reload(self):
+        """SIGHUP; returns the line that says what became of it, once it is said."""
+        before = len(self._reloads())
+        self.process.send_signal(signal.SIGHUP)
+        return self.log.wait_until(lambda: self._reloads()[before:])[0]
+
+    def _reloads(self):
+        return [line for line in self.log.lines if "configuration reloaded" in line or "the reload was refused" in line]
+
 
 class ClassicProxy(Child):
     """``dbus-proxy SOCKET session|system``, configured over its standard input as SoftwareContainer does."""
 
-    def __init__(self, directory, bus_address, kind="session", socket="proxy/bus"):
+    def __init__(self, directory, bus_address, kind="session", socket="proxy/bus", stdin=subprocess.PIPE, **options):
         self.path = directory / socket
         self.address = f"unix:path={self.path}"
         self.path.parent.mkdir(exist_ok=True)
         watch = Watch(self.path.parent)
         environment = dict(os.environ)
         environment[f"DBUS_{kind.upper()}_BUS_ADDRESS"] = bus_address
-        super().__init__([BUSGATE.parent / "dbus-proxy", self.path, kind], stdin=subprocess.PIPE, env=environment)
+        super().__init__([BUSGATE.parent / "dbus-proxy", self.path, kind], stdin=stdin, env=environment, **options)
         watch.wait_for_file(self.path)
 
     def configure(self, line):
