@@ -256,15 +256,22 @@ class Peer:
             self.socket.sendall(data)
 
     def await_read(self):
-        """Returns when the other end has read everything that was sent."""
+        """Returns when the other end has read everything that was sent. BrokenPipeError: it never will."""
         deadline = time.monotonic() + PATIENCE
         unread = array.array("i", [1])
         while True:
             fcntl.ioctl(self.socket, termios.TIOCOUTQ, unread)
             if unread[0] == 0:
                 return
+            if self.is_hung_up():
+                raise BrokenPipeError
             assert time.monotonic() < deadline, "the other end does not read"
             os.sched_yield()
+
+    def is_hung_up(self):
+        poll = select.poll()
+        poll.register(self.socket, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def send_parts(self, *parts):
         """Each part in a read of its own at the other end. Returns when the last one is sent."""
@@ -486,6 +493,8 @@ def introduce(workshop, gate, bus, fds=True, agree=True, name=":1.7"):
     side = workshop.keep(bus.accept())
     side.handshake(agree)
     client.finish_handshake(fds and agree)
+    if fds and not agree:
+        assert client.line().startswith("ERROR")
     client.send(hello(1))
     side.answer_hello(name)
     client.finish_hello()
