@@ -79,7 +79,8 @@ enum Answer {
   static func appendHelloAnswer(_ envelope: Envelope, to own: inout OwnOutput, name: RawSpan) {
     unsafe own.append(capacity: byteCountMax) { memory in
       var builder = unsafe MessageBuilder(
-        into: memory.mutableBytes, byteOrder: envelope.byteOrder, type: .methodReturn, flags: .noReplyExpected, serial: envelope.serial)
+        into: memory.mutableBytes, byteOrder: envelope.byteOrder, type: .methodReturn, flags: .noReplyExpected,
+        serial: envelope.serial)
       builder.field(.destination, name)
       builder.field(.replySerial, envelope.replySerial)
       builder.field(.sender, Driver.name)
