@@ -11,6 +11,7 @@ extension Session {
       return
     }
     if header.frame.type != .methodCall || header.frame.flags.contains(.noReplyExpected) { return }
+    if side == .bus && !mayAnswerCaller(message, header) { return }
     let envelope = Answer.Envelope(
       byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: header.frame.serial, fromDriver: side == .client)
     let name = uniqueName
@@ -21,15 +22,19 @@ extension Session {
         envelope, to: &ownToClient, destination: unsafe name.span.bytes, reason: verdict.reason, header, message, .outgoing,
         busName: busName)
     case .bus:
-      // A header that was not read names nobody to answer.
-      if header.sender.isAbsent { return }
       Answer.appendError(
         envelope, to: &ownToBus, destination: message.bytes(in: header.sender), reason: verdict.reason, header, message, .incoming,
         busName: busName)
     }
   }
 
-  /// A reply that may not pass for its descriptors: who waits for it is told so, in its place.
+  /// Whether an incoming call that was denied is the client's to answer. A header that was not read names nobody; and a monitor is
+  /// disconnected by the bus when it speaks.
+  private func mayAnswerCaller(_ message: RawSpan, _ header: MessageHeader) -> Bool {
+    !header.sender.isAbsent && !isMonitor && !header.destination.isAbsent && isAddressedToClient(message, header)
+  }
+
+  /// A reply that may not pass, for its descriptors or its size: who waits for it is told so, in its place.
   private mutating func answerInstead(
     _ verdict: Verdict, _ header: MessageHeader, _ message: RawSpan, _ side: Side, _ policy: Policy
   ) {
@@ -47,7 +52,7 @@ extension Session {
         envelope, to: &ownToBus, destination: destination, reason: verdict.reason, header, message, .outgoing, busName: busName)
     case .bus:
       guard let call = outgoingCalls.find(header.replySerial), call.purpose == .call, ownToClient.hasRoom else { return }
-      if call.answerer == .uniqueName && settings.seed.hash(message.bytes(in: header.sender)) != call.detail { return }
+      if reasonAgainst(message, header, answering: call) != nil { return }
       outgoingCalls.remove(header.replySerial)
       envelope.serial = takeOwnSerial()
       Answer.appendError(
