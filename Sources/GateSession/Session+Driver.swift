@@ -59,6 +59,8 @@ extension Session {
   private mutating func inspect(
     _ method: DriverMethod, _ verdict: Verdict, _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ output: inout Output
   ) -> Verdict? {
+    // None of these takes any; and what is counted here could not be taken back if the kernel refused them.
+    if method.inspection != .none && header.unixFDs > 0 { return Verdict(.deny, .driverArguments) }
     switch method.inspection {
     case .none, .startService:
       return allowDriverCall(header, .call, detail: 0, verdict)

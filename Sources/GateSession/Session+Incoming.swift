@@ -182,7 +182,7 @@ extension Session {
       } else if name.starts(with: UInt8(ascii: ":")) {
         // A Hello that asked for no answer is answered by this alone.
         if uniqueName.isEmpty { learnUniqueName(name, &output) }
-      } else if acquiredNames.count <= settings.limits.namesMax {
+      } else if acquiredNames.count < settings.limits.namesMax {
         acquiredNames.insert(hash)
       }
     } catch {
