@@ -44,6 +44,7 @@ extension Session {
         output.allowed &+= 1
         waiting &-= claimed
         stream.passes = true
+        stream.owedDescriptors = 0
       } else {
         let dropped = descriptorsToDrop(verdict, claimed, waiting, messageEndsHere: frame.messageByteCount < message.byteCount)
         output.skip(at, taken, descriptors: dropped)
@@ -131,15 +132,16 @@ extension Session {
     _ message: RawSpan, _ header: MessageHeader, _ frame: MessageFrame, _ side: Side, _ waiting: Int, _ policy: Policy,
     _ output: inout Output
   ) -> Verdict? {
+    let isComplete = message.byteCount >= frame.messageByteCount
+    // The specification lets descriptors come with any byte of their message, but not later.
+    if isComplete && Int(header.unixFDs) > waiting {
+      output.close = .descriptorMismatch(side)
+      return nil
+    }
     if let verdict = overLimit(header, frame) { return verdict }
-    if header.unixFDs > 0 || waiting > 0 {
+    if header.unixFDs > 0 {
       let claimed = Int(header.unixFDs)
       if claimed > waiting {
-        // The specification lets descriptors come with any byte of their message.
-        if message.byteCount >= frame.messageByteCount {
-          output.close = .descriptorMismatch(side)
-          return nil
-        }
         if claimed <= settings.limits.descriptorsPerMessageMax && message.byteCount < settings.limits.inspectBytesMax { return nil }
         return Verdict(.deny, .tooManyDescriptors)
       }
@@ -152,7 +154,6 @@ extension Session {
         return Verdict(.deny, .descriptorsNotNegotiated)
       }
     }
-    let isComplete = message.byteCount >= frame.messageByteCount
     switch side {
     case .client: return judgeOutgoing(message, header, isComplete: isComplete, policy, &output)
     case .bus: return judgeIncoming(message, header, isComplete: isComplete, policy, &output)
