@@ -160,6 +160,7 @@ final class Rig {
   func unstall(_ side: Side) {
     editPeer(side) { $0.isStalled = false }
     send(to: side)
+    pump(side.other)
     settle()
   }
 
