@@ -6,7 +6,7 @@ import GatePolicy
 extension Session {
   /// Answers a message from `side` that was denied.
   mutating func answer(_ verdict: Verdict, _ header: MessageHeader, _ message: RawSpan, _ side: Side, _ policy: Policy) {
-    if header.frame.type == .methodReturn || header.frame.type == .error {
+    if header.frame.isReply {
       answerInstead(verdict, header, message, side, policy)
       return
     }
@@ -38,7 +38,6 @@ extension Session {
   private mutating func answerInstead(
     _ verdict: Verdict, _ header: MessageHeader, _ message: RawSpan, _ side: Side, _ policy: Policy
   ) {
-    if !hasRoomForAnswers(to: side.other) { return }
     switch side {
     case .client:
       if judgeOutgoingReply(message, header).action == .allow { replace(verdict, header, message, side, policy) }
@@ -95,7 +94,7 @@ extension Session {
     do throws(WireError) {
       let frame = try MessageFrame(bytes)
       try header.read(bytes, frame: frame)
-      if frame.type == .methodReturn || frame.type == .error {
+      if frame.isReply {
         // What a monitor sees is not for it.
         let isAwaited = side == .client || !isMonitor
         if isAwaited && hasRoomForAnswers(to: side.other) { replace(verdict, header, bytes, side, policy) }

@@ -37,6 +37,11 @@ extension Session {
       let message = bytes.extracting(at..<end)
       guard let frame = readHeader(message, &header, side, &output) else { break }
       guard let verdict = decide(message, header, frame, side, waiting, policy, &output) else { break }
+      // An error in the place of an answer goes where the answer would have gone, and needs room there.
+      if verdict.action == .deny && frame.isReply && !hasRoomForAnswers(to: side.other) {
+        output.wait = .ownOutput(side.other)
+        break
+      }
       let taken = min(message.byteCount, frame.messageByteCount)
       let claimed = Int(header.unixFDs)
       if verdict.action == .allow {
@@ -176,4 +181,10 @@ extension Session {
     case .everything: return true
     }
   }
+}
+
+extension MessageFrame {
+  /// Whether the message answers a call.
+  @inline(__always)
+  var isReply: Bool { type == .methodReturn || type == .error }
 }
