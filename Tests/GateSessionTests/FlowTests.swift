@@ -65,13 +65,13 @@ struct OwnMessageTests {
   @Test("an error in the place of an answer finds no room: the answer waits, and nothing is lost")
   func answerInstead() throws {
     let rig = try Rig.open(Self.open) {
-      $0.limits.ownOutputBytesMax = 8192
+      $0.limits.ownOutputBytesMax = 4096
       $0.limits.messageBytesMax = 500
     }
     for serial in 1...64 as ClosedRange<UInt32> { rig.feed(.call(serial, to: Rig.name, "Do", from: ":1.5"), from: .bus) }
     rig.stall(.bus)
     rig.feed((1...64).flatMap { Draft.answer($0, to: $0, of: ":1.5").padded(to: 600).bytes }, from: .client)
-    #expect(rig.own(to: .bus) <= 8192)
+    #expect(rig.own(to: .bus) <= 4096)
     rig.unstall(.bus)
     let told = try rig.messages(.bus).filter { $0.type == .error }.map(\.replySerial)
     #expect(told == Array(1...64))
