@@ -186,5 +186,10 @@ struct MonitorTests {
     #expect(rig.client.stream.isEmpty)
     #expect(rig.bus.stream.isEmpty)
     #expect(rig.closed.count == 34)
+    let answer = Draft.answer(3, to: 1, of: ":1.5", from: ":1.8").changed { $0.unixFDs = 1 }
+    rig.feed(answer, descriptors: 1, from: .bus)
+    rig.forget()
+    _ = rig.withdraw(answer.bytes, from: .bus)
+    #expect(rig.client.stream.isEmpty && rig.bus.stream.isEmpty)
   }
 }
