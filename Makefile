@@ -30,5 +30,18 @@ demo: sidecar
 demo-shell: sidecar
 	contrib/demo/run --shell
 
+test: sidecar
+	contrib/packages test
+	contrib/run-tests
+
+lint: sidecar
+	contrib/packages test
+	contrib/lint
+
+bench: sidecar
+	contrib/packages bench
+	benchmarks/run
+	benchmarks/footprint
+
 clean:
 	rm -rf build

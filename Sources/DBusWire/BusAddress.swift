@@ -25,8 +25,9 @@ public struct BusAddress: Equatable, Sendable {
 
   /// All alternatives of an address, in the order to be tried.
   ///
-  /// As libdbus does, takes a `;` after the last alternative and a `,` after the last key, and `\` and `*` unescaped. Unlike libdbus,
-  /// refuses repeated keys, a `guid` that isn't one, an empty transport, and NUL, at which libdbus would cut the value off.
+  /// As libdbus does, takes a `;` after the last alternative and a `,` after the last key, and `\` and `*` unescaped. Unlike
+  /// libdbus, refuses repeated keys, a `guid` that isn't one, an empty transport, and NUL, at which libdbus would cut the value
+  /// off.
   ///
   /// Throws what was expected where.
   public static func parse(_ text: String) throws(AddressError) -> [BusAddress] { try parse(Array(text.utf8)) }

@@ -1,12 +1,13 @@
-// Match rules, read as a bus would read them, so that a gate knows what an AddMatch asks for before the bus does. The text that the
-// client sent is what goes to the bus: so wherever dbus-daemon and dbus-broker would read one text in two ways, it is refused.
-// Does not match messages. May allocate: at most 1024 bytes are read, once each.
+// Match rules, read as a bus would read them, so that a gate knows what an AddMatch asks for before the bus does. The text that
+// the client sent is what goes to the bus: so wherever dbus-daemon and dbus-broker would read one text in two ways, it is
+// refused. Does not match messages. May allocate: at most 1024 bytes are read, once each.
 
 /// A match rule.
 ///
-/// The grammar: `key=value` any number of times, with a comma between, perhaps one at the end. Blanks, tabs, CR and LF may stand before
-/// a key and before its `=`, nowhere else. In a value, `'` begins and ends a quoted part, which stands for itself; outside of one `\'`
-/// is an apostrophe and any other backslash is itself, and a comma ends the value. No key may be there twice but `eavesdrop`.
+/// The grammar: `key=value` any number of times, with a comma between, perhaps one at the end. Blanks, tabs, CR and LF may stand
+/// before a key and before its `=`, nowhere else. In a value, `'` begins and ends a quoted part, which stands for itself; outside
+/// of one `\'` is an apostrophe and any other backslash is itself, and a comma ends the value. No key may be there twice but
+/// `eavesdrop`.
 ///
 /// Where the two buses differ, texts are refused:
 /// - dbus-broker passes over stray `=` before a key, dbus-daemon silently ignores all the rest of the rule.
@@ -25,8 +26,8 @@ public struct MatchRule: Sendable, Equatable {
 
   /// Whether the rule has the key `eavesdrop` with any value but `false`, or may be read so.
   public let asksToEavesdrop: Bool
-  /// The rule in one spelling: keys in order, values quoted, `eavesdrop=false` left out. Two rules are the same to a bus if, and
-  /// only if, these are equal.
+  /// The rule in one spelling: keys in order, values quoted, `eavesdrop=false` left out. Two rules that don't ask to eavesdrop are
+  /// the same to a bus if, and only if, these are equal.
   public let canonicalText: [UInt8]
 
   /// Reads a rule. An empty one is legal, and matches everything.

@@ -1,5 +1,6 @@
-// Writes the few messages that a gate says itself: errors, Hello and its answer, calls to the driver. Writes into the caller's memory,
-// allocates nothing. Does not check what it is given: names and texts are the gate's own, or parts of messages that were read.
+// Writes the few messages that a gate says itself: errors, Hello and its answer, calls to the driver. Writes into the caller's
+// memory, allocates nothing. Does not check what it is given: names and texts are the gate's own, or parts of messages that were
+// read.
 
 /// Writes one message: the frame when made, then its fields, then the text of its body if it has one, which is one string.
 ///
@@ -10,8 +11,8 @@
 ///     message.text(interface)
 ///     let byteCount = message.finish()
 ///
-/// All functions have the precondition that the memory suffices: 16 bytes for the frame, 16 and its bytes for each field, 8 and its
-/// bytes for the body, and 16 for the signature that the body brings with it, are always enough.
+/// All functions have the precondition that the memory suffices: 16 bytes for the frame, 16 and its bytes for each field, 8 and
+/// its bytes for the body, and 16 for the signature that the body brings with it, are always enough.
 ///
 /// Spec: "message-protocol-messages".
 public struct MessageBuilder: ~Copyable, ~Escapable {

@@ -4,8 +4,8 @@
 
 /// The header fields of one message: numbers, and where the other values are.
 ///
-/// What was read is well-formed: names follow their grammars, fields are there once, have their types, and those that the message's
-/// type must have are there. Fields that the specification doesn't know are checked as values and passed over.
+/// What was read is well-formed: names follow their grammars, fields are there once, have their types, and those that the
+/// message's type must have are there. Fields that the specification doesn't know are checked as values and passed over.
 ///
 /// Spec: "message-protocol-header-fields".
 public struct MessageHeader: BitwiseCopyable, Sendable {
@@ -34,6 +34,16 @@ public struct MessageHeader: BitwiseCopyable, Sendable {
 
   /// A header that was not read yet.
   public init() {}
+
+  /// Where the number of REPLY_SERIAL is, for ``HeaderMemory``; 0 if absent.
+  private(set) var replySerialOffset = 0
+
+  /// Becomes the header of a message that differs in its numbers only. For ``HeaderMemory``, which has compared the rest.
+  @inline(__always)
+  mutating func repeated(frame: MessageFrame, replySerial: UInt32) {
+    self.frame = frame
+    self.replySerial = replySerial
+  }
 
   /// A header of which nothing but the frame is known, for a message that is passed over unread.
   public init(frame: MessageFrame) { self.frame = frame }
@@ -73,77 +83,61 @@ public struct MessageHeader: BitwiseCopyable, Sendable {
   /// Reads the field at `start`, a multiple of 8 before `end`. Returns where it ends, not beyond `end`.
   @inline(__always)
   private mutating func readField(_ bytes: RawSpan, _ start: Int, _ end: Int, _ seen: inout UInt16) throws(WireError) -> Int {
-    // The header is padded to a multiple of 8, so these are inside of it even where the fields end sooner.
-    // From the lowest byte: the code, the variant's signature (its length, one type code, NUL), the value or its length.
-    let word = bytes.word(start)
-    guard let field = HeaderField(rawValue: UInt8(truncatingIfNeeded: word)) else {
+    guard let field = HeaderField(rawValue: bytes.byte(start)) else {
       return try MessageHeader.skipUnknownField(bytes, start, end, frame.byteOrder)
     }
-    let variant = UInt32(truncatingIfNeeded: word)
-    guard variant == UInt32(field.rawValue) | 0x100 | UInt32(field.typeCode) &<< 16 else { throw .fieldType(field, start &+ 1) }
-    if seen & field.bit != 0 { throw .fieldTwice(field, start) }
-    seen |= field.bit
-    let lengthEnd = start &+ (field == .signature ? 5 : 8)
-    guard lengthEnd <= end else { throw .truncated(start) }
-    var number = UInt32(truncatingIfNeeded: word &>> 32)
-    if field == .signature {
-      number &= 0xFF
-    } else if frame.byteOrder == .big {
-      number = number.byteSwapped
-    }
-    switch field {
-    case .replySerial:
-      if number == 0 { throw .fieldValue(field, start &+ 4) }
-      replySerial = number
-      return lengthEnd
-    case .unixFDs:
-      unixFDs = number
-      return lengthEnd
-    case .path, .interface, .member, .errorName, .destination, .sender, .signature, .containerInstance:
-      let count = Int(number)
-      guard count < end &- lengthEnd else { throw .truncated(lengthEnd) }
-      guard bytes.byte(lengthEnd &+ count) == 0 else { throw .terminator(lengthEnd &+ count) }
-      try keep(field, bytes, lengthEnd, count)
-      return lengthEnd &+ count &+ 1
-    }
-  }
-
-  /// Checks the grammar of a field's value and keeps its place.
-  @inline(__always)
-  private mutating func keep(_ field: HeaderField, _ bytes: RawSpan, _ offset: Int, _ count: Int) throws(WireError) {
-    let range = ByteRange(offset: UInt32(truncatingIfNeeded: offset), count: UInt32(truncatingIfNeeded: count))
-    let isWellFormed: Bool
+    // One switch, each of whose cases is compiled for its field alone.
+    let place = FieldPlace(bytes, frame.byteOrder, start, end)
     switch field {
     case .path:
-      isWellFormed = NameGrammar.isObjectPath(bytes, offset, count)
-      if count == 27, bytes.holds("/org/freedesktop/DBus/Local", at: offset, count: count) { throw .reserved(field, offset) }
-      path = range
+      path = try place.text(.path, &seen)
+      if !NameGrammar.isObjectPath(bytes, start &+ 8, Int(path.count)) { throw .fieldValue(.path, start &+ 8) }
+      if path.count == 27, bytes.holds("/org/freedesktop/DBus/Local", at: start &+ 8, count: 27) {
+        throw .reserved(.path, start &+ 8)
+      }
+      return place.end(of: path)
     case .interface:
-      isWellFormed = NameGrammar.isInterface(bytes, offset, count)
-      if count == 26, bytes.holds("org.freedesktop.DBus.Local", at: offset, count: count) { throw .reserved(field, offset) }
-      interface = range
+      interface = try place.text(.interface, &seen)
+      if !NameGrammar.isInterface(bytes, start &+ 8, Int(interface.count)) { throw .fieldValue(.interface, start &+ 8) }
+      if interface.count == 26, bytes.holds("org.freedesktop.DBus.Local", at: start &+ 8, count: 26) {
+        throw .reserved(.interface, start &+ 8)
+      }
+      return place.end(of: interface)
     case .member:
-      isWellFormed = NameGrammar.isMember(bytes, offset, count)
-      member = range
+      member = try place.text(.member, &seen)
+      if !NameGrammar.isMember(bytes, start &+ 8, Int(member.count)) { throw .fieldValue(.member, start &+ 8) }
+      return place.end(of: member)
     case .errorName:
-      isWellFormed = NameGrammar.isInterface(bytes, offset, count)
-      errorName = range
+      errorName = try place.text(.errorName, &seen)
+      if !NameGrammar.isInterface(bytes, start &+ 8, Int(errorName.count)) { throw .fieldValue(.errorName, start &+ 8) }
+      return place.end(of: errorName)
     case .destination:
-      isWellFormed = NameGrammar.isBusName(bytes, offset, count)
-      destination = range
+      destination = try place.text(.destination, &seen)
+      if !NameGrammar.isBusName(bytes, start &+ 8, Int(destination.count)) { throw .fieldValue(.destination, start &+ 8) }
+      return place.end(of: destination)
     case .sender:
-      isWellFormed = NameGrammar.isBusName(bytes, offset, count)
-      sender = range
-    case .signature:
-      isWellFormed = Signature.isSignature(bytes, offset, count)
-      signature = range
+      sender = try place.text(.sender, &seen)
+      if !NameGrammar.isBusName(bytes, start &+ 8, Int(sender.count)) { throw .fieldValue(.sender, start &+ 8) }
+      return place.end(of: sender)
     case .containerInstance:
-      isWellFormed = NameGrammar.isObjectPath(bytes, offset, count)
-      containerInstance = range
-    case .replySerial, .unixFDs:
-      isWellFormed = true
+      containerInstance = try place.text(.containerInstance, &seen)
+      if !NameGrammar.isObjectPath(bytes, start &+ 8, Int(containerInstance.count)) {
+        throw .fieldValue(.containerInstance, start &+ 8)
+      }
+      return place.end(of: containerInstance)
+    case .signature:
+      signature = try place.text(.signature, &seen)
+      if !Signature.isSignature(bytes, start &+ 5, Int(signature.count)) { throw .fieldValue(.signature, start &+ 5) }
+      return place.end(of: signature)
+    case .replySerial:
+      replySerial = try place.number(.replySerial, &seen)
+      if replySerial == 0 { throw .fieldValue(.replySerial, start &+ 4) }
+      replySerialOffset = start &+ 4
+      return start &+ 8
+    case .unixFDs:
+      unixFDs = try place.number(.unixFDs, &seen)
+      return start &+ 8
     }
-    guard isWellFormed else { throw .fieldValue(field, offset) }
   }
 
   /// Passes over a field that the specification doesn't know: any variant, checked as such. Returns where it ends.

@@ -1,5 +1,5 @@
 // The grammars of paths and names. Eight bytes at a time, as names are most of a header; the reading of a message costs what
-// these functions cost. Nothing is allocated, no byte is read twice.
+// these functions cost. Nothing is allocated.
 
 /// The grammars of object paths and of the five sorts of names.
 ///
@@ -53,7 +53,7 @@ public enum NameGrammar {
     return count != 1 && areElements(bytes, offset &+ 1, count &- 1, .uniqueName)
   }
 
-  /// Whether all of a namespace, as match rules and policies have it: a well-known name that may be of one element.
+  /// Whether all of `bytes` is what `arg0namespace` takes: a well-known name, but one element is enough.
   static func isNamespace(_ bytes: RawSpan) -> Bool {
     bytes.byteCount != 0 && bytes.byteCount <= nameByteCountMax && areElements(bytes, 0, bytes.byteCount, .namespace)
   }
@@ -80,43 +80,56 @@ private let highs: UInt64 = 0x8080_8080_8080_8080
 /// 0x01 in every byte.
 private let ones: UInt64 = 0x0101_0101_0101_0101
 
-/// 0x80 in each byte of `word` that is at least `limit`. Precondition: all bytes are below 0x80, so that no byte borrows.
+/// In each byte of `word` the top bit is set where that byte is at least `limit`; the other bits mean nothing.
+/// All bytes are below 0x80, so that no byte carries into the next.
 @inline(__always)
-private func atLeast(_ word: UInt64, _ limit: UInt64) -> UInt64 { ((word | highs) &- ones &* limit) & highs }
+private func atLeast(_ word: UInt64, _ limit: UInt64) -> UInt64 { word &+ ones &* (0x80 &- limit) }
 
-/// 0x80 in each byte of `word` that is `byte`. Precondition: all bytes are below 0x80.
+/// In each byte of `word` the top bit is set where that byte is `byte`; the other bits mean nothing. All bytes are below 0x80.
 @inline(__always)
-private func equal(_ word: UInt64, _ byte: UInt64) -> UInt64 { ~(((word ^ (ones &* byte)) | highs) &- ones) & highs }
+private func equal(_ word: UInt64, _ byte: UInt64) -> UInt64 { ~((word ^ (ones &* byte)) &+ ones &* 0x7F) }
 
-/// Whether the `count` bytes from `offset` are elements of `grammar`, none of them empty, with one separator between each two.
-///
-/// Sets of bytes are words with 0x80 at each member's place. `sp &<< 8 | carry` is the set of bytes that stand after a separator;
-/// `carry` takes that from word to word and begins as if a separator stood before the first byte.
-@inline(__always)
-private func areElements(_ bytes: RawSpan, _ offset: Int, _ count: Int, _ grammar: ElementGrammar) -> Bool {
-  var offset = offset, carry: UInt64 = 0x80, separators: UInt64 = 0
-  let end = offset &+ count
-  while offset < end {
-    let left = end &- offset
-    let word: UInt64, places: UInt64, last: UInt64
-    if left >= 8 {
-      (word, places, last) = (bytes.word(offset), highs, 56)
-    } else {
-      (word, places) = (bytes.partialWord(before: end, count: left), highs &>> UInt64((8 &- left) &* 8))
-      last = UInt64((left &- 1) &* 8)
-    }
-    if word & highs != 0 { return false }
+/// What is known of the elements so far. Sets of bytes are words: the top bit of each byte says whether that byte belongs.
+private struct ElementScan {
+  /// The bytes that must not be where they are.
+  var illegal: UInt64 = 0
+  /// The separators of the last word.
+  var found: UInt64 = 0
+  /// The separators of all words.
+  var separators: UInt64 = 0
+  /// Whether a separator stands before the next word: 0x80 or 0. As if one stood before the first.
+  var carry: UInt64 = 0x80
+
+  /// Takes the bytes of `word` whose top bits are in `places`, which is all of them or the lower ones.
+  @inline(__always)
+  mutating func take(_ word: UInt64, _ places: UInt64, _ grammar: ElementGrammar) {
     let lower = word | ones &* 0x20
     let digits = atLeast(word, 0x30) & ~atLeast(word, 0x3A)
-    var allowed = atLeast(lower, 0x61) & ~atLeast(lower, 0x7B) & atLeast(word, 0x41) | digits | equal(word, 0x5F)
+    var allowed = atLeast(lower, 0x61) & ~atLeast(lower, 0x7B) | digits | equal(word, 0x5F)
     if grammar.allowsHyphen { allowed |= equal(word, 0x2D) }
-    let found = grammar.separator == 0 ? 0 : equal(word, grammar.separator)
-    if (allowed | found) & places != places { return false }
+    found = grammar.separator == 0 ? 0 : equal(word, grammar.separator) & places
     let afterSeparator = found &<< 8 | carry
-    if afterSeparator & (found | (grammar.allowsLeadingDigit ? 0 : digits)) != 0 { return false }
+    // A byte above 0x7F is illegal wherever it is, and makes what is said of the bytes after it meaningless.
+    illegal |= word | ~(allowed | found) & places | afterSeparator & (found | (grammar.allowsLeadingDigit ? 0 : digits))
     separators |= found
-    carry = found &>> last & 0x80
+    carry = found &>> 56
+  }
+}
+
+/// Whether the `count` bytes from `offset` are elements of `grammar`, none of them empty, with one separator between each two.
+@inline(__always)
+private func areElements(_ bytes: RawSpan, _ offset: Int, _ count: Int, _ grammar: ElementGrammar) -> Bool {
+  var scan = ElementScan(), offset = offset
+  let end = offset &+ count
+  while end &- offset >= 8 {
+    scan.take(bytes.word(offset), highs, grammar)
     offset &+= 8
   }
-  return carry == 0 && (!grammar.needsSeparator || separators != 0)
+  let left = end &- offset
+  if left > 0 {
+    let word = bytes.partialWord(before: end, count: left)
+    scan.take(word, highs &>> UInt64((8 &- left) &* 8), grammar)
+    scan.carry = scan.found &>> UInt64((left &- 1) &* 8) & 0x80
+  }
+  return scan.illegal & highs == 0 && scan.carry == 0 && (!grammar.needsSeparator || scan.separators != 0)
 }

@@ -28,6 +28,12 @@ extension RawSpan {
   @inline(__always)
   func partialWord(before end: Int, count: Int) -> UInt64 {
     if end >= 8 { return word(end &- 8) &>> UInt64((8 &- count) &* 8) }
+    return shortWord(before: end, count: count)
+  }
+
+  /// The same where there are no eight bytes to load. Never in a message, whose frame has more.
+  @inline(never)
+  private func shortWord(before end: Int, count: Int) -> UInt64 {
     var word: UInt64 = 0
     for offset in (end &- count..<end).reversed() { word = word &<< 8 | UInt64(byte(offset)) }
     return word

@@ -3,7 +3,8 @@
 /// The grammar of type signatures.
 ///
 /// At most 32 arrays and 32 structs may be open at any place. (The reference implementation counts only arrays that follow each
-/// other directly; dbus-broker counts as here.) A dict entry stands only in an array, so there are no more of those than of arrays.
+/// other directly; dbus-broker counts as here.) A dict entry stands only in an array, so there are no more of those than of
+/// arrays.
 ///
 /// Spec: "type-system".
 public enum Signature {

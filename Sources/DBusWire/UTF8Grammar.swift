@@ -4,8 +4,8 @@
 ///
 /// Spec: "message-protocol-marshaling-string".
 public enum UTF8Grammar {
-  /// Whether all of `bytes` is UTF-8 as strings need it: no NUL, no surrogate, nothing longer than needed, nothing above U+10FFFF.
-  /// Non-characters such as U+FFFE are legal.
+  /// Whether all of `bytes` is UTF-8 as strings need it: no NUL, no surrogate, nothing longer than needed, nothing above
+  /// U+10FFFF. Non-characters such as U+FFFE are legal.
   public static func isValid(_ bytes: RawSpan) -> Bool { isValid(bytes, 0, bytes.byteCount) }
 
   static func isValid(_ bytes: RawSpan, _ offset: Int, _ count: Int) -> Bool {

@@ -1,5 +1,6 @@
 // Walks over marshalled values without keeping any of them: all that a filter has to know of a value it doesn't use is that it is
-// well-formed and where it ends. MessageHeader uses it for fields that the specification doesn't know, MessageArguments for bodies.
+// well-formed and where it ends. MessageHeader uses it for fields that the specification doesn't know, MessageArguments for
+// bodies.
 //
 // Time is linear: a value takes at least one byte, an array without elements four bytes and at most 255 steps over its type.
 // Depth is bounded by `containersMax`, whatever a variant says; nothing is allocated.
@@ -7,7 +8,8 @@
 /// Reads marshalled values of a known signature, one after the other, checking everything that the specification says of them:
 /// alignment, zero padding, booleans, strings, paths, signatures, lengths of arrays, depth.
 ///
-/// Offsets are counted from the start of `bytes`, which must be where alignment is counted from: the start of a message or a body.
+/// Offsets are counted from the start of `bytes`, which must be where alignment is counted from: the start of a message or a
+/// body.
 ///
 /// Spec: "message-protocol-marshaling".
 struct ValueReader: ~Escapable {

@@ -1,5 +1,5 @@
-// A glob inside a compiled policy: no reference, only a place in the arena and the cheapest way to match it. Made by PolicyCompiler,
-// matched by Policy.
+// A glob inside a compiled policy: no reference, only a place in the arena and the cheapest way to match it. Made by
+// PolicyCompiler, matched by Policy.
 
 /// A glob whose bytes are in the policy's arena.
 struct CompiledPattern: BitwiseCopyable {
@@ -22,11 +22,13 @@ struct CompiledPattern: BitwiseCopyable {
   /// Whether the whole of `text` is matched. `arena` is the policy's.
   @inline(__always)
   func matches(_ text: RawSpan, in arena: RawSpan) -> Bool {
+    if kind == .everything { return true }
+    let pattern = arena.extracting(Int(offset)..<Int(offset) + Int(count))
     switch kind {
-    case .everything: return true
-    case .literal: return Int(count) == text.byteCount && arena.hasBytes(of: text, count: Int(count), at: Int(offset))
-    case .prefix: return Int(count) <= text.byteCount && arena.hasBytes(of: text, count: Int(count), at: Int(offset))
-    case .glob: return Glob.matches(pattern: arena.extracting(Int(offset)..<Int(offset) + Int(count)), text: text)
+    case .everything, .literal: return pattern.hasSameBytes(as: text)
+    case .prefix:
+      return text.byteCount >= pattern.byteCount && pattern.hasSameBytes(as: text.extracting(first: pattern.byteCount))
+    case .glob: return Glob.matches(pattern: pattern, text: text)
     }
   }
 }

@@ -1,10 +1,11 @@
 // The arrays of a compiled policy, and the search through them. Made by PolicyCompiler, owned and called by Policy.
 //
-// Rules are spoken of by place: their index in the array `rules` here. Places within a group, within `everything` and within `globs`
-// are in order of the rules' own indices, so that a walk can end at the first match, and at the best one found elsewhere.
+// Rules are spoken of by place: their index in the array `rules` here. Places within a group, within `everything` and within
+// `globs` are in order of the rules' own indices, so that a walk can end at the first match, and at the best one found elsewhere.
 
 /// All that a match looks at: five arrays of plain values, which refer to each other by index.
-struct CompiledRules: Sendable {
+struct CompiledRules: ~Copyable, Sendable {
+  let hash: InterfaceHash
   /// The bytes of all patterns.
   let arena: [UInt8]
   /// The method patterns of all rules, those of a rule side by side.
@@ -15,10 +16,6 @@ struct CompiledRules: Sendable {
   let groups: [InterfaceGroup]
   /// Where each slot's groups begin; each table has one more than slots, for the end.
   let slots: [UInt32]
-  let allowOutgoing: RuleTable
-  let allowIncoming: RuleTable
-  let denyOutgoing: RuleTable
-  let denyIncoming: RuleTable
 
   /// The first rule of `table` that matches, or nil. A message without interface is matched only by rules for every interface.
   @inline(__always)
@@ -80,15 +77,15 @@ struct CompiledRules: Sendable {
   /// the compiler's last resort, and compares one in full unless two share 32 bits of hash.
   @inline(__always)
   private func places(naming interface: RawSpan, of table: RuleTable) -> Range<Int> {
-    let hash = table.hash(interface)
-    let slot = table.firstSlot + Int(truncatingIfNeeded: hash & table.slotMask)
+    let hash = hash(interface)
+    let slot = table.slot(of: hash)
     let tag = UInt32(truncatingIfNeeded: hash >> 32)
     var i = Int(slots.span[slot])
     let end = Int(slots.span[slot + 1])
     while i < end {
       let group = groups.span[i]
       if group.tag == tag, pattern(group.name, matches: interface) {
-        return Int(group.firstRule)..<Int(group.firstRule) + Int(group.ruleCount)
+        return group.places
       }
       i += 1
     }

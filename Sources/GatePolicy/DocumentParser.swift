@@ -55,8 +55,9 @@ struct DocumentParser {
         throw ConfigurationError(
           location: key.location, message: "key \"busgate\" is not supported in this version, expected the two rule arrays only")
       case nil:
-        let expected = nearest(to: key.text, among: Key.allCases.map(\.rawValue)) ?? Key.session.rawValue
-        let message = "unknown key \(quoted(key.text)) is ignored, expected \"\(expected)\""
+        let meant = nearest(to: key.text, among: Key.allCases.map(\.rawValue)).map { "\"\($0)\"" }
+        let expected = meant ?? "\"\(Key.session.rawValue)\" or \"\(Key.system.rawValue)\""
+        let message = "unknown key \(quoted(key.text)) is ignored, expected \(expected)"
         document.warnings.append(ConfigurationWarning(location: key.location, message: message))
         try reader.skipValue()
       }

@@ -7,8 +7,8 @@ public struct GatewayDocument: Sendable {
   public enum Dialect: Sendable {
     /// Whatever is not understood refuses the document.
     case native
-    /// As Pelagicore's dbus-proxy: an allow rule with a missing or wrongly typed classic key matches nothing, and an unknown key in
-    /// a rule is passed over, each with a warning. All else is as in `native`.
+    /// As Pelagicore's dbus-proxy: an allow rule with a missing or wrongly typed classic key matches nothing, and an unknown key
+    /// in a rule is passed over, each with a warning. All else is as in `native`.
     case classic
   }
 

@@ -39,7 +39,8 @@ public struct Glob: Sendable, Equatable {
   /// Whether the bytes of `pattern` match the whole of `text`.
   ///
   /// On a mismatch only the last `*` takes one byte more: an earlier one cannot help, since what stands between the two has
-  /// matched at the earliest place there is. So nothing backtracks twice.
+  /// matched at the earliest place there is. So nothing backtracks twice. `*` may stop inside a character, which opens nothing: a
+  /// literal can't match there, and a `?` that would has matched from the character's first byte before.
   static func matches(pattern: RawSpan, text: RawSpan) -> Bool {
     var p = 0
     var t = 0
@@ -52,7 +53,7 @@ public struct Glob: Sendable, Equatable {
         if p == pattern.byteCount { return true }
         afterStar = p
         retry = t
-      } else if p < pattern.byteCount, wanted == UInt8(ascii: "?"), !isContinuation(text.byte(at: t)) {
+      } else if p < pattern.byteCount, wanted == UInt8(ascii: "?") {
         p += 1
         t += 1
         while t < text.byteCount, isContinuation(text.byte(at: t)) { t += 1 }

@@ -3,8 +3,8 @@
 
 /// A function from names to 64 bits, one of many.
 ///
-/// Words of eight bytes are folded in by 64 × 64 → 128-bit multiplication, upper half onto lower. Not for secrets, and not needed to
-/// resist collisions: a peer can only look up names; what is stored is the operator's.
+/// Words of eight bytes are folded in by 64 × 64 → 128-bit multiplication, upper half onto lower. Not for secrets, and not needed
+/// to resist collisions: a peer can only look up names; what is stored is the operator's.
 struct InterfaceHash: BitwiseCopyable {
   private let seed: UInt64
   private let multiplier: UInt64
@@ -19,19 +19,21 @@ struct InterfaceHash: BitwiseCopyable {
   @inline(__always)
   func callAsFunction(_ name: RawSpan) -> UInt64 {
     let count = name.byteCount
-    var hash = seed ^ UInt64(truncatingIfNeeded: count)
+    var hash = seed
     var i = 0
     while i <= count - 8 {
       hash = fold(hash ^ name.word(at: i))
       i += 8
     }
-    return fold(fold(hash ^ remainder(of: name, from: i)))
+    // The length is folded in by itself: as part of the seed it could be cancelled by the first byte, whatever the seed.
+    return fold(fold(hash ^ remainder(of: name, from: i)) ^ UInt64(truncatingIfNeeded: count))
   }
 
   /// The hash of `name`, when rules are compiled.
   func callAsFunction(_ name: [UInt8]) -> UInt64 { self(unsafe name.span.bytes) }
 
-  /// The last bytes as one word: they overlap the word before where there is one, which does no harm, as the length is in the seed.
+  /// The last bytes as one word: they overlap the word before where there is one, which does no harm, as the length is hashed
+  /// too.
   @inline(__always)
   private func remainder(of name: RawSpan, from i: Int) -> UInt64 {
     let count = name.byteCount

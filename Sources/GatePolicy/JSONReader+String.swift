@@ -24,7 +24,7 @@ extension JSONReader {
         throw unexpected(expected: byte == 0 ? "no NUL in a string" : "control characters as \\u escapes")
       }
     }
-    throw unexpected(expected: "the end of the string, '\"'")
+    throw unexpected(expected: "'\"' at the end of the string")
   }
 
   /// Decodes the escape that comes next.

@@ -1,6 +1,6 @@
 // Reads one JSON document (RFC 8259) from front to back, a value at a time, and knows line and column of each byte. It builds no
-// tree: who calls says what comes next and gets it, or an error that says what came instead. Strings are in JSONReader+String.swift,
-// numbers and literals in JSONReader+Scalar.swift.
+// tree: who calls says what comes next and gets it, or an error that says what came instead. Strings are in
+// JSONReader+String.swift, numbers and literals in JSONReader+Scalar.swift.
 //
 // Stricter than the RFC demands: no byte order mark, no NUL even when escaped, no duplicate key in any object, no lone surrogate,
 // nothing nested deeper than 64 levels. Takes linear time, and memory for the open objects' keys only.

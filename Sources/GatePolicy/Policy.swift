@@ -1,9 +1,11 @@
-// The compiled rules for one bus: what they say about a message, and nothing else. Immutable; a reload makes another. The order of
-// the whole decision (replies, driver, limits) is the caller's, which asks here with the fields of a checked header.
+// The compiled rules for one bus: what they say about a message, and nothing else. Immutable; a reload makes another. The order
+// of the whole decision (replies, driver, limits) is the caller's, which asks here with the fields of a checked header.
 //
-// How a match is found: the deny rules of the direction first, if there are any, then the allow rules. Each set is searched by the
-// hash of the exact interface, then among the rules for every interface, then through the other globs; a search ends at the first
-// rule that is not before the best one found. Nothing is allocated, retained or turned into text on the way.
+// How a match is found: the deny rules of the direction first, if there are any, then the allow rules. Each set is searched by
+// the hash of the exact interface, then among the rules for every interface, then through the other globs; a search ends at the
+// first rule that is not before the best one found. Nothing is allocated, retained or turned into text on the way.
+
+import Synchronization
 
 /// An immutable set of rules, compiled for matching. Any number of threads may match at a time.
 public final class Policy: Sendable {
@@ -11,7 +13,15 @@ public final class Policy: Sendable {
   public let rules: [GatewayRule]
   /// What messages to people call the bus, `SESSION` for example.
   public let busName: String
-  let compiled: CompiledRules
+  /// A number that no other policy of this process has, so that what was matched under one is not taken for matched under another.
+  public let identity: UInt64
+  private let compiled: CompiledRules
+  private let allowOutgoing: RuleTable
+  private let allowIncoming: RuleTable
+  private let denyOutgoing: RuleTable
+  private let denyIncoming: RuleTable
+
+  private static let identities = Atomic<UInt64>(0)
 
   /// Compiles `rules`, whose order does not matter to any verdict. Takes linear time.
   ///
@@ -22,7 +32,13 @@ public final class Policy: Sendable {
   public init(rules: [GatewayRule], busName: String) {
     self.rules = rules
     self.busName = busName
-    compiled = PolicyCompiler.compile(rules)
+    identity = Policy.identities.wrappingAdd(1, ordering: .relaxed).newValue
+    let compiler = PolicyCompiler.compile(rules)
+    compiled = compiler.compiledRules
+    allowOutgoing = compiler.allowOutgoing
+    allowIncoming = compiler.allowIncoming
+    denyOutgoing = compiler.denyOutgoing
+    denyIncoming = compiler.denyIncoming
   }
 
   /// What the rules say about a message: denied if a deny rule matches, else allowed if an allow rule does.
@@ -32,8 +48,8 @@ public final class Policy: Sendable {
   /// - Parameters:
   ///   - direction: the way of the message.
   ///   - isSignal: whether it is a SIGNAL; else it is a METHOD_CALL. Rules do not speak about other types.
-  ///   - interface: INTERFACE, of no bytes when absent. Then an allow rule matches only if its interface is exactly `*`, and a deny
-  ///     rule whatever interface it names (CVE-2008-0595).
+  ///   - interface: INTERFACE, of no bytes when absent. Then an allow rule matches only if its interface is exactly `*`, and a
+  ///     deny rule whatever interface it names (CVE-2008-0595).
   ///   - path: PATH.
   ///   - member: MEMBER.
   ///   - descriptors: number of file descriptors that the message carries.
@@ -43,8 +59,8 @@ public final class Policy: Sendable {
     let denied = matchDeny(
       direction: direction, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
     if denied.outcome != .none { return denied }
-    let table = direction == .outgoing ? compiled.allowOutgoing : compiled.allowIncoming
-    if table.places.isEmpty { return .none }
+    let table = direction == .outgoing ? allowOutgoing : allowIncoming
+    if table.isEmpty { return .none }
     let rule = compiled.firstRule(
       of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
     return compiled.match(.allow, by: rule)
@@ -56,8 +72,8 @@ public final class Policy: Sendable {
   public func matchDeny(
     direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int
   ) -> RuleMatch {
-    let table = direction == .outgoing ? compiled.denyOutgoing : compiled.denyIncoming
-    if table.places.isEmpty { return .none }
+    let table = direction == .outgoing ? denyOutgoing : denyIncoming
+    if table.isEmpty { return .none }
     let rule: Int?
     if interface.byteCount == 0 {
       rule = compiled.firstRuleForAnyInterface(
@@ -69,8 +85,8 @@ public final class Policy: Sendable {
     return compiled.match(.deny, by: rule)
   }
 
-  /// As `match`, but an allow rule counts only if it names INTERFACE and MEMBER without a wildcard, for calls that nothing broad may
-  /// let through. Deny rules count as they stand.
+  /// As `match`, but an allow rule counts only if it names INTERFACE and MEMBER without a wildcard, for calls that nothing broad
+  /// may let through. Deny rules count as they stand.
   ///
   /// Parameters as for `match`. A call without interface is never allowed here.
   public func matchLiteral(
@@ -79,8 +95,8 @@ public final class Policy: Sendable {
     let denied = matchDeny(
       direction: direction, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
     if denied.outcome != .none { return denied }
-    let table = direction == .outgoing ? compiled.allowOutgoing : compiled.allowIncoming
-    if table.places.isEmpty { return .none }
+    let table = direction == .outgoing ? allowOutgoing : allowIncoming
+    if table.isEmpty { return .none }
     let rule = compiled.firstLiteralRule(
       of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
     return compiled.match(.allow, by: rule)

@@ -1,4 +1,5 @@
-// How bytes of a document appear in messages: on one line, in printable ASCII, bounded. Called where errors and warnings are made.
+// How bytes of a document appear in messages: on one line, in printable ASCII, bounded. Called where errors and warnings are
+// made.
 
 /// Bytes of a message that are shown before the rest gives way to three dots.
 private let quotedMax = 64
@@ -18,7 +19,8 @@ func describe(_ byte: UInt8) -> String {
   return "byte 0x" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
 }
 
-/// The one of `words` that differs from `text` in at most two letters put in, left out or replaced, the nearest and first of them.
+/// The one of `words` that differs from `text` in at most two letters put in, left out or replaced, the nearest and first of
+/// them.
 func nearest(to text: [UInt8], among words: [String]) -> String? {
   let candidates = words.compactMap { word in editDistance(text, Array(word.utf8), max: 2).map { (word: word, distance: $0) } }
   return candidates.min { $0.distance < $1.distance }?.word

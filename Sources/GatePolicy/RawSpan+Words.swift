@@ -25,25 +25,25 @@ extension RawSpan {
     return unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
   }
 
-  /// Whether `count` bytes from `offset` on are the first `count` bytes of `other`.
+  /// Whether the two have the same bytes.
   ///
   /// The last word overlaps the one before, so that no byte is read alone from four bytes up.
-  /// Precondition: both ranges lie inside.
   @inline(__always)
-  func hasBytes(of other: RawSpan, count: Int, at offset: Int = 0) -> Bool {
+  func hasSameBytes(as other: RawSpan) -> Bool {
+    let count = byteCount
+    if other.byteCount != count { return false }
     if count >= 8 {
       var i = 0
       while i <= count - 8 {
-        if word(at: offset + i) != other.word(at: i) { return false }
+        if word(at: i) != other.word(at: i) { return false }
         i += 8
       }
-      return word(at: offset + count - 8) == other.word(at: count - 8)
+      return word(at: count - 8) == other.word(at: count - 8)
     }
     if count >= 4 {
-      return halfWord(at: offset) == other.halfWord(at: 0)
-        && halfWord(at: offset + count - 4) == other.halfWord(at: count - 4)
+      return halfWord(at: 0) == other.halfWord(at: 0) && halfWord(at: count - 4) == other.halfWord(at: count - 4)
     }
-    for i in 0..<count where byte(at: offset + i) != other.byte(at: i) { return false }
+    for i in 0..<count where byte(at: i) != other.byte(at: i) { return false }
     return true
   }
 }

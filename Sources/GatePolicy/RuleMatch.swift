@@ -20,5 +20,6 @@ public struct RuleMatch: BitwiseCopyable, Sendable, Equatable {
   public let log: Bool?
 
   /// No rule matched.
-  static let none = RuleMatch(outcome: .none, rule: -1, log: nil)
+  /// No rule matched.
+  public static let none = RuleMatch(outcome: .none, rule: -1, log: nil)
 }

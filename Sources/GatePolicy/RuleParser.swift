@@ -1,5 +1,5 @@
-// One rule of a gateway document: its keys, and what is made of them when they are missing or wrong. Called by DocumentParser, once
-// per rule. How each value is read is in RuleParser+Values.swift.
+// One rule of a gateway document: its keys, and what is made of them when they are missing or wrong. Called by DocumentParser,
+// once per rule. How each value is read is in RuleParser+Values.swift.
 
 /// Reads one rule.
 struct RuleParser {

@@ -108,7 +108,8 @@ public final class Log {
 
   /// A decision about the message at `decision.offset` of `bytes`.
   func decision(
-    _ decision: Decision, _ bytes: RawSpan, _ side: Side, _ policy: Policy, _ slot: UnsafeMutablePointer<Connection>, _ label: String
+    _ decision: Decision, _ bytes: RawSpan, _ side: Side, _ policy: Policy, _ slot: UnsafeMutablePointer<Connection>,
+    _ label: String
   ) {
     let message = bytes.extracting(Int(decision.offset)..<bytes.byteCount)
     var text = "\(decision.verdict.action) \(Self.clock()) gate=\(label) connection=\(unsafe slot.pointee.number)"
@@ -172,7 +173,8 @@ public final class Log {
     unsafe gmtime_r(&time.tv_sec, &parts)
     func two(_ n: Int32) -> String { n < 10 ? "0\(n)" : "\(n)" }
     let milliseconds = String(time.tv_nsec / 1_000_000 + 1000).dropFirst()
-    return unsafe "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):\(two(parts.tm_min)):"
+    return
+      unsafe "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):\(two(parts.tm_min)):"
       + "\(two(parts.tm_sec)).\(milliseconds)Z"
   }
 

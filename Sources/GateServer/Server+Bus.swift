@@ -5,7 +5,7 @@ import GateSession
 import Glibc
 
 extension Server {
-  /// Milliseconds until a connect or accept that failed for lack of something is tried again.
+  /// Milliseconds until a connect that found the bus busy is tried again.
   private static let retryInterval: UInt64 = 10
 
   /// Does what a session asked for.
@@ -36,7 +36,7 @@ extension Server {
         continue
       }
       let fd = gates[gate].options.bus.connect()
-      if -fd == EAGAIN || -fd == EMFILE || -fd == ENFILE {
+      if -fd == EAGAIN {
         retryAt = now.advanced(byMilliseconds: Self.retryInterval)
         break
       }
@@ -45,6 +45,7 @@ extension Server {
       gates[gate].waitingForBus.removeFirst(taken)
       taken = 0
       if fd < 0 {
+        // Out of descriptors too: clients that all wait for a second one would hold each other's first for ever.
         unsafe refuse(slot, SystemError("cannot connect to the bus at \(gates[gate].options.bus.address)", fd))
       } else {
         unsafe connected(slot, fd)

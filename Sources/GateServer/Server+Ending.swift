@@ -32,7 +32,11 @@ extension Server {
 
   /// From `side` comes nothing more that counts, and nothing more goes there.
   private func nothingMore(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
-    if unsafe slot.pointee.ending != .none { return }
+    if unsafe slot.pointee.ending != .none {
+      // Neither side is left to deliver anything to.
+      if unsafe slot.pointee.ending != .delivering(from: side) { unsafe closeNow(slot) }
+      return
+    }
     unsafe slot.pointee.ending = .delivering(from: side)
     unsafe startDrainTimer(slot)
     let from = unsafe slot.pointee.pipe(from: side)
@@ -61,13 +65,10 @@ extension Server {
     unsafe slot.pointee.drainDeadline = now.advanced(byMilliseconds: limits.drainTimeout)
   }
 
-  /// Whether what comes from `side` is read only to be dropped: the other side has ended.
+  /// Whether what comes from `side` is read only to be dropped: it was told that the other side has ended. Until then the session
+  /// goes on with it, though nobody gets it: what is still to be delivered may wait for the bus's answers.
   func discards(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
-    switch unsafe slot.pointee.ending {
-    case .none: false
-    case .delivering(let ended): ended != side
-    case .draining(let rest): rest == side
-    }
+    unsafe slot.pointee.ending == .draining(from: side)
   }
 
   /// Goes on with an ending as far as it can be gone on with.
@@ -150,11 +151,10 @@ extension Server {
   /// Frees connections that ended. Not before all events of a wake-up are dealt with: some may still point to them.
   func releaseEnded() {
     if unsafe ended.isEmpty { return }
-    for unsafe slot in unsafe ended {
+    while let slot = unsafe ended.popLast() {
       freeSlots.append(unsafe slot.pointee.index)
       unsafe release(slot)
     }
-    unsafe ended.removeAll(keepingCapacity: true)
     for gate in gates.indices where !gates[gate].waitingForBus.isEmpty { connectWaiting(gate: gate) }
   }
 

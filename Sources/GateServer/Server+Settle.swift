@@ -22,7 +22,9 @@ extension Server {
       if unsafe !isLive(slot) { return }
     }
     unsafe slot.pointee.session.countPartialWaits(
-      receiverIsBusy: (client: slot.pointee.pipe(from: .bus).pointee.hasUnsent, bus: slot.pointee.pipe(from: .client).pointee.hasUnsent),
+      receiverIsBusy: (
+        client: slot.pointee.pipe(from: .bus).pointee.hasUnsent, bus: slot.pointee.pipe(from: .client).pointee.hasUnsent
+      ),
       at: now)
     unsafe watch(slot, .client)
     unsafe watch(slot, .bus)
@@ -122,18 +124,24 @@ extension Server {
     retry()
     guard let due = nextDeadline, now >= due else { return }
     nextDeadline = nil
-    for unsafe case let slot? in unsafe slots where unsafe isLive(slot) {
+    unsafe forEachConnection { slot in
       if let reason = unsafe slot.pointee.session.expire(at: now) {
         unsafe end(slot, reason)
+        unsafe settle(slot)
       } else if let drain = unsafe slot.pointee.drainDeadline, now >= drain {
         unsafe end(slot, .drainTimeout)
       } else {
-        for side in [Side.client, .bus] where unsafe slot.pointee.pipe(from: side.other).pointee.waitsForDescriptors {
-          unsafe sendUnsent(slot, to: side)
-          unsafe settle(slot)
-        }
+        unsafe lookForDescriptorsTaken(slot)
       }
       if unsafe isLive(slot) { unsafe noteDeadline(slot) }
+    }
+  }
+
+  /// Sends on if a receiver that descriptors waited for has taken those under way.
+  private func lookForDescriptorsTaken(_ slot: UnsafeMutablePointer<Connection>) {
+    for side in [Side.client, .bus] where unsafe slot.pointee.pipe(from: side.other).pointee.waitsForDescriptors {
+      unsafe sendUnsent(slot, to: side)
+      unsafe settle(slot)
     }
   }
 }

@@ -50,7 +50,7 @@ public final class Server {
   }
 
   deinit {
-    for unsafe case let slot? in unsafe slots { unsafe release(slot) }
+    unsafe forEachConnection { unsafe release($0) }
     for gate in gates { gate.listener.close() }
     unsafe received.deallocate()
     closeDescriptor(signals)
@@ -79,7 +79,8 @@ public final class Server {
   /// Puts another policy in force, for every live connection too, from its next message on.
   public func setPolicy(_ policy: Policy, ofGate gate: Int) {
     gates[gate].policy = policy
-    for unsafe case let slot? in unsafe slots where unsafe slot.pointee.gate == gate {
+    unsafe forEachConnection { slot in
+      if unsafe slot.pointee.gate != gate { return }
       if let reason = unsafe slot.pointee.session.policyChanged(to: policy) { unsafe end(slot, reason) }
     }
     releaseEnded()
@@ -129,6 +130,13 @@ public final class Server {
       handleSignals()
     case .standardInput:
       readInput()
+    }
+  }
+
+  /// Calls `body` with each connection there is; it may end that one or others.
+  func forEachConnection(_ body: (UnsafeMutablePointer<Connection>) -> Void) {
+    for index in unsafe slots.indices {
+      if let slot = unsafe slots[index] { unsafe body(slot) }
     }
   }
 

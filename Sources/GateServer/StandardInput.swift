@@ -46,7 +46,8 @@ extension Server {
       } else if input?.isPassingOver == false {
         input?.line.append(byte)
         if input?.line.count ?? 0 > StandardInput.lineBytesMax {
-          log.error("stdin:\(input?.lineNumber ?? 0): error: a line of more than \(StandardInput.lineBytesMax) bytes is passed over")
+          log.error(
+            "stdin:\(input?.lineNumber ?? 0): error: a line of more than \(StandardInput.lineBytesMax) bytes is passed over")
           input?.line = []
           input?.isPassingOver = true
         }

@@ -99,7 +99,9 @@ struct ListeningSocket {
     defer { closeDescriptor(probe) }
     let result = unsafe name.bytes.withUnsafeBufferPointer { unsafe clinux_connect(probe, $0.baseAddress!, $0.count) }
     if -result == ECONNREFUSED {
-      if unsafe unlink(path) != 0 && errno != ENOENT { throw .system(SystemError("cannot remove the stale socket \(path)", errno)) }
+      if unsafe unlink(path) != 0 && errno != ENOENT {
+        throw .system(SystemError("cannot remove the stale socket \(path)", errno))
+      }
     } else if -result != ENOENT {
       throw .refused("another process listens on \(path); stop it, or choose another path")
     }

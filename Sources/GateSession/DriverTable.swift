@@ -99,12 +99,32 @@ extension RawSpan {
   func starts(with byte: UInt8) -> Bool { unsafe byteCount > 0 && unsafeLoad(fromByteOffset: 0, as: UInt8.self) == byte }
 
   /// Whether these are the bytes of `text`.
+  @inline(__always)
   func isEqual(to text: StaticString) -> Bool {
     if byteCount != text.utf8CodeUnitCount { return false }
-    let other = unsafe RawSpan(_unsafeStart: text.utf8Start, byteCount: text.utf8CodeUnitCount)
-    return unsafe withUnsafeBytes { mine in
-      unsafe other.withUnsafeBytes { unsafe mine.elementsEqual($0) }
+    return isEqual(to: unsafe RawSpan(_unsafeStart: text.utf8Start, byteCount: text.utf8CodeUnitCount))
+  }
+
+  /// Whether these are the same bytes as `other`, eight at a time.
+  @inline(__always)
+  func isEqual(to other: RawSpan) -> Bool {
+    let count = byteCount
+    if count != other.byteCount { return false }
+    var at = 0
+    while at &+ 8 <= count {
+      let (mine, theirs) = unsafe (
+        unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self), other.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self)
+      )  // checked by the loads
+      if mine != theirs { return false }
+      at &+= 8
     }
+    while at < count {
+      if unsafe unsafeLoad(fromByteOffset: at, as: UInt8.self) != other.unsafeLoad(fromByteOffset: at, as: UInt8.self) {
+        return false
+      }
+      at &+= 1
+    }
+    return true
   }
 }
 

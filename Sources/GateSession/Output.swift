@@ -102,13 +102,13 @@ public struct Output: ~Copyable {
   /// The action at `index`, which is less than ``actionCount``.
   public func action(_ index: Int) -> Action {
     precondition(index < actionCount, "no such action")
-    return actions[index]
+    return actions.span[index]
   }
 
   /// The decision at `index`, which is less than ``decisionCount``.
   public func decision(_ index: Int) -> Decision {
     precondition(index < decisionCount, "no such decision")
-    return decisions[index]
+    return decisions.span[index]
   }
 
   /// Whether one more message can be dealt with: its own action, and own output before it.
@@ -118,7 +118,7 @@ public struct Output: ~Copyable {
   mutating func forward(_ offset: Int, _ count: Int, descriptors: Int) {
     let n = actionCount
     if n > 0 && descriptors == 0 {
-      let last = actions[n &- 1]
+      let last = actions.span[n &- 1]
       if last.kind == .forward && Int(last.offset) &+ Int(last.count) == offset {
         actions[n &- 1].count &+= UInt32(truncatingIfNeeded: count)
         return

@@ -49,7 +49,7 @@ public struct OwnOutput: ~Copyable {
     if head == tail {
       head = 0
       tail = 0
-      if unsafe storage.count > Self.firstBytes { release() }
+      release()
     }
   }
 

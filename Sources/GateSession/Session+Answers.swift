@@ -24,7 +24,8 @@ extension Session {
       // A header that was not read names nobody to answer.
       if header.sender.isAbsent { return }
       Answer.appendError(
-        envelope, to: &ownToBus, destination: message.bytes(in: header.sender), reason: verdict.reason, header, message, .incoming,
+        envelope, to: &ownToBus, destination: message.bytes(in: header.sender), reason: verdict.reason, header, message,
+        .incoming,
         busName: busName)
     }
   }

@@ -17,13 +17,15 @@ extension Session {
     let isHello = method.map { $0.inspection == .hello } ?? false
     if !isHello {
       let denial = policy.matchDeny(
-        direction: .outgoing, isSignal: header.frame.type == .signal, interface: interface, path: path, member: member, descriptors: fds)
+        direction: .outgoing, isSignal: header.frame.type == .signal, interface: interface, path: path, member: member,
+        descriptors: fds)
       if denial.outcome == .deny { return Verdict(.deny, .rule, rule: denial.rule, log: denial.log) }
     }
     guard let method else {
       // Unknown to us: only a rule that names it literally opens it, and none can name what has no interface.
       let match = policy.matchLiteral(
-        direction: .outgoing, isSignal: header.frame.type == .signal, interface: interface, path: path, member: member, descriptors: fds)
+        direction: .outgoing, isSignal: header.frame.type == .signal, interface: interface, path: path, member: member,
+        descriptors: fds)
       if match.outcome != .allow || interface.byteCount == 0 { return Verdict(.deny, .driverClosed) }
       return allowDriverCall(header, .call, detail: 0, Verdict(.allow, .rule, rule: match.rule, log: match.log))
     }
@@ -57,7 +59,8 @@ extension Session {
   }
 
   private mutating func inspect(
-    _ method: DriverMethod, _ verdict: Verdict, _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ output: inout Output
+    _ method: DriverMethod, _ verdict: Verdict, _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool,
+    _ output: inout Output
   ) -> Verdict? {
     switch method.inspection {
     case .none, .startService:

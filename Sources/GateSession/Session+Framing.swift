@@ -97,7 +97,7 @@ extension Session {
 
   /// Reads the header at the front of `message`. Nil: there is not all of it yet, or it is malformed and the output says so.
   @inline(__always)
-  private func readHeader(
+  private mutating func readHeader(
     _ message: RawSpan, _ header: inout MessageHeader, _ side: Side, _ output: inout Output
   ) -> MessageFrame? {
     if message.byteCount < MessageFrame.byteCount { return nil }
@@ -108,7 +108,14 @@ extension Session {
         return frame
       }
       if message.byteCount < frame.headerByteCount { return nil }
-      try header.read(message, frame: frame)
+      switch side {
+      case .client:
+        if try !clientHeaders.read(message, frame: frame) { outgoingMatch.policy = 0 }
+        header = clientHeaders.header
+      case .bus:
+        if try !busHeaders.read(message, frame: frame) { incomingMatch.policy = 0 }
+        header = busHeaders.header
+      }
       return frame
     } catch {
       output.close = .malformed(side, error)
@@ -140,7 +147,9 @@ extension Session {
           output.close = .descriptorMismatch(side)
           return nil
         }
-        if claimed <= settings.limits.descriptorsPerMessageMax && message.byteCount < settings.limits.inspectBytesMax { return nil }
+        if claimed <= settings.limits.descriptorsPerMessageMax && message.byteCount < settings.limits.inspectBytesMax {
+          return nil
+        }
         return Verdict(.deny, .tooManyDescriptors)
       }
       if claimed > settings.limits.descriptorsPerMessageMax { return Verdict(.deny, .tooManyDescriptors) }

@@ -33,10 +33,14 @@ extension Session {
   }
 
   @inline(__always)
-  private func judgeByRules(_ message: RawSpan, _ header: MessageHeader, _ policy: Policy) -> Verdict {
-    let match = policy.match(
-      direction: .incoming, isSignal: header.frame.type == .signal, interface: message.bytes(in: header.interface),
-      path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
+  private mutating func judgeByRules(_ message: RawSpan, _ header: MessageHeader, _ policy: Policy) -> Verdict {
+    if incomingMatch.policy != policy.identity {
+      incomingMatch.match = policy.match(
+        direction: .incoming, isSignal: header.frame.type == .signal, interface: message.bytes(in: header.interface),
+        path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
+      incomingMatch.policy = policy.identity
+    }
+    let match = incomingMatch.match
     switch match.outcome {
     case .none: return Verdict(.deny, .noRule)
     case .deny: return Verdict(.deny, .rule, rule: match.rule, log: match.log)
@@ -56,7 +60,7 @@ extension Session {
   @inline(__always)
   private func isUniqueName(_ name: RawSpan) -> Bool {
     if name.byteCount != uniqueName.count || name.byteCount == 0 { return false }
-    return unsafe name.withUnsafeBytes { unsafe uniqueName.elementsEqual($0) }
+    return unsafe name.isEqual(to: uniqueName.span.bytes)
   }
 
   // MARK: Replies

@@ -10,9 +10,9 @@ extension Session {
   mutating func judgeOutgoing(
     _ message: RawSpan, _ header: MessageHeader, isComplete: Bool, _ policy: Policy, _ output: inout Output
   ) -> Verdict? {
+    if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
     switch header.frame.type {
     case .methodCall, .signal:
-      if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
       if settings.saysHello, helloPhase != .answered, !mayGoBeforeHello(message, header, &output) { return nil }
       return judgeCallOrSignal(message, header, isComplete, policy, &output)
     case .methodReturn, .error:
@@ -34,15 +34,22 @@ extension Session {
     if toDriver || (destination.byteCount == 0 && !isSignal) {
       return judgeDriverCall(message, header, isComplete, policy, &output)
     }
-    let match = policy.match(
-      direction: .outgoing, isSignal: isSignal, interface: message.bytes(in: header.interface), path: message.bytes(in: header.path),
-      member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
+    if outgoingMatch.policy != policy.identity {
+      outgoingMatch.match = policy.match(
+        direction: .outgoing, isSignal: isSignal, interface: message.bytes(in: header.interface),
+        path: message.bytes(in: header.path),
+        member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
+      outgoingMatch.policy = policy.identity
+    }
+    let match = outgoingMatch.match
     switch match.outcome {
     case .none: return Verdict(.deny, .noRule)
     case .deny: return Verdict(.deny, .rule, rule: match.rule, log: match.log)
     case .allow: break
     }
-    if isSignal || header.frame.flags.contains(.noReplyExpected) { return Verdict(.allow, .rule, rule: match.rule, log: match.log) }
+    if isSignal || header.frame.flags.contains(.noReplyExpected) {
+      return Verdict(.allow, .rule, rule: match.rule, log: match.log)
+    }
     // A unique name answers for itself; a well-known name is answered for by whoever owns it.
     let isUnique = destination.starts(with: UInt8(ascii: ":"))
     let call = PendingCall(

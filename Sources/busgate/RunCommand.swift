@@ -50,7 +50,9 @@ struct RunCommand {
       case "--log": logging = try Self.logging(try value(flag, "denied, all or none"))
       case "--limit": limits.append(try LimitFlag.parse(try value(flag, "NAME=VALUE")))
       case "--ready-fd": readyDescriptor = try Self.descriptor(try value(flag, "a descriptor number"))
-      default: throw UsageError("unknown argument \"\(flag)\", expected --config, --session, --system, --bus, --log, --limit or --ready-fd")
+      default:
+        throw UsageError(
+          "unknown argument \"\(flag)\", expected --config, --session, --system, --bus, --log, --limit or --ready-fd")
       }
     }
     if configurations.isEmpty { throw UsageError("no --config, expected at least one gateway configuration file") }
