@@ -13,7 +13,7 @@ import threading
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUSGATE = pathlib.Path(os.environ.get("BUSGATE", ROOT / "build/bin/busgate"))
 # How long anything may take before a test gives up; nothing waits this long when it works.
-PATIENCE = float(os.environ.get("PATIENCE", 30))
+PATIENCE = float(os.environ.get("BUSGATE_PATIENCE", 30))
 
 
 class Output:
