@@ -230,7 +230,7 @@ class GDBusService(threading.Thread):
         self._loop = GLib.MainLoop.new(self._context, False)
         self._ready = threading.Event()
         self.start()
-        assert self._ready.wait(PATIENCE)
+        assert self._ready.wait(PATIENCE), "the service did not get its name"
 
     def run(self):
         self._context.push_thread_default()
@@ -243,7 +243,10 @@ class GDBusService(threading.Thread):
         self._context.pop_thread_default()
 
     def stop(self):
-        self._loop.quit()
+        # From inside the loop: told to quit before it runs, it would run forever.
+        quitting = GLib.idle_source_new()
+        quitting.set_callback(lambda *_: self._loop.quit())
+        quitting.attach(self._context)
         self.join()
         self.client.close()
 

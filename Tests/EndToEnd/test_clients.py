@@ -7,7 +7,7 @@ import pytest
 from gi.repository import Gio, GLib
 
 from harness import PATIENCE, ROOT, rule
-from libraries import LIBRARIES, SERVICE, SERVICE_PATH, GDBus, GDBusService, LibDBus, Refused, SDBus, iterate_until, refused_by_gdbus
+from libraries import LIBRARIES, SERVICE, SERVICE_PATH, GDBus, GDBusService, LibDBus, Refused, iterate_until, refused_by_gdbus
 from peer import ACCESS_DENIED, DRIVER, DRIVER_PATH, INTROSPECTABLE, PROPERTIES, RETURN, Peer, call, error_of, refusal
 
 CONFIG = ROOT / "configs/temperature.json"
@@ -29,7 +29,8 @@ def programs(tmp_path_factory):
 @pytest.fixture
 def service(workshop, bus, programs):
     """The temperature service on the bare bus; it says nothing until it is set."""
-    child = workshop.child([programs / "temperature-service", "--interval", "0"], env={**os.environ, "DBUS_SESSION_BUS_ADDRESS": bus.address})
+    environment = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": bus.address}
+    child = workshop.child([programs / "temperature-service", "--interval", "0"], env=environment)
     child.out.wait_for(f"acquired {SERVICE}")
     return child
 

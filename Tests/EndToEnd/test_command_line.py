@@ -56,7 +56,10 @@ def test_a_command_line_that_cannot_be_understood_is_status_64_and_makes_no_sock
     assert not places["SOCKET"].exists()
 
 
-@pytest.mark.parametrize("address", ["", "unix", "unix:", "unix:path=", "unix:path", "unix:path=%zz", "nonsense:path=/x", "unix:path=/x,path=/y"])
+BAD_ADDRESSES = ["", "unix", "unix:", "unix:path=", "unix:path", "unix:path=%zz", "nonsense:path=/x", "unix:path=/x,path=/y"]
+
+
+@pytest.mark.parametrize("address", BAD_ADDRESSES)
 def test_a_bus_address_that_cannot_be_understood_is_an_error_that_says_so_and_makes_no_socket(workshop, address):
     path = workshop.directory / "socket"
     done = busgate("run", "--config", workshop.config([]), "--session", path, "--bus", f"session={address}")
@@ -219,7 +222,8 @@ def test_one_process_serves_both_buses_each_by_its_own_rules(workshop):
     gate = workshop.gate(config, session, "--system", path, "--bus", f"system={system.address}")
     peers = {"SESSION": Peer(gate.address), "SYSTEM": Peer(f"unix:path={path}")}
     assert (peers["SESSION"].guid, peers["SYSTEM"].guid) == (Peer(session.address).guid, Peer(system.address).guid)
-    for kind, peer, own, other in (("SESSION", peers["SESSION"], "OnSession", "OnSystem"), ("SYSTEM", peers["SYSTEM"], "OnSystem", "OnSession")):
+    for kind, own, other in (("SESSION", "OnSession", "OnSystem"), ("SYSTEM", "OnSystem", "OnSession")):
+        peer = peers[kind]
         assert peer.ask(call("a.b", "/x", "c.d", own)).get_error_name() == "org.freedesktop.DBus.Error.ServiceUnknown"
         assert error_of(peer.ask(call("a.b", "/x", "c.d", other))) == refusal("c.d", other, "/x", bus=kind)
     assert gate.terminate() == 0

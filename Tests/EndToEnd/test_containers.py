@@ -29,7 +29,8 @@ print(answer.decode().split()[0])
 
 def container(gate, uid=None):
     """The command that runs another in a container: /usr and the gate's directory; as ``uid`` in a user namespace."""
-    command = ["bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--ro-bind", "/usr", "/usr"]
+    command = ["bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--die-with-parent"]
+    command += ["--ro-bind", "/usr", "/usr"]
     for name in ("bin", "sbin", "lib", "lib32", "lib64"):
         path = pathlib.Path("/") / name
         if path.is_symlink():
@@ -39,7 +40,8 @@ def container(gate, uid=None):
     command += ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--ro-bind", gate.path.parent, "/run/bus"]
     if uid is not None:
         command += ["--unshare-user", "--uid", uid, "--gid", uid]
-    return [str(part) for part in [*command, "--clearenv", "--setenv", "DBUS_SESSION_BUS_ADDRESS", ADDRESS, "--setenv", "LC_ALL", "C.UTF-8"]]
+    command += ["--clearenv", "--setenv", "DBUS_SESSION_BUS_ADDRESS", ADDRESS, "--setenv", "LC_ALL", "C.UTF-8"]
+    return [str(part) for part in command]
 
 
 def run(gate, *command, uid=1000):
