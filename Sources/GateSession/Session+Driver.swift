@@ -75,10 +75,8 @@ extension Session {
       if helloPhase == .unsaid { helloPhase = .asked }
       return allowDriverCall(header, .hello, detail: 0, verdict)
     case .addMatch, .removeMatch, .requestName, .releaseName:
-      if !isComplete {
-        if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.deny, .inspectTooLong) }
-        return nil
-      }
+      if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.deny, .inspectTooLong) }
+      if !isComplete { return nil }
       return inspectArgument(method, verdict, message, header)
     }
   }

@@ -95,9 +95,9 @@ extension Session {
     _ call: PendingCall, _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ output: inout Output
   ) -> Verdict? {
     let succeeded = header.frame.type == .methodReturn
-    if call.purpose == .requestName && succeeded && !isComplete {
-      if header.frame.messageByteCount <= settings.limits.inspectBytesMax { return nil }
-      return Verdict(.drop, .inspectTooLong)
+    if call.purpose == .requestName && succeeded {
+      if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.drop, .inspectTooLong) }
+      if !isComplete { return nil }
     }
     outgoingCalls.remove(header.replySerial)
     switch call.purpose {
@@ -147,10 +147,8 @@ extension Session {
     let member = message.bytes(in: header.member)
     if Driver.isNeededSignal(interface: interface, member: member) {
       if member.isEqual(to: "NameOwnerChanged") { return Verdict(.allow, .driver) }
-      if !isComplete {
-        if header.frame.messageByteCount <= settings.limits.inspectBytesMax { return nil }
-        return Verdict(.drop, .inspectTooLong)
-      }
+      if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.drop, .inspectTooLong) }
+      if !isComplete { return nil }
       noteName(message, header, isAcquired: member.isEqual(to: "NameAcquired"), &output)
       return Verdict(.allow, .driver)
     }

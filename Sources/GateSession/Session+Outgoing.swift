@@ -71,6 +71,7 @@ extension Session {
 
   /// A reply passes once, to the caller whose call was forwarded and who asked for it.
   private mutating func judgeOutgoingReply(_ message: RawSpan, _ header: MessageHeader) -> Verdict {
+    if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
     let destination = message.bytes(in: header.destination)
     if destination.byteCount > 0
       && incomingCalls.remove(caller: settings.seed.hash(destination), serial: header.replySerial)
