@@ -47,6 +47,7 @@ extension Server {
       unsafe releaseBuffer(of: from)
     }
     unsafe stopSending(slot, to: side)
+    if side == .bus { unsafe givePlaceAmongHelloPending(slot) }
   }
 
   /// `side` takes nothing any more: what waits for it is forgotten, what comes for it is dropped.

@@ -29,7 +29,6 @@ extension Session {
         output.wait = .room
         break
       }
-      takeOwnOutput(goingWith: side, &output)
       if !hasRoomForAnswers(to: side) {
         output.wait = .ownOutput(side)
         break
@@ -45,6 +44,7 @@ extension Session {
       let taken = min(message.byteCount, frame.messageByteCount)
       let claimed = Int(header.unixFDs)
       if verdict.action == .allow {
+        takeOwnOutput(goingWith: side, &output)
         output.forward(at, taken, descriptors: claimed)
         output.allowed &+= 1
         waiting &-= claimed
@@ -92,7 +92,8 @@ extension Session {
     at += taken
   }
 
-  /// Between two messages is where the gate's own output to their receiver may go.
+  /// In front of a message is where the gate's own output to its receiver may go. Not in front of one that does not pass: a receiver
+  /// that takes nothing would then stop a sender that has nothing for it.
   @inline(__always)
   private mutating func takeOwnOutput(goingWith side: Side, _ output: inout Output) {
     switch side {

@@ -135,9 +135,13 @@ class Bus(Child):
 
 
 def await_byte(descriptor, child):
-    """Waits for one byte, or the end of the writer; closes the descriptor."""
-    ready, _, _ = select.select([descriptor], [], [], PATIENCE)
-    data = os.read(descriptor, 1) if ready else b""
+    """Waits for the writer to say something and close its end, so that its descriptors can be counted; closes the descriptor."""
+    data = b""
+    while select.select([descriptor], [], [], PATIENCE)[0]:
+        more = os.read(descriptor, 4096)
+        data += more
+        if not more:
+            break
     os.close(descriptor)
     if not data:
         child.kill()
