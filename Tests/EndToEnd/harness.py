@@ -134,14 +134,13 @@ class Bus(Child):
         await_byte(read, self)
 
 
-def await_byte(descriptor, child):
-    """Waits for the writer to say something and close its end, so that its descriptors can be counted; closes the descriptor."""
-    data = b""
-    while select.select([descriptor], [], [], PATIENCE)[0]:
-        more = os.read(descriptor, 4096)
-        data += more
-        if not more:
-            break
+def await_byte(descriptor, child, is_closed_after=False):
+    """Waits for one byte, or the end of the writer, and then for its end if it ``is_closed_after``; closes the descriptor."""
+    ready, _, _ = select.select([descriptor], [], [], PATIENCE)
+    data = os.read(descriptor, 1) if ready else b""
+    if data and is_closed_after:
+        # Else whoever counts the child's descriptors may count this one.
+        select.select([descriptor], [], [], PATIENCE)
     os.close(descriptor)
     if not data:
         child.kill()
@@ -162,7 +161,7 @@ class Gate(Child):
             [BUSGATE, "run", *flags, listen, self.path, "--bus", f"{name}={bus_address}", "--ready-fd", str(write), *arguments],
             pass_fds=[write], **options)
         os.close(write)
-        await_byte(read, self)
+        await_byte(read, self, is_closed_after=True)
 
     def reload(self):
         """SIGHUP; returns the line that says what became of it, once it is said."""
