@@ -54,7 +54,8 @@ struct AnswerTests {
     let rig = try Rig.open()
     rig.feed(.call(9, "Do", path: path), from: .client)
     let part = count <= 255 ? path : path.prefix(255) + "…"
-    #expect(try rig.message(.client).text == "busgate: outgoing call org.foo.Bar.Do on \(part) is not allowed by the SESSION policy")
+    #expect(
+      try rig.message(.client).text == "busgate: outgoing call org.foo.Bar.Do on \(part) is not allowed by the SESSION policy")
   }
 
   @Test("the longest error there can be fits where answers are built, in both directions")
@@ -87,14 +88,18 @@ struct AnswerTests {
     #expect(try rig.message(.client).destination == "")
   }
 
-  @Test("each reason has an error that clients know, and a text", arguments: [
-    ("serial-in-use", "InvalidArgs"), ("fds-per-message-max", "LimitsExceeded"), ("message-bytes-max", "LimitsExceeded"),
-    ("header-bytes-max", "LimitsExceeded"), ("pending-replies-max", "LimitsExceeded"), ("no-rule", "AccessDenied"),
-    ("service-unknown", "ServiceUnknown"), ("match-rule-invalid", "MatchRuleInvalid"), ("match-rule-not-found", "MatchRuleNotFound"),
-    ("eavesdrop", "AccessDenied"), ("driver-arguments", "InvalidArgs"), ("matches-max", "LimitsExceeded"), ("names-max", "LimitsExceeded"),
-    ("fds-not-negotiated", "NotSupported"), ("fds-refused-by-kernel", "LimitsExceeded"), ("container-instance", "AccessDenied"),
-    ("driver-closed", "AccessDenied"), ("inspect-bytes-max", "LimitsExceeded"),
-  ])
+  @Test(
+    "each reason has an error that clients know, and a text",
+    arguments: [
+      ("serial-in-use", "InvalidArgs"), ("fds-per-message-max", "LimitsExceeded"), ("message-bytes-max", "LimitsExceeded"),
+      ("header-bytes-max", "LimitsExceeded"), ("pending-replies-max", "LimitsExceeded"), ("no-rule", "AccessDenied"),
+      ("service-unknown", "ServiceUnknown"), ("match-rule-invalid", "MatchRuleInvalid"),
+      ("match-rule-not-found", "MatchRuleNotFound"),
+      ("eavesdrop", "AccessDenied"), ("driver-arguments", "InvalidArgs"), ("matches-max", "LimitsExceeded"),
+      ("names-max", "LimitsExceeded"),
+      ("fds-not-negotiated", "NotSupported"), ("fds-refused-by-kernel", "LimitsExceeded"), ("container-instance", "AccessDenied"),
+      ("driver-closed", "AccessDenied"), ("inspect-bytes-max", "LimitsExceeded"),
+    ])
   func reasons(reason: String, error: String) throws {
     let reason = try #require(Verdict.Reason(rawValue: reason))
     #expect("\(reason.errorName)" == "org.freedesktop.DBus.Error.\(error)")
@@ -106,14 +111,18 @@ struct AnswerTests {
 struct LimitTests {
   static let open = [rule(.outgoing), rule(.incoming)]
 
-  @Test("a header longer than header-bytes-max is passed over, answered, and followed by the next message", arguments: [1, 7, 100, 1 << 20])
+  @Test(
+    "a header longer than header-bytes-max is passed over, answered, and followed by the next message",
+    arguments: [1, 7, 100, 1 << 20])
   func header(cut: Int) throws {
     let rig = try Rig.open(Self.open) { $0.limits.headerBytesMax = 1024 }
     let fits = Draft.call(8, "Do", path: "/" + String(repeating: "p", count: 850))
     let long = Draft.call(9, "Do", path: "/" + String(repeating: "p", count: 1500)).with([.string("body")])
     let next = Draft.call(10, "Do")
     let sent = fits.bytes + long.bytes + next.bytes
-    for start in stride(from: 0, to: sent.count, by: cut) { rig.feed(Array(sent[start..<min(start + cut, sent.count)]), from: .client) }
+    for start in stride(from: 0, to: sent.count, by: cut) {
+      rig.feed(Array(sent[start..<min(start + cut, sent.count)]), from: .client)
+    }
     #expect(rig.bus.stream == fits.bytes + next.bytes)
     let error = try rig.message(.client)
     #expect(error.errorName == "org.freedesktop.DBus.Error.LimitsExceeded" && error.replySerial == 9)
@@ -126,7 +135,9 @@ struct LimitTests {
     let rig = try Rig.open(Self.open) { $0.limits.messageBytesMax = 4096 }
     let message = Draft.call(9, "Do").padded(to: 4096 + excess).bytes
     let sent = message + Draft.call(10, "Do").bytes
-    for start in stride(from: 0, to: sent.count, by: cut) { rig.feed(Array(sent[start..<min(start + cut, sent.count)]), from: .client) }
+    for start in stride(from: 0, to: sent.count, by: cut) {
+      rig.feed(Array(sent[start..<min(start + cut, sent.count)]), from: .client)
+    }
     #expect(rig.bus.stream == (excess == 0 ? message : []) + Draft.call(10, "Do").bytes)
     if excess > 0 { #expect(try rig.summary(.client) == ["LimitsExceeded<-9"]) } else { #expect(rig.client.stream.isEmpty) }
   }
@@ -135,9 +146,12 @@ struct LimitTests {
   func incomingAnswer() throws {
     let rig = try Rig.open(Self.open) { $0.limits.messageBytesMax = 4096 }
     rig.feed(.call(9, to: ":1.5", "Do"), from: .client)
-    for sender in [":1.6", ":1.5", ":1.5"] { rig.feed(.answer(3, to: 9, of: Rig.name, from: sender).padded(to: 5000), from: .bus) }
+    for sender in [":1.6", ":1.5", ":1.5"] {
+      rig.feed(.answer(3, to: 9, of: Rig.name, from: sender).padded(to: 5000), from: .bus)
+    }
     let error = try rig.message(.client)
-    #expect(error.errorName == "org.freedesktop.DBus.Error.LimitsExceeded" && error.replySerial == 9 && error.destination == Rig.name)
+    #expect(
+      error.errorName == "org.freedesktop.DBus.Error.LimitsExceeded" && error.replySerial == 9 && error.destination == Rig.name)
     #expect(error.text == "busgate: incoming answer is larger than message-bytes-max")
   }
 

@@ -36,7 +36,8 @@ struct DescriptorTests {
     #expect(rig.bus.descriptors.map(\.place) == [0] + Array(repeating: first + messages[2].bytes.count, count: 3))
   }
 
-  @Test("more than UNIX_FDS says close the connection, as do fewer", arguments: [(0, 1), (1, 0), (1, 2), (2, 1)] as [(UInt32, Int)])
+  @Test(
+    "more than UNIX_FDS says close the connection, as do fewer", arguments: [(0, 1), (1, 0), (1, 2), (2, 1)] as [(UInt32, Int)])
   func mismatch(claimed: UInt32, arrived: Int) throws {
     let rig = try Rig.open(Self.open)
     rig.feed(claimed == 0 ? .call(9, "Do") : Self.call(9, fds: claimed), descriptors: arrived, from: .client)
@@ -82,7 +83,9 @@ struct DescriptorTests {
     #expect(rig.bus.descriptors.map(\.id) == [3])
   }
 
-  @Test("as many as fds-per-message-max pass, one more is answered LimitsExceeded", arguments: [16, 17, 200] as [UInt32], [true, false])
+  @Test(
+    "as many as fds-per-message-max pass, one more is answered LimitsExceeded", arguments: [16, 17, 200] as [UInt32],
+    [true, false])
   func perMessage(count: UInt32, late: Bool) throws {
     let rig = try Rig.open(Self.open)
     let message = Self.call(9, fds: count).padded(to: 1000).bytes
@@ -254,13 +257,18 @@ struct WithdrawTests {
     let rig = try Rig.open(DescriptorTests.open)
     let isOutgoing = side == .client
     rig.feed(.call(9, to: isOutgoing ? Rig.name : ":1.5", "Do", from: isOutgoing ? ":1.5" : nil), from: side.other)
-    let answer = Draft.answer(3, to: 9, of: isOutgoing ? ":1.5" : Rig.name, from: isOutgoing ? nil : ":1.5").changed { $0.unixFDs = 1 }
+    let answer = Draft.answer(3, to: 9, of: isOutgoing ? ":1.5" : Rig.name, from: isOutgoing ? nil : ":1.5").changed {
+      $0.unixFDs = 1
+    }
     rig.feed(answer, descriptors: 1, from: side)
     rig.forget()
     _ = rig.withdraw(answer.bytes, from: side)
     let error = try rig.message(side.other)
     #expect(error.errorName == "org.freedesktop.DBus.Error.LimitsExceeded" && error.replySerial == 9)
     #expect(error.destination == (isOutgoing ? ":1.5" : Rig.name))
-    #expect(error.text == "busgate: \(isOutgoing ? "outgoing" : "incoming") answer has file descriptors, of which the kernel lets no more be under way")
+    #expect(
+      error.text
+        == "busgate: \(isOutgoing ? "outgoing" : "incoming") answer has file descriptors, of which the kernel lets no more be under way"
+    )
   }
 }

@@ -42,7 +42,9 @@ struct OwnMessageTests {
     #expect(try rig.summary(.bus) == ["Do", "AccessDenied<-7"])
   }
 
-  @Test("errors that the client does not take stop the client, and nobody else; all arrive in the end", arguments: [Side.client, .bus])
+  @Test(
+    "errors that the client does not take stop the client, and nobody else; all arrive in the end",
+    arguments: [Side.client, .bus])
   func backpressure(side: Side) throws {
     let limit = 8192
     let rig = try Rig.open(Self.open) { $0.limits.ownOutputBytesMax = limit }
@@ -164,7 +166,9 @@ struct TimeTests {
   @Test("one that is finished in time does not, and the count begins anew", arguments: [Side.client, .bus])
   func finished(side: Side) throws {
     let rig = try Rig.open(Self.open)
-    let message = (side == .client ? Draft.call(9, "Do") : .signal(9, "Do", from: ":1.5")).changed { $0.flags = 1 }.padded(to: 1000).bytes
+    let message = (side == .client ? Draft.call(9, "Do") : .signal(9, "Do", from: ":1.5")).changed { $0.flags = 1 }.padded(
+      to: 1000
+    ).bytes
     let denied = side == .client ? Draft.call(5, to: Rig.name, "Undo", from: ":1.5") : .call(5, "Undo")
     for _ in 1...3 {
       rig.feed(Array(message[..<500]), from: side)

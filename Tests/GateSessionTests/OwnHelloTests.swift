@@ -35,7 +35,9 @@ struct OwnHelloTests {
     #expect(try rig.summary(.client) == ["return<-1"])
   }
 
-  @Test("goes before a signal and before a call that is denied, too", arguments: [Draft.signal(1, "Sig"), .call(1, "Do")], [true, false])
+  @Test(
+    "goes before a signal and before a call that is denied, too", arguments: [Draft.signal(1, "Sig"), .call(1, "Do")],
+    [true, false])
   func beforeAnything(message: Draft, isAllowed: Bool) throws {
     let rig = start(isAllowed ? [rule(.outgoing)] : [])
     rig.feed(message, from: .client)

@@ -292,7 +292,9 @@ final class Rig {
 
   private func flush(to side: Side) -> Bool {
     let count = session.ownOutputCount(to: side)
-    if count == 0 || peer(side).isStalled || !pipe(side.other).unsent.isEmpty || !session.isAtMessageBoundary(to: side) { return false }
+    if count == 0 || peer(side).isStalled || !pipe(side.other).unsent.isEmpty || !session.isAtMessageBoundary(to: side) {
+      return false
+    }
     sendOwn(count, to: side)
     return true
   }
