@@ -2,9 +2,10 @@
 
 import Glibc
 
-/// A peer that is gone is told by EPIPE, not by a signal.
+/// A peer that is gone is told by EPIPE, not by a signal; programs of unixexec leave nothing behind when they end.
 func clearSignals() {
   _ = signal(SIGPIPE, SIG_IGN)
+  _ = signal(SIGCHLD, SIG_IGN)
 }
 
 /// Two descriptors a connection, and those that messages carry: as many as the administrator lets us have.
