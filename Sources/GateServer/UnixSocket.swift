@@ -75,6 +75,11 @@ struct ListeningSocket {
     if FileIdentity(path: path) == file { unsafe unlink(path) }
   }
 
+  /// Whether the other end of a connected socket is this one: each client would be the next one's bus, for ever.
+  func isOther(end fd: Int32) -> Bool {
+    unsafe name.bytes.withUnsafeBufferPointer { unsafe clinux_leads_to_own(fd, $0.baseAddress!, $0.count) != 0 }
+  }
+
   private static func hint(_ result: Int32, _ path: String) -> String {
     -result == ENAMETOOLONG ? "a socket's path may have 107 bytes, this one has \(path.utf8.count)" : ""
   }
