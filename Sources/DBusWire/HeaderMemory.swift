@@ -3,7 +3,7 @@
 // Belongs to one direction of one connection. Holds a copy of one header, never a verdict: that is its owner's.
 
 /// The last header of a stream, and what was read in it.
-public struct HeaderMemory: Sendable {
+public struct HeaderMemory: ~Copyable, Sendable {
   /// Longer headers are not remembered: they are rare, and every connection has two of these.
   private static let wordsMax = 32
 
@@ -44,7 +44,7 @@ public struct HeaderMemory: Sendable {
   }
 
   @inline(__always)
-  private func isRepeated(_ bytes: RawSpan, _ frame: MessageFrame) -> Bool {
+  private mutating func isRepeated(_ bytes: RawSpan, _ frame: MessageFrame) -> Bool {
     // A header's length is a multiple of 8.
     let count = frame.headerByteCount &>> 3
     if count != wordCount { return false }

@@ -33,12 +33,17 @@ enum Answer {
       builder.field(.replySerial, envelope.replySerial)
       if envelope.fromDriver { builder.field(.sender, Driver.name) }
       if destination.byteCount > 0 { builder.field(.destination, destination) }
-      builder.text(direction == .outgoing ? "busgate: outgoing call " : "busgate: incoming call ")
-      write(&builder, message.bytes(in: header.interface))
-      builder.text(".")
-      write(&builder, message.bytes(in: header.member))
-      builder.text(" on ")
-      write(&builder, message.bytes(in: header.path))
+      builder.text(direction == .outgoing ? "busgate: outgoing " : "busgate: incoming ")
+      if header.frame.type == .methodCall {
+        builder.text("call ")
+        write(&builder, message.bytes(in: header.interface))
+        builder.text(".")
+        write(&builder, message.bytes(in: header.member))
+        builder.text(" on ")
+        write(&builder, message.bytes(in: header.path))
+      } else {
+        builder.text("answer")
+      }
       builder.text(reason.explanation)
       if reason.namesThePolicy {
         builder.text(" by the ")

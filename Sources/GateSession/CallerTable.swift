@@ -59,9 +59,10 @@ struct CallerTable: ~Copyable {
     } else if count >= limit {
       removeCall(callers[Int(peers[most])].oldest)
     }
+    // Before the caller is added: growing puts only those into the new chains that have calls.
+    if count == callChains.count { rehash() }
     caller = findCaller(name)  // it may have gone with its last call
     if caller < 0 { caller = addCaller(name) }
-    if count == callChains.count { rehash() }
     addCall(caller, serial)
   }
 

@@ -36,6 +36,11 @@ extension Session {
       let message = bytes.extracting(at..<end)
       guard let frame = readHeader(message, &header, side, &output) else { break }
       guard let verdict = decide(message, header, frame, side, waiting, policy, &output) else { break }
+      // An error in the place of an answer goes where the answer would have gone, and needs room there.
+      if verdict.action == .deny && frame.isReply && !hasRoomForAnswers(to: side.other) {
+        output.wait = .ownOutput(side.other)
+        break
+      }
       let taken = min(message.byteCount, frame.messageByteCount)
       let claimed = Int(header.unixFDs)
       if verdict.action == .allow {
@@ -44,6 +49,7 @@ extension Session {
         output.allowed &+= 1
         waiting &-= claimed
         stream.passes = true
+        stream.owedDescriptors = 0
       } else {
         let dropped = descriptorsToDrop(verdict, claimed, waiting, messageEndsHere: frame.messageByteCount < message.byteCount)
         output.skip(at, taken, descriptors: dropped)
@@ -141,15 +147,16 @@ extension Session {
     _ message: RawSpan, _ header: MessageHeader, _ frame: MessageFrame, _ side: Side, _ waiting: Int, _ policy: Policy,
     _ output: inout Output
   ) -> Verdict? {
+    let isComplete = message.byteCount >= frame.messageByteCount
+    // The specification lets descriptors come with any byte of their message, but not later.
+    if isComplete && Int(header.unixFDs) > waiting {
+      output.close = .descriptorMismatch(side)
+      return nil
+    }
     if let verdict = overLimit(header, frame) { return verdict }
-    if header.unixFDs > 0 || waiting > 0 {
+    if header.unixFDs > 0 {
       let claimed = Int(header.unixFDs)
       if claimed > waiting {
-        // The specification lets descriptors come with any byte of their message.
-        if message.byteCount >= frame.messageByteCount {
-          output.close = .descriptorMismatch(side)
-          return nil
-        }
         if claimed <= settings.limits.descriptorsPerMessageMax && message.byteCount < settings.limits.inspectBytesMax {
           return nil
         }
@@ -164,7 +171,6 @@ extension Session {
         return Verdict(.deny, .descriptorsNotNegotiated)
       }
     }
-    let isComplete = message.byteCount >= frame.messageByteCount
     switch side {
     case .client: return judgeOutgoing(message, header, isComplete: isComplete, policy, &output)
     case .bus: return judgeIncoming(message, header, isComplete: isComplete, policy, &output)
@@ -187,4 +193,10 @@ extension Session {
     case .everything: return true
     }
   }
+}
+
+extension MessageFrame {
+  /// Whether the message answers a call.
+  @inline(__always)
+  var isReply: Bool { type == .methodReturn || type == .error }
 }

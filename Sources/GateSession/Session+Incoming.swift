@@ -50,7 +50,7 @@ extension Session {
 
   /// Whether a message is for everybody, for the client's unique name, or for a name that it acquired.
   @inline(__always)
-  private func isAddressedToClient(_ message: RawSpan, _ header: MessageHeader) -> Bool {
+  func isAddressedToClient(_ message: RawSpan, _ header: MessageHeader) -> Bool {
     if header.destination.isAbsent { return true }
     let destination = message.bytes(in: header.destination)
     return isUniqueName(destination) || (!acquiredNames.isEmpty && acquiredNames.contains(settings.seed.hash(destination)))
@@ -71,8 +71,21 @@ extension Session {
     _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ output: inout Output
   ) -> Verdict? {
     guard let call = outgoingCalls.find(header.replySerial) else { return Verdict(.drop, .strayReply) }
+    if let reason = reasonAgainst(message, header, answering: call) { return Verdict(.drop, reason) }
+    switch call.purpose {
+    case .call:
+      outgoingCalls.remove(header.replySerial)
+      return Verdict(.allow, .reply)
+    case .hello, .ownHello, .addMatch, .requestName, .becomeMonitor:
+      return judgeDriverAnswer(call, message, header, isComplete, &output)
+    }
+  }
+
+  /// Why a reply is not the answer to `call`: it comes from another than the one who was called, or goes to another than the client.
+  @inline(__always)
+  func reasonAgainst(_ message: RawSpan, _ header: MessageHeader, answering call: PendingCall) -> Verdict.Reason? {
     let sender = message.bytes(in: header.sender)
-    let mayAnswer =
+    let isFromCalled =
       switch call.answerer {
       case .anyone: true
       case .driver: sender.isEqual(to: Driver.name)
@@ -80,14 +93,12 @@ extension Session {
       case .uniqueName:
         settings.seed.hash(sender) == call.detail || (header.frame.type == .error && sender.isEqual(to: Driver.name))
       }
-    if !mayAnswer { return Verdict(.drop, .strayReply) }
+    if !isFromCalled { return .strayReply }
     switch call.purpose {
-    case .call:
-      if !isUniqueName(message.bytes(in: header.destination)) { return Verdict(.drop, .notAddressed) }
-      outgoingCalls.remove(header.replySerial)
-      return Verdict(.allow, .reply)
-    case .hello, .ownHello, .addMatch, .requestName, .becomeMonitor:
-      return judgeDriverAnswer(call, message, header, isComplete, &output)
+    case .call, .addMatch, .requestName, .becomeMonitor:
+      return isUniqueName(message.bytes(in: header.destination)) ? nil : .notAddressed
+    case .hello, .ownHello:
+      return nil  // the name that it is for is what it tells
     }
   }
 
@@ -175,7 +186,7 @@ extension Session {
       } else if name.starts(with: UInt8(ascii: ":")) {
         // A Hello that asked for no answer is answered by this alone.
         if uniqueName.isEmpty { learnUniqueName(name, &output) }
-      } else if acquiredNames.count <= settings.limits.namesMax {
+      } else if acquiredNames.count < settings.limits.namesMax {
         acquiredNames.insert(hash)
       }
     } catch {

@@ -13,7 +13,7 @@ import threading
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUSGATE = pathlib.Path(os.environ.get("BUSGATE", ROOT / "build/bin/busgate"))
 # How long anything may take before a test gives up; nothing waits this long when it works.
-PATIENCE = 30.0
+PATIENCE = float(os.environ.get("BUSGATE_PATIENCE", 30))
 
 
 class Output:
@@ -45,6 +45,14 @@ class Output:
             line = found()
         assert line is not None, f"no line with {parts} in:\n" + "\n".join(self.lines)
         return line
+
+    def wait_until(self, found, patience=PATIENCE):
+        """What ``found()`` returns, as soon as that is true; it is asked whenever a line came."""
+        with self._changed:
+            self._changed.wait_for(lambda: found() or self.ended, patience)
+            result = found()
+        assert result, "it did not come about in:\n" + "\n".join(self.lines)
+        return result
 
     def matching(self, *parts):
         """The lines so far that have all parts in them."""
@@ -126,14 +134,13 @@ class Bus(Child):
         await_byte(read, self)
 
 
-def await_byte(descriptor, child):
-    """Waits for the writer to say something and close its end, so that its descriptors can be counted; closes the descriptor."""
-    data = b""
-    while select.select([descriptor], [], [], PATIENCE)[0]:
-        more = os.read(descriptor, 4096)
-        data += more
-        if not more:
-            break
+def await_byte(descriptor, child, is_closed_after=False):
+    """Waits for one byte, or the end of the writer, and then for its end if it ``is_closed_after``; closes the descriptor."""
+    ready, _, _ = select.select([descriptor], [], [], PATIENCE)
+    data = os.read(descriptor, 1) if ready else b""
+    if data and is_closed_after:
+        # Else whoever counts the child's descriptors may count this one.
+        select.select([descriptor], [], [], PATIENCE)
     os.close(descriptor)
     if not data:
         child.kill()
@@ -154,21 +161,30 @@ class Gate(Child):
             [BUSGATE, "run", *flags, listen, self.path, "--bus", f"{name}={bus_address}", "--ready-fd", str(write), *arguments],
             pass_fds=[write], **options)
         os.close(write)
-        await_byte(read, self)
+        await_byte(read, self, is_closed_after=True)
+
+    def reload(self):
+        """SIGHUP; returns the line that says what became of it, once it is said."""
+        before = len(self._reloads())
+        self.process.send_signal(signal.SIGHUP)
+        return self.log.wait_until(lambda: self._reloads()[before:])[0]
+
+    def _reloads(self):
+        return [line for line in self.log.lines if "configuration reloaded" in line or "the reload was refused" in line]
 
 
 class ClassicProxy(Child):
     """``dbus-proxy SOCKET session|system``, configured over its standard input as SoftwareContainer does."""
 
-    def __init__(self, directory, bus_address, kind="session", socket="proxy/bus"):
+    def __init__(self, directory, bus_address, kind="session", socket="proxy/bus", stdin=subprocess.PIPE, **options):
         self.path = directory / socket
         self.address = f"unix:path={self.path}"
         self.path.parent.mkdir(exist_ok=True)
         watch = Watch(self.path.parent)
         environment = dict(os.environ)
         environment[f"DBUS_{kind.upper()}_BUS_ADDRESS"] = bus_address
-        super().__init__([BUSGATE.parent / "dbus-proxy", self.path, kind], stdin=subprocess.PIPE, env=environment)
-        watch.wait_for_file(self.path)
+        super().__init__([BUSGATE.parent / "dbus-proxy", self.path, kind], stdin=stdin, env=environment, **options)
+        watch.wait_for_file(self.path, self)
 
     def configure(self, line):
         self.process.stdin.write(line.encode() + b"\n")
@@ -185,7 +201,7 @@ class Watch:
         create, attributes = 0x100, 0x4
         assert self._libc.inotify_add_watch(self.descriptor, os.fsencode(directory), create | attributes) >= 0
 
-    def wait_for_file(self, path):
+    def wait_for_file(self, path, child=None):
         import socket
         while True:
             probe = socket.socket(socket.AF_UNIX)
@@ -193,6 +209,7 @@ class Watch:
                 probe.connect(str(path))
                 break
             except (FileNotFoundError, ConnectionRefusedError, PermissionError):
+                assert child is None or child.process.poll() is None, "it ended:\n" + "\n".join(child.log.lines)
                 ready, _, _ = select.select([self.descriptor], [], [], 1.0)
                 if ready:
                     os.read(self.descriptor, 4096)

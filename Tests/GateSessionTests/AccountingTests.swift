@@ -1,0 +1,173 @@
+// Match rules and names: what the client has of them is counted, and follows what the bus answers.
+
+import DBusWire
+import GatePolicy
+import Testing
+
+@testable import GateSession
+
+private let driver = "org.freedesktop.DBus"
+
+private func add(_ serial: UInt32, _ text: String) -> Draft { .driver(serial, "AddMatch", .string(text)) }
+private func remove(_ serial: UInt32, _ text: String) -> Draft { .driver(serial, "RemoveMatch", .string(text)) }
+
+@Suite("match rules")
+struct MatchRuleTests {
+  @Test(
+    "a rule that asks to eavesdrop is denied in whatever spelling (GHSA-vjp5-hjfm-7677)",
+    arguments: [
+      "eavesdrop=true", "eavesdrop='true'", "type='signal',eavesdrop=true", "eavesdrop =true", " eavesdrop\t=true",
+      "eavesdrop=tr'ue'",
+      "eavesdrop=false,eavesdrop=true", "eavesdrop=maybe", "eavesdrop='true',type='signal'",
+    ])
+  func eavesdrop(text: String) throws {
+    let rig = try Rig.open([rule(.outgoing)])
+    rig.feed(add(9, text), from: .client)
+    #expect(rig.bus.stream.isEmpty)
+    #expect(try rig.message(.client).errorName == "org.freedesktop.DBus.Error.AccessDenied")
+  }
+
+  @Test(
+    "one that cannot be parsed is MatchRuleInvalid",
+    arguments: ["type", "type='signal", "foo='bar'", "type='signal',type='signal'", "=", "path='no'"])
+  func invalid(text: String) throws {
+    for draft in [add(9, text), remove(9, text)] {
+      let rig = try Rig.open()
+      rig.feed(draft, from: .client)
+      #expect(rig.bus.stream.isEmpty)
+      #expect(try rig.message(.client).errorName == "org.freedesktop.DBus.Error.MatchRuleInvalid")
+    }
+  }
+
+  @Test(
+    "other arguments than one string are InvalidArgs",
+    arguments: [[], [Draft.Value.number(1)], [.string("type='signal'"), .number(1)]])
+  func arguments(values: [Draft.Value]) throws {
+    let rig = try Rig.open()
+    for member in ["AddMatch", "RemoveMatch"] {
+      rig.feed(.driver(member == "AddMatch" ? 9 : 10, member).with(values), from: .client)
+    }
+    #expect(rig.bus.stream.isEmpty)
+    #expect(try rig.summary(.client) == ["InvalidArgs<-9", "InvalidArgs<-10"])
+  }
+
+  @Test("a rule can be removed as often as it was added, in any spelling")
+  func removeAsOften() throws {
+    let rig = try Rig.open()
+    rig.feed(remove(2, "type='signal'"), from: .client)
+    rig.feed(add(3, "type='signal',path='/a'").bytes + add(4, "path=/a,type=signal").bytes, from: .client)
+    for serial in 5...7 as ClosedRange<UInt32> { rig.feed(remove(serial, " type =signal,path='/a'"), from: .client) }
+    #expect(try rig.messages(.bus).map(\.serial) == [3, 4, 5, 6])
+    #expect(try rig.summary(.client) == ["MatchRuleNotFound<-2", "MatchRuleNotFound<-7"])
+  }
+
+  @Test("one that the bus refused was not added", arguments: [true, false])
+  func refusedByBus(succeeds: Bool) throws {
+    let rig = try Rig.open()
+    rig.feed(add(3, "type='signal'"), from: .client)
+    rig.feed(succeeds ? .answer(5, to: 3, of: Rig.name, from: driver) : .error(5, to: 3, of: Rig.name, from: driver), from: .bus)
+    rig.forget()
+    rig.feed(remove(4, "type='signal'"), from: .client)
+    #expect(rig.bus.stream.isEmpty == !succeeds)
+  }
+
+  @Test("as many fit as matches-max says; removing and refusing make room")
+  func limit() throws {
+    let rig = try Rig.open { $0.limits.matchesMax = 2 }
+    for (serial, text) in [(2, "path=/a"), (3, "path=/a"), (4, "path=/c")] as [(UInt32, String)] {
+      rig.feed(add(serial, text), from: .client)
+    }
+    #expect(try rig.summary(.client) == ["LimitsExceeded<-4"])
+    rig.feed(remove(5, "path=/a").bytes + add(6, "path=/c").bytes + add(7, "path=/d").bytes, from: .client)
+    #expect(try rig.summary(.client) == ["LimitsExceeded<-4", "LimitsExceeded<-7"])
+    rig.feed(.error(5, to: 6, of: Rig.name, from: driver), from: .bus)
+    rig.forget()
+    rig.feed(add(8, "path=/d"), from: .client)
+    #expect(try rig.summary(.bus) == ["AddMatch"])
+  }
+
+  @Test("one that was denied for its serial was not added")
+  func deniedForSerial() throws {
+    let rig = try Rig.open { $0.limits.matchesMax = 1 }
+    for message in [Draft.driver(2, "ListNames"), add(2, "path=/a"), add(3, "path=/b")] { rig.feed(message, from: .client) }
+    #expect(try rig.summary(.client) == ["InvalidArgs<-2"])
+    #expect(try rig.summary(.bus) == ["ListNames", "AddMatch"])
+  }
+
+  @Test(
+    "a call larger than inspect-bytes-max is not looked into, whether it comes whole or in pieces", arguments: [1, 100, 10_000],
+    [true, false])
+  func inspectMax(cut: Int, fits: Bool) throws {
+    let message = add(9, "path='/\(String(repeating: "a", count: 500))'").bytes
+    let rig = try Rig.open { $0.limits.inspectBytesMax = fits ? message.count : message.count - 1 }
+    for start in stride(from: 0, to: message.count, by: cut) {
+      rig.feed(Array(message[start..<min(start + cut, message.count)]), from: .client)
+    }
+    #expect(rig.bus.stream == (fits ? message : []))
+    if !fits { #expect(try rig.summary(.client) == ["LimitsExceeded<-9"]) }
+  }
+
+  @Test("descriptors have no place in a call that is looked into")
+  func descriptors() throws {
+    let rig = try Rig.open()
+    rig.feed(add(9, "path=/a").changed { $0.unixFDs = 1 }, descriptors: 1, from: .client)
+    #expect(rig.bus.stream.isEmpty && rig.closed == [1])
+    #expect(try rig.summary(.client) == ["InvalidArgs<-9"])
+  }
+}
+
+@Suite("names of the client")
+struct NameTests {
+  private func request(_ serial: UInt32, _ name: String) -> Draft { .driver(serial, "RequestName", .string(name), .number(4)) }
+  private func release(_ serial: UInt32, _ name: String) -> Draft { .driver(serial, "ReleaseName", .string(name)) }
+  private func open(_ namesMax: Int) throws -> Rig {
+    try Rig.open {
+      $0.opensNames = true
+      $0.limits.namesMax = namesMax
+    }
+  }
+
+  @Test("as many as names-max says; asking again for the same is no further one; releasing makes room")
+  func limit() throws {
+    let rig = try open(2)
+    for (serial, name) in [(2, "org.a.A"), (3, "org.b.B"), (4, "org.a.A"), (5, "org.c.C")] as [(UInt32, String)] {
+      rig.feed(request(serial, name), from: .client)
+    }
+    #expect(try rig.summary(.client) == ["LimitsExceeded<-5"])
+    rig.feed(release(6, "org.b.B").bytes + request(7, "org.c.C").bytes, from: .client)
+    #expect(try rig.summary(.bus) == ["RequestName", "RequestName", "RequestName", "ReleaseName", "RequestName"])
+  }
+
+  @Test(
+    "a name that the bus did not give makes room, one that it gave or queues for does not",
+    arguments: [
+      (Draft.answer(5, to: 2, of: Rig.name, from: driver).with([.number(1)]), false),
+      (.answer(5, to: 2, of: Rig.name, from: driver).with([.number(2)]), false),
+      (.answer(5, to: 2, of: Rig.name, from: driver).with([.number(3)]), true),
+      (.answer(5, to: 2, of: Rig.name, from: driver).with([.number(4)]), false),
+      (.answer(5, to: 2, of: Rig.name, from: driver), false),
+      (.error(5, to: 2, of: Rig.name, from: driver), true),
+    ], [1, 1000])
+  func answers(item: (answer: Draft, makesRoom: Bool), cut: Int) throws {
+    let rig = try open(1)
+    rig.feed(request(2, "org.a.A"), from: .client)
+    let answer = item.answer.bytes
+    for start in stride(from: 0, to: answer.count, by: cut) {
+      rig.feed(Array(answer[start..<min(start + cut, answer.count)]), from: .bus)
+    }
+    #expect(rig.client.stream == answer)
+    rig.forget()
+    rig.feed(request(3, "org.b.B"), from: .client)
+    #expect(rig.bus.stream.isEmpty == !item.makesRoom)
+  }
+
+  @Test("other arguments than a name and its flags are InvalidArgs")
+  func arguments() throws {
+    let rig = try open(2)
+    rig.feed(.driver(2, "RequestName", .string("org.a.A")), from: .client)
+    rig.feed(.driver(3, "RequestName", .number(1), .string("org.a.A")), from: .client)
+    rig.feed(.driver(4, "ReleaseName", .string("org.a.A"), .number(1)), from: .client)
+    #expect(rig.bus.stream.isEmpty)
+    #expect(try rig.summary(.client) == ["InvalidArgs<-2", "InvalidArgs<-3", "InvalidArgs<-4"])
+  }
+}

@@ -1,0 +1,204 @@
+// Messages for tests, written by another hand than MessageBuilder's: any field, in any message, in both byte orders, right or wrong.
+
+import DBusWire
+
+/// A message that is still to be marshalled.
+struct Draft {
+  enum Value {
+    case string(String)
+    case number(UInt32)
+  }
+
+  var order = ByteOrder.little
+  var type: UInt8
+  var flags: UInt8 = 0
+  var serial: UInt32
+  var path: String?
+  var interface: String?
+  var member: String?
+  var errorName: String?
+  var replySerial: UInt32?
+  var destination: String?
+  var sender: String?
+  var unixFDs: UInt32?
+  var containerInstance: String?
+  var signature = ""
+  var body: [UInt8] = []
+
+  static let noReply: UInt8 = 1
+
+  static func call(
+    _ serial: UInt32, to destination: String? = "org.foo", interface: String? = "org.foo.Bar", _ member: String,
+    path: String = "/foo",
+    from sender: String? = nil
+  ) -> Draft {
+    var draft = Draft(type: 1, serial: serial)
+    (draft.path, draft.interface, draft.member, draft.destination, draft.sender) = (path, interface, member, destination, sender)
+    return draft
+  }
+
+  static func signal(
+    _ serial: UInt32, to destination: String? = nil, interface: String = "org.foo.Bar", _ member: String, path: String = "/foo",
+    from sender: String? = nil
+  ) -> Draft {
+    var draft = call(serial, to: destination, interface: interface, member, path: path, from: sender)
+    draft.type = 4
+    return draft
+  }
+
+  static func answer(_ serial: UInt32, to replySerial: UInt32, of destination: String?, from sender: String? = nil) -> Draft {
+    var draft = Draft(type: 2, serial: serial)
+    (draft.replySerial, draft.destination, draft.sender) = (replySerial, destination, sender)
+    return draft
+  }
+
+  static func error(_ serial: UInt32, to replySerial: UInt32, of destination: String?, from sender: String? = nil) -> Draft {
+    var draft = answer(serial, to: replySerial, of: destination, from: sender)
+    draft.type = 3
+    draft.errorName = "org.foo.Error.Failed"
+    return draft
+  }
+
+  /// A call to the driver.
+  static func driver(_ serial: UInt32, interface: String? = "org.freedesktop.DBus", _ member: String, _ values: Value...) -> Draft
+  {
+    call(serial, to: "org.freedesktop.DBus", interface: interface, member, path: "/org/freedesktop/DBus").with(values)
+  }
+
+  func with(_ values: [Value]) -> Draft {
+    var draft = self
+    for value in values {
+      while draft.body.count % 4 != 0 { draft.body.append(0) }
+      switch value {
+      case .string(let text):
+        draft.signature += "s"
+        draft.body += marshalled(UInt32(text.utf8.count)) + Array(text.utf8) + [0]
+      case .number(let number):
+        draft.signature += "u"
+        draft.body += marshalled(number)
+      }
+    }
+    return draft
+  }
+
+  /// The same with a body of one array of bytes, so that the whole message has exactly `byteCount` bytes.
+  func padded(to byteCount: Int) -> Draft {
+    var draft = self
+    (draft.signature, draft.body) = ("ay", marshalled(0))
+    let missing = byteCount - draft.bytes.count
+    precondition(missing >= 0, "the header alone is longer")
+    draft.body = marshalled(UInt32(missing)) + Array(repeating: 0x55, count: missing)
+    return draft
+  }
+
+  func changed(_ change: (inout Draft) -> Void) -> Draft {
+    var draft = self
+    change(&draft)
+    return draft
+  }
+
+  var big: Draft {
+    precondition(body.isEmpty, "set the byte order before the body")
+    return changed { $0.order = .big }
+  }
+
+  private func marshalled(_ number: UInt32) -> [UInt8] {
+    withUnsafeBytes(of: order == .little ? number.littleEndian : number.bigEndian) { Array($0) }
+  }
+
+  /// The message.
+  var bytes: [UInt8] {
+    var fields: [UInt8] = []
+    func begin(_ code: UInt8, _ type: Character) {
+      while fields.count % 8 != 0 { fields.append(0) }
+      fields += [code, 1, type.asciiValue!, 0]
+    }
+    func add(_ code: UInt8, _ type: Character, _ text: String?) {
+      guard let text else { return }
+      begin(code, type)
+      fields += type == "g" ? [UInt8(text.utf8.count)] : marshalled(UInt32(text.utf8.count))
+      fields += Array(text.utf8) + [0]
+    }
+    func add(_ code: UInt8, _ number: UInt32?) {
+      guard let number else { return }
+      begin(code, "u")
+      fields += marshalled(number)
+    }
+    add(1, "o", path)
+    add(2, "s", interface)
+    add(3, "s", member)
+    add(4, "s", errorName)
+    add(5, replySerial)
+    add(6, "s", destination)
+    add(7, "s", sender)
+    if !signature.isEmpty { add(8, "g", signature) }
+    add(9, unixFDs)
+    add(10, "o", containerInstance)
+    var message = [order.rawValue, type, flags, 1] + marshalled(UInt32(body.count)) + marshalled(serial)
+    message += marshalled(UInt32(fields.count)) + fields
+    while message.count % 8 != 0 { message.append(0) }
+    return message + body
+  }
+}
+
+/// A message that arrived somewhere, read with MessageHeader.
+struct Arrived: Equatable {
+  var order: ByteOrder
+  var type: MessageType
+  var flags: UInt8
+  var serial: UInt32
+  var replySerial: UInt32
+  var path: String
+  var interface: String
+  var member: String
+  var errorName: String
+  var destination: String
+  var sender: String
+  var signature: String
+  /// The string that the body begins with, if it does.
+  var text: String
+  var bytes: [UInt8]
+
+  /// Reads all messages; what is left is the beginning of one.
+  static func all(in stream: [UInt8]) throws -> (messages: [Arrived], rest: [UInt8]) {
+    var messages: [Arrived] = []
+    var stream = stream[...]
+    while stream.count >= MessageFrame.byteCount {
+      let bytes = Array(stream)
+      let frame = try MessageFrame(bytes.span.bytes)
+      if bytes.count < frame.messageByteCount { break }
+      messages.append(try Arrived(Array(bytes[..<frame.messageByteCount]), frame))
+      stream = stream.dropFirst(frame.messageByteCount)
+    }
+    return (messages, Array(stream))
+  }
+
+  private init(_ bytes: [UInt8], _ frame: MessageFrame) throws {
+    var header = MessageHeader()
+    try header.read(bytes.span.bytes, frame: frame)
+    func text(_ range: ByteRange) -> String {
+      String(decoding: bytes[Int(range.offset)..<Int(range.offset + range.count)], as: UTF8.self)
+    }
+    (order, type, flags, serial) = (frame.byteOrder, frame.type, frame.flags.rawValue, frame.serial)
+    (replySerial, path, interface, member) = (header.replySerial, text(header.path), text(header.interface), text(header.member))
+    (errorName, destination, sender) = (text(header.errorName), text(header.destination), text(header.sender))
+    signature = text(header.signature)
+    self.text = ""
+    self.bytes = bytes
+    if signature == "s" {
+      let body = Array(bytes[frame.headerByteCount...])
+      let place = try MessageArguments.leadingString(
+        in: body.span.bytes, byteOrder: order, signature: Array("s".utf8).span.bytes, expected: "s")
+      self.text = String(decoding: body[Int(place.offset)..<Int(place.offset + place.count)], as: UTF8.self)
+    }
+  }
+
+  /// The last part of the error's name, or the member, or what else tells messages apart.
+  var summary: String {
+    switch type {
+    case .error: "\(errorName.split(separator: ".").last ?? "")<-\(replySerial)"
+    case .methodReturn: "return<-\(replySerial)"
+    default: member
+    }
+  }
+}
