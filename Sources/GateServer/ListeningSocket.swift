@@ -91,6 +91,9 @@ struct ListeningSocket {
     if FileIdentity(path: path) == file { unsafe unlink(path) }
   }
 
+  /// Whether the other end of a connected socket is this one: each client would be the next one's bus, for ever.
+  func isOther(end connected: Int32) -> Bool { clinux_leads_to(connected, fd) != 0 }
+
   private static func makeSocket() throws(ListenFailure) -> Int32 {
     let fd = clinux_socket_unix()
     if fd < 0 { throw .system(SystemError("cannot make a socket", fd)) }
