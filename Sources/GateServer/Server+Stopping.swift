@@ -30,6 +30,8 @@ extension Server {
     onStopping()
     for gate in gates.indices where !gates[gate].isClosed {
       gates[gate].isClosed = true
+      // An inherited socket lives on in the service manager, so its events would too.
+      _ = clinux_epoll_control(epoll, EPOLL_CTL_DEL, gates[gate].listener.fd, 0, 0)
       gates[gate].listener.close()
     }
     unsafe forEachConnection { unsafe settle($0) }
