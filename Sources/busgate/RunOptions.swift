@@ -168,8 +168,9 @@ struct RunOptions {
 
   private static func descriptor(_ text: String) throws(UsageError) -> Int32 {
     guard let number = Int32(text), number >= 0 else { throw UsageError("--ready-fd \"\(text)\": expected a descriptor number") }
-    // Programs of unixexec must not hold it open.
-    if fcntl(number, F_GETFD) < 0 || number > STDERR_FILENO && fcntl(number, F_SETFD, FD_CLOEXEC) < 0 { throw UsageError("--ready-fd \(number): it is not open, expected an open descriptor") }
+    if fcntl(number, F_GETFD) < 0 { throw UsageError("--ready-fd \(number): it is not open, expected an open descriptor") }
+    // Programs of unixexec must not hold it open; their standard descriptors are made for them.
+    if number > STDERR_FILENO { _ = fcntl(number, F_SETFD, FD_CLOEXEC) }
     return number
   }
 }

@@ -8,6 +8,7 @@ import socket
 import subprocess
 
 from harness import BUSGATE, PATIENCE, await_byte
+from wire import SIGNAL, eventually, message
 
 NOBODY = 65534
 
@@ -150,6 +151,33 @@ def claim_as(uid, where, claimed):
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+# Peers that do not read
+
+def is_asleep(gate):
+    """Whether the process waits for events, and has dealt with those that there were."""
+    with open(f"/proc/{gate.pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] == "S"
+
+
+def flood(gate, sender):
+    """Sends messages of which the receiver takes none, until nothing takes more: not the receiver's socket, not the gate, not our own."""
+    sender.socket.setblocking(False)
+    serial, left, is_full = 1000, b"", False
+    while not is_full:
+        eventually(lambda: is_asleep(gate), "the gate does not come to rest")
+        is_full = True
+        try:
+            while True:
+                left = left or message(SIGNAL, serial, path="/f", interface="f.f", member="Flood", sender=":1.2", signature="ay",
+                                       body=bytes(30000))
+                left = left[sender.socket.send(left):]
+                is_full = False
+                serial += not left
+        except BlockingIOError:
+            pass
+    sender.socket.settimeout(PATIENCE)
 
 
 class Inotify:

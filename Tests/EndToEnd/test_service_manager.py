@@ -10,10 +10,9 @@ import time
 import pytest
 
 from harness import BUSGATE, EVERYTHING, PATIENCE, rule
-from service import (NOBODY, NotifySocket, busgate, claim_as, connect, external, listening, refused, run_with_sockets, start,
+from service import (NOBODY, NotifySocket, busgate, claim_as, connect, external, flood, listening, refused, run_with_sockets, start,
                      start_with_sockets)
 from wire import OWN_UID, Client, eventually, hello, join, raw_bus
-from wire import signal as signal_message
 
 NOWHERE = "session=unix:path=/nonexistent"
 
@@ -156,7 +155,7 @@ def test_clients_that_wait_at_an_inherited_socket_while_the_gate_ends_cost_it_no
     ours = listening(path)
     gate = start_with_sockets(workshop, [ours], *flags(workshop, bus), "--limit", "drain-timeout=60s", names="session",
                               env=notify.environment)
-    client, _ = stall(workshop, path, bus)
+    client, _ = stall(workshop, gate, path, bus)
     gate.process.send_signal(signal.SIGTERM)
     notify.receive_key("STOPPING")
     waiting = connect(path)
@@ -168,7 +167,7 @@ def test_clients_that_wait_at_an_inherited_socket_while_the_gate_ends_cost_it_no
     waiting.close()
 
 
-def stall(workshop, path, bus):
+def stall(workshop, gate, path, bus):
     """A client that does not read while the bus sends it more than fits, in whole messages that the gate has read."""
     client = workshop.keep(Client(path))
     client.send(b"\0AUTH EXTERNAL " + OWN_UID + b"\r\nBEGIN\r\n")
@@ -178,13 +177,7 @@ def stall(workshop, path, bus):
     client.send(hello(1))
     side.answer_hello()
     client.finish_hello()
-    serial = 1000
-    side.socket.setblocking(False)
-    with pytest.raises(BlockingIOError):
-        while True:
-            side.socket.send(signal_message(serial, "Flood", sender=":1.2", signature="ay", body=bytes(4000)))
-            serial += 1
-    side.socket.settimeout(PATIENCE)
+    flood(gate, side)
     return client, side
 
 
@@ -327,7 +320,7 @@ def test_a_reload_that_is_asked_for_while_stopping_is_not_begun(workshop):
     path = workshop.directory / "gate"
     gate = start(workshop, *flags(workshop, bus), "--session", path, "--limit", "drain-timeout=60s", ready=False, env=notify.environment)
     assert notify.receive()["READY"] == "1"
-    client, side = stall(workshop, path, bus)
+    client, side = stall(workshop, gate, path, bus)
     gate.process.send_signal(signal.SIGTERM)
     assert notify.receive() == {"STOPPING": "1"}
     gate.process.send_signal(signal.SIGHUP)
