@@ -160,7 +160,7 @@ struct RunOptions {
   }
 
   private static func mode(_ text: String) throws(UsageError) -> UInt32 {
-    guard let mode = UInt32(text, radix: 8), mode <= 0o777, text.utf8.count <= 4 else {
+    guard let mode = UInt32(text, radix: 8), mode <= 0o777, text.utf8.count <= 4, text.utf8.first != UInt8(ascii: "+") else {
       throw UsageError("--socket-mode \(text): expected an octal mode from 0 to 0777")
     }
     return mode
