@@ -35,7 +35,7 @@ def start(workshop, *arguments, ready=True, **options):
     read, write = os.pipe()
     gate = workshop.child([BUSGATE, "run", *arguments, "--ready-fd", str(write)], pass_fds=[write, *options.pop("pass_fds", [])], **options)
     os.close(write)
-    await_byte(read, gate)
+    await_byte(read, gate, is_closed_after=True)
     return gate
 
 
@@ -77,7 +77,7 @@ def start_with_sockets(workshop, sockets, *arguments, names, **options):
     gate = workshop.child(line, pass_fds=[write, *high], **options)
     for descriptor in [write, *high]:
         os.close(descriptor)
-    await_byte(read, gate)
+    await_byte(read, gate, is_closed_after=True)
     return gate
 
 
