@@ -224,7 +224,8 @@ def test_a_gate_that_cannot_listen_everywhere_never_says_ready(workshop, bus):
 
 def test_the_ready_descriptor_gets_a_line_end_which_is_what_s6_waits_for(workshop, bus):
     read, write = os.pipe()
-    gate = start(workshop, *flags(workshop, bus), "--session", workshop.directory / "gate", "--ready-fd", write, ready=False, pass_fds=[write])
+    gate = start(workshop, *flags(workshop, bus), "--session", workshop.directory / "gate", "--ready-fd", write, ready=False,
+                 pass_fds=[write])
     os.close(write)
     with os.fdopen(read, "rb") as stream:
         assert stream.read() == b"\n"
@@ -236,8 +237,9 @@ def test_a_standard_descriptor_may_say_ready_and_the_log_does_not_go_to_a_client
     read, write = os.pipe()
     path = workshop.directory / "gate"
     command = [str(part) for part in (BUSGATE, "run", *flags(workshop, bus, []), "--session", path, "--ready-fd", number)]
-    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL, ["", "stdout", "stderr"][number]: write}
-    process = subprocess.Popen(command, **options)
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    streams[["stdin", "stdout", "stderr"][number]] = write
+    process = subprocess.Popen(command, **streams)
     try:
         os.close(write)
         assert os.read(read, 1) == b"\n"
@@ -349,7 +351,8 @@ def test_the_watchdog_is_fed_at_least_twice_in_its_time(workshop, bus):
     {"WATCHDOG_USEC": "soon"}, {"WATCHDOG_USEC": "18446744073709551615"}, {}])
 def test_a_watchdog_that_is_anothers_or_none_is_not_fed(workshop, bus, environment):
     notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
-    gate = start(workshop, *flags(workshop, bus), "--session", workshop.directory / "gate", ready=False, env={**notify.environment, **environment})
+    gate = start(workshop, *flags(workshop, bus), "--session", workshop.directory / "gate", ready=False,
+                 env={**notify.environment, **environment})
     assert notify.receive()["READY"] == "1"
     for _ in range(5):  # what would be due by now is said by now
         select.select([], [], [], 0.012)

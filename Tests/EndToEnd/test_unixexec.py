@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import string
 import subprocess
 
 import pytest
@@ -29,11 +30,13 @@ while True:
 
 
 def escaped(text):
-    return "".join(chr(byte) if byte < 128 and chr(byte).isalnum() or chr(byte) in "-_/.\\*" else f"%{byte:02x}" for byte in os.fsencode(str(text)))
+    plain = string.ascii_letters + string.digits + "-_/."
+    return "".join(chr(byte) if chr(byte) in plain else f"%{byte:02x}" for byte in os.fsencode(str(text)))
 
 
 def unixexec(program, *arguments):
-    return "unixexec:" + ",".join([f"path={escaped(program)}"] + [f"argv{number}={escaped(one)}" for number, one in enumerate(arguments, 1)])
+    named = [f"argv{number}={escaped(one)}" for number, one in enumerate(arguments, 1)]
+    return "unixexec:" + ",".join([f"path={escaped(program)}", *named])
 
 
 class Forwarder:
@@ -130,7 +133,8 @@ def test_a_program_that_cannot_be_started_closes_the_client_and_is_named(worksho
 
 def test_a_program_gets_its_signals_and_no_descriptor_of_the_gate(workshop, path):
     report = workshop.directory / "report"
-    script = f"""(grep -E '^Sig(Blk|Ign)' /proc/self/status; echo /proc/self/fd/*) >{report}.new; mv {report}.new {report}; cat >/dev/null"""
+    script = (f"(grep -E '^Sig(Blk|Ign)' /proc/self/status; echo /proc/self/fd/*) >{report}.new; mv {report}.new {report}; "
+              "cat >/dev/null")
     run(workshop, path, unixexec("/bin/bash", "-c", script))
     others = [connect(path) for _ in range(3)]
     others[0].sendall(b"\0AUTH EXTERNAL\r\nDATA\r\n")

@@ -124,6 +124,7 @@ def expect_usage(workshop, arguments, *says):
 @pytest.mark.parametrize("value", ["autolaunch:", "/run/bus", "unix:runtime=yes"])
 def test_an_address_in_the_environment_that_is_of_no_use_is_an_error_that_names_the_variable(workshop, variable, value):
     kind = variable.split("_")[1].lower()
-    done = busgate("run", "--config", workshop.config([]), f"--{kind}", workshop.directory / "gates/socket", env={**os.environ, variable: value})
+    done = busgate("run", "--config", workshop.config([]), f"--{kind}", workshop.directory / "gates/socket",
+                   env={**os.environ, variable: value})
     assert refused(done, 64, variable, "expected")
     assert not (workshop.directory / "gates").exists()

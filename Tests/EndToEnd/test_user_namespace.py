@@ -126,14 +126,16 @@ def test_root_of_a_namespace_is_not_the_gates_own_user_at_an_abstract_name(works
 def test_a_client_in_a_namespace_inside_another_is_who_it_sees_itself_as(gate):
     inner = "0 1000 1\n"
     script = ('import subprocess, sys\n'
-              'child = subprocess.Popen(["unshare", "--user", "--", "sh", "-c", "echo ready; read -r _; exec \\"$@\\"", "sh", *sys.argv[1:]],'
+              'shell = ["unshare", "--user", "--", "sh", "-c", "echo ready; read -r _; exec \\"$@\\"", "sh"]\n'
+              'child = subprocess.Popen([*shell, *sys.argv[1:]],'
               ' stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)\n'
               'assert child.stdout.readline() == "ready\\n"\n'
               'open(f"/proc/{child.pid}/setgroups", "w").write("deny")\n'
               f'open(f"/proc/{{child.pid}}/uid_map", "w").write({inner!r})\n'
               'print(child.communicate("\\n")[0], end="")\n')
     for claimed, answer in ((0, "OK"), (1000, "REJECTED"), (outside(1000), "OK"), (1, "REJECTED")):
-        done = in_namespace(1000, ["/usr/bin/python3", "-c", script, "/usr/bin/python3", "-c", CLAIM, str(gate.path), external(claimed)])
+        claiming = ["/usr/bin/python3", "-c", CLAIM, str(gate.path), external(claimed)]
+        done = in_namespace(1000, ["/usr/bin/python3", "-c", script, *claiming])
         assert done.stdout.split()[:1] == [answer], (claimed, done.stdout, done.stderr)
 
 
