@@ -264,33 +264,35 @@ def test_a_file_that_takes_the_sockets_place_while_it_is_made_keeps_its_mode(wor
     victim.write_text("precious")
     victim.chmod(0o600)
     directory.mkdir()
-    path = directory / "bus"
+    path, link = directory / "bus", workshop.directory / "link"
     # Both are on one processor, where the gate gives way to everybody: it goes on when the exchange is done.
     mine = os.sched_getaffinity(0)
     processor = min(mine)
     os.sched_setaffinity(0, {processor})
-    exchanged = 0
+    caught = 0
     try:
-        for _ in range(10):
-            if exchanged == 3:
+        for _ in range(30):
+            if caught == 3:
                 break
+            link.symlink_to(victim)
             events = Inotify(directory, Inotify.CREATE)
+            read, write = os.pipe()
             gate = workshop.child(["chrt", "--idle", "0", "taskset", "--cpu-list", processor, BUSGATE, "run", "--config",
-                                   workshop.config([]), *NOWHERE, "--session", path])
+                                   workshop.config([]), *NOWHERE, "--session", path, "--ready-fd", write], pass_fds=[write])
+            os.close(write)
             assert events.next()[1] == "bus"
-            if stat.S_IMODE(path.lstat().st_mode) == 0:
-                path.unlink()
-                path.symlink_to(victim)
-                exchanged += 1
-                gate.process.wait(PATIENCE)
+            link.replace(path)
+            caught += os.read(read, 1) == b""  # it noticed, and ended; else it had been done
+            os.close(read)
+            assert stat.S_IMODE(victim.stat().st_mode) == 0o600
             gate.kill()
             events.close()
-            path.unlink(missing_ok=True)
-            assert stat.S_IMODE(victim.stat().st_mode) == 0o600
+            path.unlink()
     finally:
         os.sched_setaffinity(0, mine)
-    if exchanged == 0:
+    if caught == 0:
         pytest.skip("this process never came between the gate's two steps")
+    assert gate.log.matching("another file took the place of the socket")
 
 
 # Mode and owner
