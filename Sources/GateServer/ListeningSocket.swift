@@ -91,6 +91,14 @@ struct ListeningSocket {
     if FileIdentity(path: path) == file { unsafe unlink(path) }
   }
 
+  /// Whether the other end of a connected socket is this one: each client would be the next one's bus, for ever.
+  func isOther(end fd: Int32) -> Bool {
+    if clinux_leads_to(fd, self.fd) == 0 { return false }
+    // What was inherited has its maker's credentials; what we bound has ours, unless somebody has taken its path since.
+    guard file != nil, let peer = PeerCredentials(of: fd) else { return true }
+    return peer.pid == getpid()
+  }
+
   private static func makeSocket() throws(ListenFailure) -> Int32 {
     let fd = clinux_socket_unix()
     if fd < 0 { throw .system(SystemError("cannot make a socket", fd)) }

@@ -13,16 +13,21 @@ extension Server {
     let gate = unsafe slot.pointee.gate
     if requests.contains(.busKnown) { gates[gate].knownBus = unsafe slot.pointee.session.bus }
     if requests.contains(.resumeClient) { unsafe slot.pointee.pipe(from: .client).pointee.wait = .room }
-    if unsafe requests.contains(.helloDone) && slot.pointee.countsAsHelloPending {
-      unsafe slot.pointee.countsAsHelloPending = false
-      gates[gate].helloPendingCount -= 1
-      connectWaiting(gate: gate)
-    }
+    if requests.contains(.helloDone) { unsafe givePlaceAmongHelloPending(slot) }
     if requests.contains(.connectBus) {
       gates[gate].waitingForBus.append(
         unsafe Tag.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .bus).bits)
       connectWaiting(gate: gate)
     }
+  }
+
+  /// The connection has its Hello, or its bus is gone: the next one may be opened.
+  func givePlaceAmongHelloPending(_ slot: UnsafeMutablePointer<Connection>) {
+    if unsafe !slot.pointee.countsAsHelloPending { return }
+    unsafe slot.pointee.countsAsHelloPending = false
+    let gate = unsafe slot.pointee.gate
+    gates[gate].helloPendingCount -= 1
+    connectWaiting(gate: gate)
   }
 
   /// Opens the connections to the bus that wait for their turn, as far as there is room.
@@ -47,6 +52,12 @@ extension Server {
       if fd < 0 {
         // Out of descriptors too: clients that all wait for a second one would hold each other's first for ever.
         unsafe refuse(slot, SystemError("cannot connect to the bus at \(gates[gate].options.bus.address)", fd))
+      } else if gates[gate].listener.isOther(end: fd) {
+        closeDescriptor(fd)
+        unsafe refuse(
+          slot,
+          SystemError(
+            "cannot connect to the bus at \(gates[gate].options.bus.address)", -ELOOP, hint: "it is the gate's own socket"))
       } else {
         unsafe connected(slot, fd)
       }

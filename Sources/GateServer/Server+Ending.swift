@@ -25,7 +25,7 @@ extension Server {
     case .busChanged:
       forgetBus(gate: unsafe slot.pointee.gate)
       unsafe closeNow(slot)
-    case .authTimeout, .helloTimeout, .partialMessageTimeout, .drainTimeout, .monitorRevoked:
+    case .authTimeout, .helloTimeout, .partialMessageTimeout, .mutualWait, .drainTimeout, .monitorRevoked:
       unsafe closeNow(slot)
     }
   }
@@ -47,6 +47,7 @@ extension Server {
       unsafe releaseBuffer(of: from)
     }
     unsafe stopSending(slot, to: side)
+    if side == .bus { unsafe givePlaceAmongHelloPending(slot) }
   }
 
   /// `side` takes nothing any more: what waits for it is forgotten, what comes for it is dropped.

@@ -6,11 +6,12 @@ import GatePolicy
 extension Session {
   /// Answers a message from `side` that was denied.
   mutating func answer(_ verdict: Verdict, _ header: MessageHeader, _ message: RawSpan, _ side: Side, _ policy: Policy) {
-    if header.frame.type == .methodReturn || header.frame.type == .error {
+    if header.frame.isReply {
       answerInstead(verdict, header, message, side, policy)
       return
     }
     if header.frame.type != .methodCall || header.frame.flags.contains(.noReplyExpected) { return }
+    if side == .bus && !mayAnswerCaller(message, header) { return }
     let envelope = Answer.Envelope(
       byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: header.frame.serial, fromDriver: side == .client)
     let name = uniqueName
@@ -21,8 +22,6 @@ extension Session {
         envelope, to: &ownToClient, destination: unsafe name.span.bytes, reason: verdict.reason, header, message, .outgoing,
         busName: busName)
     case .bus:
-      // A header that was not read names nobody to answer.
-      if header.sender.isAbsent { return }
       Answer.appendError(
         envelope, to: &ownToBus, destination: message.bytes(in: header.sender), reason: verdict.reason, header, message,
         .incoming,
@@ -30,27 +29,39 @@ extension Session {
     }
   }
 
-  /// A reply that may not pass for its descriptors: who waits for it is told so, in its place.
+  /// Whether an incoming call that was denied is the client's to answer. A header that was not read names nobody; and a monitor is
+  /// disconnected by the bus when it speaks.
+  private func mayAnswerCaller(_ message: RawSpan, _ header: MessageHeader) -> Bool {
+    !header.sender.isAbsent && !isMonitor && !header.destination.isAbsent && isAddressedToClient(message, header)
+  }
+
+  /// A reply that may not pass, for its descriptors or its size: who waits for it is told so, in its place.
   private mutating func answerInstead(
     _ verdict: Verdict, _ header: MessageHeader, _ message: RawSpan, _ side: Side, _ policy: Policy
   ) {
-    let name = uniqueName
-    let busName = unsafe policy.busName.utf8Span.span.bytes
-    var envelope = Answer.Envelope(
-      byteOrder: header.frame.byteOrder, serial: 1, replySerial: header.replySerial, fromDriver: side == .bus)
     switch side {
     case .client:
-      let destination = message.bytes(in: header.destination)
-      if destination.byteCount == 0 || !ownToBus.hasRoom { return }
-      if !incomingCalls.remove(caller: settings.seed.hash(destination), serial: header.replySerial) { return }
-      envelope.serial = takeOwnSerial()
-      Answer.appendError(
-        envelope, to: &ownToBus, destination: destination, reason: verdict.reason, header, message, .outgoing, busName: busName)
+      if judgeOutgoingReply(message, header).action == .allow { replace(verdict, header, message, side, policy) }
     case .bus:
-      guard let call = outgoingCalls.find(header.replySerial), call.purpose == .call, ownToClient.hasRoom else { return }
-      if call.answerer == .uniqueName && settings.seed.hash(message.bytes(in: header.sender)) != call.detail { return }
+      guard let call = outgoingCalls.find(header.replySerial), call.purpose == .call else { return }
+      if reasonAgainst(message, header, answering: call) != nil { return }
       outgoingCalls.remove(header.replySerial)
-      envelope.serial = takeOwnSerial()
+      replace(verdict, header, message, side, policy)
+    }
+  }
+
+  /// Writes an error in the place of a reply from `side` whose right to pass is used up.
+  private mutating func replace(_ verdict: Verdict, _ header: MessageHeader, _ message: RawSpan, _ side: Side, _ policy: Policy) {
+    let name = uniqueName
+    let busName = unsafe policy.busName.utf8Span.span.bytes
+    let envelope = Answer.Envelope(
+      byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: header.replySerial, fromDriver: side == .bus)
+    switch side {
+    case .client:
+      Answer.appendError(
+        envelope, to: &ownToBus, destination: message.bytes(in: header.destination), reason: verdict.reason, header, message,
+        .outgoing, busName: busName)
+    case .bus:
       Answer.appendError(
         envelope, to: &ownToClient, destination: unsafe name.span.bytes, reason: verdict.reason, header, message, .incoming,
         busName: busName)
@@ -84,13 +95,14 @@ extension Session {
     do throws(WireError) {
       let frame = try MessageFrame(bytes)
       try header.read(bytes, frame: frame)
-      if header.frame.type == .methodCall {
-        switch side {
-        case .client: if outgoingCalls.contains(frame.serial) { outgoingCalls.remove(frame.serial) }
-        case .bus: _ = incomingCalls.remove(caller: settings.seed.hash(bytes.bytes(in: header.sender)), serial: frame.serial)
-        }
+      if frame.isReply {
+        // What a monitor sees is not for it.
+        let isAwaited = side == .client || !isMonitor
+        if isAwaited && hasRoomForAnswers(to: side.other) { replace(verdict, header, bytes, side, policy) }
+      } else {
+        if frame.type == .methodCall && !frame.flags.contains(.noReplyExpected) { forgetCall(header, bytes, side) }
+        if hasRoomForAnswers(to: side) { answer(verdict, header, bytes, side, policy) }
       }
-      if hasRoomForAnswers(to: side) { answer(verdict, header, bytes, side, policy) }
       if bytes.byteCount < frame.messageByteCount {
         switch side {
         case .client: fromClient.passes = false
@@ -100,6 +112,15 @@ extension Session {
       return (min(bytes.byteCount, frame.messageByteCount), decision)
     } catch {
       preconditionFailure("a message that was to be forwarded is not one")
+    }
+  }
+
+  /// A call that was noted, since it was to be forwarded, is not forwarded.
+  private mutating func forgetCall(_ header: MessageHeader, _ message: RawSpan, _ side: Side) {
+    let serial = header.frame.serial
+    switch side {
+    case .client: if outgoingCalls.contains(serial) { outgoingCalls.remove(serial) }
+    case .bus: _ = incomingCalls.remove(caller: settings.seed.hash(message.bytes(in: header.sender)), serial: serial)
     }
   }
 }

@@ -62,23 +62,24 @@ extension Session {
     _ method: DriverMethod, _ verdict: Verdict, _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool,
     _ output: inout Output
   ) -> Verdict? {
+    // None of these takes any; and what is counted here could not be taken back if the kernel refused them.
+    if method.inspection != .none && header.unixFDs > 0 { return Verdict(.deny, .driverArguments) }
     switch method.inspection {
     case .none, .startService:
       return allowDriverCall(header, .call, detail: 0, verdict)
     case .becomeMonitor:
       return allowDriverCall(header, .becomeMonitor, detail: 0, verdict)
     case .hello:
-      if settings.saysHello && helloPhase == .answered && !uniqueName.isEmpty {
+      if saidHello && helloPhase == .answered && !uniqueName.isEmpty {
         repeatHelloAnswer(header)
         return Verdict(.drop, .ownHello)
       }
       if helloPhase == .unsaid { helloPhase = .asked }
       return allowDriverCall(header, .hello, detail: 0, verdict)
     case .addMatch, .removeMatch, .requestName, .releaseName:
-      if !isComplete {
-        if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.deny, .inspectTooLong) }
-        return nil
-      }
+      // Size first: the verdict must not hang on how much of the message has come.
+      if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.deny, .inspectTooLong) }
+      if !isComplete { return nil }
       return inspectArgument(method, verdict, message, header)
     }
   }

@@ -29,7 +29,6 @@ extension Session {
         output.wait = .room
         break
       }
-      takeOwnOutput(goingWith: side, &output)
       if !hasRoomForAnswers(to: side) {
         output.wait = .ownOutput(side)
         break
@@ -37,13 +36,20 @@ extension Session {
       let message = bytes.extracting(at..<end)
       guard let frame = readHeader(message, &header, side, &output) else { break }
       guard let verdict = decide(message, header, frame, side, waiting, policy, &output) else { break }
+      // An error in the place of an answer goes where the answer would have gone, and needs room there.
+      if verdict.action == .deny && frame.isReply && !hasRoomForAnswers(to: side.other) {
+        output.wait = .ownOutput(side.other)
+        break
+      }
       let taken = min(message.byteCount, frame.messageByteCount)
       let claimed = Int(header.unixFDs)
       if verdict.action == .allow {
+        takeOwnOutput(goingWith: side, &output)
         output.forward(at, taken, descriptors: claimed)
         output.allowed &+= 1
         waiting &-= claimed
         stream.passes = true
+        stream.owedDescriptors = 0
       } else {
         let dropped = descriptorsToDrop(verdict, claimed, waiting, messageEndsHere: frame.messageByteCount < message.byteCount)
         output.skip(at, taken, descriptors: dropped)
@@ -59,6 +65,8 @@ extension Session {
     }
     // At the end of what was read there is no message left that a descriptor could belong to.
     if at == end && waiting > 0 && output.close == nil { output.close = .descriptorMismatch(side) }
+    stream.holdsDescriptors = false
+    if case .bytes = output.wait { stream.holdsDescriptors = waiting > 0 }
     if side == .client { fromClient = stream } else { fromBus = stream }
     return at
   }
@@ -86,7 +94,8 @@ extension Session {
     at += taken
   }
 
-  /// Between two messages is where the gate's own output to their receiver may go.
+  /// In front of a message is where the gate's own output to its receiver may go. Not in front of one that does not pass: a receiver
+  /// that takes nothing would then stop a sender that has nothing for it.
   @inline(__always)
   private mutating func takeOwnOutput(goingWith side: Side, _ output: inout Output) {
     switch side {
@@ -138,15 +147,16 @@ extension Session {
     _ message: RawSpan, _ header: MessageHeader, _ frame: MessageFrame, _ side: Side, _ waiting: Int, _ policy: Policy,
     _ output: inout Output
   ) -> Verdict? {
+    let isComplete = message.byteCount >= frame.messageByteCount
+    // The specification lets descriptors come with any byte of their message, but not later.
+    if isComplete && Int(header.unixFDs) > waiting {
+      output.close = .descriptorMismatch(side)
+      return nil
+    }
     if let verdict = overLimit(header, frame) { return verdict }
-    if header.unixFDs > 0 || waiting > 0 {
+    if header.unixFDs > 0 {
       let claimed = Int(header.unixFDs)
       if claimed > waiting {
-        // The specification lets descriptors come with any byte of their message.
-        if message.byteCount >= frame.messageByteCount {
-          output.close = .descriptorMismatch(side)
-          return nil
-        }
         if claimed <= settings.limits.descriptorsPerMessageMax && message.byteCount < settings.limits.inspectBytesMax {
           return nil
         }
@@ -161,7 +171,6 @@ extension Session {
         return Verdict(.deny, .descriptorsNotNegotiated)
       }
     }
-    let isComplete = message.byteCount >= frame.messageByteCount
     switch side {
     case .client: return judgeOutgoing(message, header, isComplete: isComplete, policy, &output)
     case .bus: return judgeIncoming(message, header, isComplete: isComplete, policy, &output)
@@ -184,4 +193,10 @@ extension Session {
     case .everything: return true
     }
   }
+}
+
+extension MessageFrame {
+  /// Whether the message answers a call.
+  @inline(__always)
+  var isReply: Bool { type == .methodReturn || type == .error }
 }

@@ -50,7 +50,7 @@ extension Session {
 
   /// Whether a message is for everybody, for the client's unique name, or for a name that it acquired.
   @inline(__always)
-  private func isAddressedToClient(_ message: RawSpan, _ header: MessageHeader) -> Bool {
+  func isAddressedToClient(_ message: RawSpan, _ header: MessageHeader) -> Bool {
     if header.destination.isAbsent { return true }
     let destination = message.bytes(in: header.destination)
     return isUniqueName(destination) || (!acquiredNames.isEmpty && acquiredNames.contains(settings.seed.hash(destination)))
@@ -71,19 +71,9 @@ extension Session {
     _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ output: inout Output
   ) -> Verdict? {
     guard let call = outgoingCalls.find(header.replySerial) else { return Verdict(.drop, .strayReply) }
-    let sender = message.bytes(in: header.sender)
-    let mayAnswer =
-      switch call.answerer {
-      case .anyone: true
-      case .driver: sender.isEqual(to: Driver.name)
-      // That nobody has the name, or that its owner left, only the driver can say.
-      case .uniqueName:
-        settings.seed.hash(sender) == call.detail || (header.frame.type == .error && sender.isEqual(to: Driver.name))
-      }
-    if !mayAnswer { return Verdict(.drop, .strayReply) }
+    if let reason = reasonAgainst(message, header, answering: call) { return Verdict(.drop, reason) }
     switch call.purpose {
     case .call:
-      if !isUniqueName(message.bytes(in: header.destination)) { return Verdict(.drop, .notAddressed) }
       outgoingCalls.remove(header.replySerial)
       return Verdict(.allow, .reply)
     case .hello, .ownHello, .addMatch, .requestName, .becomeMonitor:
@@ -91,13 +81,37 @@ extension Session {
     }
   }
 
+  /// Why a reply is not the answer to `call`: it comes from another than the one who was called, or goes to another than the client.
+  @inline(__always)
+  func reasonAgainst(_ message: RawSpan, _ header: MessageHeader, answering call: PendingCall) -> Verdict.Reason? {
+    let sender = message.bytes(in: header.sender)
+    let isFromCalled =
+      switch call.answerer {
+      case .anyone: true
+      // dbus-daemon answers a call without DESTINATION with neither SENDER nor DESTINATION; what a peer sends always has its SENDER.
+      case .driver: sender.isEqual(to: Driver.name) || header.sender.isAbsent
+      // That nobody has the name, or that its owner left, only the driver can say.
+      case .uniqueName:
+        settings.seed.hash(sender) == call.detail || (header.frame.type == .error && sender.isEqual(to: Driver.name))
+      }
+    if !isFromCalled { return .strayReply }
+    switch call.purpose {
+    case .call where header.sender.isAbsent && header.destination.isAbsent && call.answerer == .driver:
+      return nil
+    case .call, .addMatch, .requestName, .becomeMonitor:
+      return isUniqueName(message.bytes(in: header.destination)) ? nil : .notAddressed
+    case .hello, .ownHello:
+      return nil  // the name that it is for is what it tells
+    }
+  }
+
   private mutating func judgeDriverAnswer(
     _ call: PendingCall, _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ output: inout Output
   ) -> Verdict? {
     let succeeded = header.frame.type == .methodReturn
-    if call.purpose == .requestName && succeeded && !isComplete {
-      if header.frame.messageByteCount <= settings.limits.inspectBytesMax { return nil }
-      return Verdict(.drop, .inspectTooLong)
+    if call.purpose == .requestName && succeeded {
+      if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.drop, .inspectTooLong) }
+      if !isComplete { return nil }
     }
     outgoingCalls.remove(header.replySerial)
     switch call.purpose {
@@ -147,10 +161,8 @@ extension Session {
     let member = message.bytes(in: header.member)
     if Driver.isNeededSignal(interface: interface, member: member) {
       if member.isEqual(to: "NameOwnerChanged") { return Verdict(.allow, .driver) }
-      if !isComplete {
-        if header.frame.messageByteCount <= settings.limits.inspectBytesMax { return nil }
-        return Verdict(.drop, .inspectTooLong)
-      }
+      if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.drop, .inspectTooLong) }
+      if !isComplete { return nil }
       noteName(message, header, isAcquired: member.isEqual(to: "NameAcquired"), &output)
       return Verdict(.allow, .driver)
     }
@@ -177,7 +189,7 @@ extension Session {
       } else if name.starts(with: UInt8(ascii: ":")) {
         // A Hello that asked for no answer is answered by this alone.
         if uniqueName.isEmpty { learnUniqueName(name, &output) }
-      } else if acquiredNames.count <= settings.limits.namesMax {
+      } else if acquiredNames.count < settings.limits.namesMax {
         acquiredNames.insert(hash)
       }
     } catch {

@@ -70,7 +70,7 @@ extension Session {
   }
 
   /// A reply passes once, to the caller whose call was forwarded and who asked for it.
-  private mutating func judgeOutgoingReply(_ message: RawSpan, _ header: MessageHeader) -> Verdict {
+  mutating func judgeOutgoingReply(_ message: RawSpan, _ header: MessageHeader) -> Verdict {
     let destination = message.bytes(in: header.destination)
     if destination.byteCount > 0
       && incomingCalls.remove(caller: settings.seed.hash(destination), serial: header.replySerial)
@@ -86,23 +86,23 @@ extension Session {
   private mutating func mayGoBeforeHello(_ message: RawSpan, _ header: MessageHeader, _ output: inout Output) -> Bool {
     switch helloPhase {
     case .unsaid:
-      if isHello(message, header) { return true }
+      if isHello(message, header) && !header.destination.isAbsent { return true }
       sayHello(avoiding: header.frame.serial, &output)
-      return true
     case .askedByGate:
-      // The repeated answer needs the unique name, and no call may share the Hello's serial.
-      if isHello(message, header) || header.frame.serial == ownHelloSerial {
-        output.wait = .serial
-        return false
-      }
-      return true
+      break
     case .asked, .answered:
       return true
     }
+    // The repeated answer needs the unique name, and no call may share the Hello's serial.
+    if !isHello(message, header) && header.frame.serial != ownHelloSerial { return true }
+    output.wait = .serial
+    return false
   }
 
+  /// Whether a message is the driver's Hello, as judged by ``judgeCallOrSignal``: also without destination, or interface.
   private func isHello(_ message: RawSpan, _ header: MessageHeader) -> Bool {
-    header.frame.type == .methodCall && message.bytes(in: header.destination).isEqual(to: Driver.name)
+    header.frame.type == .methodCall
+      && (header.destination.isAbsent || message.bytes(in: header.destination).isEqual(to: Driver.name))
       && message.bytes(in: header.member).isEqual(to: "Hello")
       && (header.interface.isAbsent || message.bytes(in: header.interface).isEqual(to: Driver.name))
   }
@@ -112,6 +112,7 @@ extension Session {
     let hello = PendingCall(serial: ownHelloSerial, purpose: .ownHello, answerer: .driver, detail: 0)
     precondition(outgoingCalls.insert(hello) == .done, "Hello is the first call of a connection")
     helloPhase = .askedByGate
+    saidHello = true
     Answer.appendHello(serial: ownHelloSerial, to: &ownToBus)
     output.own(ownToBus.commit())
   }

@@ -22,6 +22,8 @@ public struct Session: ~Copyable {
     var passes = false
     /// Descriptors of a skipped message that did not come with its header. −1: unknown how many.
     var owedDescriptors = 0
+    /// Whether descriptors wait for the rest of the message that they came with.
+    var holdsDescriptors = false
   }
 
   /// What the rules said about the last message of a direction: a message with the same header need not be matched again.
@@ -52,6 +54,8 @@ public struct Session: ~Copyable {
   var clientPhase = ClientPhase.handshake
   var busPhase = BusPhase.absent
   var helloPhase = HelloPhase.unsaid
+  /// Whether it was the gate that said Hello, so that the answer to a later one of the client's is the gate's to repeat.
+  var saidHello = false
   var serverHandshake: ServerHandshake
   var clientHandshake: ClientHandshake?
   let ownUID: UInt32
@@ -93,6 +97,8 @@ public struct Session: ~Copyable {
   var helloDeadline: Instant?
   var waitToClient = PartialWait()
   var waitToBus = PartialWait()
+  /// How long neither side has taken the errors that it caused: two gates behind each other would wait like this for ever.
+  var waitOfBoth = PartialWait()
 
   /// A session with a client that was just accepted.
   ///
@@ -204,6 +210,7 @@ public struct Session: ~Copyable {
     if helloPhase != .answered { note(helloDeadline) }
     note(partialDeadline(waitToClient))
     note(partialDeadline(waitToBus))
+    note(partialDeadline(waitOfBoth))
     return earliest
   }
 
@@ -213,6 +220,7 @@ public struct Session: ~Copyable {
     if helloPhase != .answered, let helloDeadline, now >= helloDeadline { return .helloTimeout }
     if let deadline = partialDeadline(waitToClient), now >= deadline { return .partialMessageTimeout(.bus) }
     if let deadline = partialDeadline(waitToBus), now >= deadline { return .partialMessageTimeout(.client) }
+    if let deadline = partialDeadline(waitOfBoth), now >= deadline { return .mutualWait }
     return nil
   }
 
@@ -222,11 +230,15 @@ public struct Session: ~Copyable {
     return since.advanced(byMilliseconds: left)
   }
 
-  /// Starts, stops or goes on counting how long own output waits for the sender of an unfinished message.
+  /// Starts, stops or goes on counting how long own output, or a descriptor, waits for the sender of an unfinished message.
   ///
   /// - Parameter receiverIsBusy: Whether it is the receiver that does not take what is there: that time does not count.
   public mutating func countPartialWaits(receiverIsBusy: (client: Bool, bus: Bool), at now: Instant) {
-    waitToClient.count(!ownToClient.isEmpty && !isAtMessageBoundary(to: .client), receiverIsBusy.client, now)
-    waitToBus.count(!ownToBus.isEmpty && !isAtMessageBoundary(to: .bus), receiverIsBusy.bus, now)
+    // A client that sends its own socket with half a message and leaves is known to be gone by nothing else (CVE-2014-3637).
+    let isClientBlocked = fromBus.holdsDescriptors || !ownToClient.isEmpty && !isAtMessageBoundary(to: .client)
+    let isBusBlocked = fromClient.holdsDescriptors || !ownToBus.isEmpty && !isAtMessageBoundary(to: .bus)
+    waitToClient.count(isClientBlocked, receiverIsBusy.client, now)
+    waitToBus.count(isBusBlocked, receiverIsBusy.bus, now)
+    waitOfBoth.count(!ownToClient.hasRoom && !ownToBus.hasRoom, false, now)
   }
 }

@@ -8,6 +8,14 @@ func clearSignals() {
   _ = signal(SIGCHLD, SIG_IGN)
 }
 
+/// Standard input, output and error that are closed would be the next sockets we open, and what we read or log would be a client's.
+func openStandardDescriptors() {
+  for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+    // The lowest free number is this one.
+    if unsafe open("/dev/null", O_RDWR) != descriptor { exit(ExitStatus.system) }
+  }
+}
+
 /// Two descriptors a connection, and those that messages carry: as many as the administrator lets us have.
 func raiseDescriptorLimit() {
   var limit = rlimit()

@@ -3,6 +3,7 @@
 import GateServer
 import Glibc
 
+openStandardDescriptors()
 clearSignals()
 raiseDescriptorLimit()
 exit(Invocation(CommandLine.arguments).perform())

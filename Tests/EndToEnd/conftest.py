@@ -1,4 +1,5 @@
 import os
+import signal
 import sys
 
 import pytest
@@ -6,6 +7,18 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 
 import harness  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def not_forever():
+    """A test that waits for what never comes fails, instead of keeping the others waiting."""
+    def give_up(number, frame):
+        raise TimeoutError("the test took too long")
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(int(2 * harness.PATIENCE))
+    yield
+    signal.alarm(0)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import threading
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUSGATE = pathlib.Path(os.environ.get("BUSGATE", ROOT / "build/bin/busgate"))
 # How long anything may take before a test gives up; nothing waits this long when it works.
-PATIENCE = 30.0
+PATIENCE = float(os.environ.get("BUSGATE_PATIENCE", 30))
 
 
 class Output:
@@ -134,10 +134,13 @@ class Bus(Child):
         await_byte(read, self)
 
 
-def await_byte(descriptor, child):
-    """Waits for one byte, or the end of the writer; closes the descriptor."""
+def await_byte(descriptor, child, is_closed_after=False):
+    """Waits for one byte, or the end of the writer, and then for its end if it ``is_closed_after``; closes the descriptor."""
     ready, _, _ = select.select([descriptor], [], [], PATIENCE)
     data = os.read(descriptor, 1) if ready else b""
+    if data and is_closed_after:
+        # Else whoever counts the child's descriptors may count this one.
+        select.select([descriptor], [], [], PATIENCE)
     os.close(descriptor)
     if not data:
         child.kill()
@@ -158,7 +161,7 @@ class Gate(Child):
             [BUSGATE, "run", *flags, listen, self.path, "--bus", f"{name}={bus_address}", "--ready-fd", str(write), *arguments],
             pass_fds=[write], **options)
         os.close(write)
-        await_byte(read, self)
+        await_byte(read, self, is_closed_after=True)
 
     def reload(self):
         """SIGHUP; returns the line that says what became of it, once it is said."""
@@ -181,7 +184,7 @@ class ClassicProxy(Child):
         environment = dict(os.environ)
         environment[f"DBUS_{kind.upper()}_BUS_ADDRESS"] = bus_address
         super().__init__([BUSGATE.parent / "dbus-proxy", self.path, kind], stdin=stdin, env=environment, **options)
-        watch.wait_for_file(self.path)
+        watch.wait_for_file(self.path, self)
 
     def configure(self, line):
         self.process.stdin.write(line.encode() + b"\n")
@@ -198,7 +201,7 @@ class Watch:
         create, attributes = 0x100, 0x4
         assert self._libc.inotify_add_watch(self.descriptor, os.fsencode(directory), create | attributes) >= 0
 
-    def wait_for_file(self, path):
+    def wait_for_file(self, path, child=None):
         import socket
         while True:
             probe = socket.socket(socket.AF_UNIX)
@@ -206,6 +209,7 @@ class Watch:
                 probe.connect(str(path))
                 break
             except (FileNotFoundError, ConnectionRefusedError, PermissionError):
+                assert child is None or child.process.poll() is None, "it ended:\n" + "\n".join(child.log.lines)
                 ready, _, _ = select.select([self.descriptor], [], [], 1.0)
                 if ready:
                     os.read(self.descriptor, 4096)

@@ -263,7 +263,9 @@ EAVESDROPPING = [
     "eavesdrop=false,eavesdrop=true",
 ]
 NOT_EAVESDROPPING = ["eavesdrop='false'", "member='eavesdrop',type='signal'", "arg0='eavesdrop=true'", "arg0=\\'eavesdrop=true"]
-INVALID = ["type", "type=", "type='nonsense'", "nonsense='x'", "member='X", "member='X',member='Y'", "path='not a path'", "arg64='x'", "type='signal',,"]
+INVALID = [
+    "type", "type=", "type='nonsense'", "nonsense='x'", "member='X", "member='X',member='Y'", "path='not a path'", "arg64='x'",
+    "type='signal',,"]
 
 
 @pytest.mark.parametrize("spelling", EAVESDROPPING)
@@ -328,7 +330,8 @@ def test_a_match_rule_is_removed_as_often_as_it_was_added(workshop, bus):
 # Monitors
 
 def test_a_monitor_by_a_rule_sees_what_passes_on_the_bus(workshop, bus):
-    inside, caller, callee = Peer(workshop.gate([outgoing("BecomeMonitor", BY_LITERAL_RULE)], bus).address), Peer(bus.address), Peer(bus.address)
+    gate = workshop.gate([outgoing("BecomeMonitor", BY_LITERAL_RULE)], bus)
+    inside, caller, callee = Peer(gate.address), Peer(bus.address), Peer(bus.address)
     assert ask(inside, "BecomeMonitor", BY_LITERAL_RULE).get_message_type() == RETURN
     request = caller.send(call(callee.name, "/x", "com.example", "Secret"))
     callee.reply(callee.await_member("Secret"))

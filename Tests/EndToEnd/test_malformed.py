@@ -6,8 +6,8 @@ import pytest
 
 from harness import EVERYTHING, rule
 from wire import (BIG, CONTAINER_INSTANCE, DESTINATION, ERROR, ERROR_NAME, INTERFACE, LIMITS_EXCEEDED, LITTLE, MEMBER, METHOD_CALL,
-                  METHOD_RETURN, NO_REPLY_EXPECTED, OBJECT, OPEN, PATH, REPLY_SERIAL, SENDER, SIGNAL, SIGNATURE, UNIX_FDS, Client, call,
-                  expect_descriptors, introduce, join, message, raw_bus, signal)
+                  METHOD_RETURN, NO_REPLY_EXPECTED, OBJECT, OPEN, PATH, REPLY_SERIAL, SENDER, SIGNAL, SIGNATURE, UNIX_FDS, Client, Ended, call,
+                  expect_descriptors, introduce, join, message, raw_bus, signal, size_of)
 
 SERVICE = "com.example.Service"
 
@@ -388,3 +388,34 @@ def test_half_a_message_and_then_the_end_is_nobodys_business(scene):
         assert service.receive().member == "Before"
     expect_nobody_noticed(service, bystander, woken)
     expect_descriptors(gate, before)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_message_is_judged_the_same_after_one_that_it_resembles(scene, order):
+    gate, service, bystander, woken = scene
+
+    def outcome(before, data):
+        client = Client(gate.path)
+        client.authenticate()
+        client.say_hello()
+        client.send(before + data)
+        try:
+            client.send(call(99, "org.freedesktop.DBus", "GetId", "org.freedesktop.DBus", "/org/freedesktop/DBus"))
+            answers = client.receive_until(lambda one: one.reply == 99)[:-1]
+            answers = [one.error for one in answers if one.reply != 76]
+        except (Ended, BrokenPipeError):
+            answers = "closed"
+        arrived = [one for one in service.round_trip() if one.serial != 76]
+        client.close()
+        return answers, [(one.type, one.flags, one.path, one.interface, one.member, one.args) for one in arrived]
+
+    model = plain(ORDERS[order], flags=0, signature="y", args=[1])
+    assert outcome(b"", model)[1]
+    at_serial = 8 if order == "little" else 11
+    for at in range(len(model) - 1):
+        if 8 <= at < 12:
+            continue
+        data = patched(model, at, bytes([model[at] ^ 1]))
+        if size_of(data) != len(model):
+            continue  # swallows what follows
+        assert outcome(patched(model, at_serial, b"\x4c"), data) == outcome(b"", data), at

@@ -13,10 +13,13 @@ private func remove(_ serial: UInt32, _ text: String) -> Draft { .driver(serial,
 
 @Suite("match rules")
 struct MatchRuleTests {
-  @Test("a rule that asks to eavesdrop is denied in whatever spelling (GHSA-vjp5-hjfm-7677)", arguments: [
-    "eavesdrop=true", "eavesdrop='true'", "type='signal',eavesdrop=true", "eavesdrop =true", " eavesdrop\t=true", "eavesdrop=tr'ue'",
-    "eavesdrop=false,eavesdrop=true", "eavesdrop=maybe", "eavesdrop='true',type='signal'",
-  ])
+  @Test(
+    "a rule that asks to eavesdrop is denied in whatever spelling (GHSA-vjp5-hjfm-7677)",
+    arguments: [
+      "eavesdrop=true", "eavesdrop='true'", "type='signal',eavesdrop=true", "eavesdrop =true", " eavesdrop\t=true",
+      "eavesdrop=tr'ue'",
+      "eavesdrop=false,eavesdrop=true", "eavesdrop=maybe", "eavesdrop='true',type='signal'",
+    ])
   func eavesdrop(text: String) throws {
     let rig = try Rig.open([rule(.outgoing)])
     rig.feed(add(9, text), from: .client)
@@ -24,7 +27,9 @@ struct MatchRuleTests {
     #expect(try rig.message(.client).errorName == "org.freedesktop.DBus.Error.AccessDenied")
   }
 
-  @Test("one that cannot be parsed is MatchRuleInvalid", arguments: ["type", "type='signal", "foo='bar'", "type='signal',type='signal'", "=", "path='no'"])
+  @Test(
+    "one that cannot be parsed is MatchRuleInvalid",
+    arguments: ["type", "type='signal", "foo='bar'", "type='signal',type='signal'", "=", "path='no'"])
   func invalid(text: String) throws {
     for draft in [add(9, text), remove(9, text)] {
       let rig = try Rig.open()
@@ -34,7 +39,9 @@ struct MatchRuleTests {
     }
   }
 
-  @Test("other arguments than one string are InvalidArgs", arguments: [[], [Draft.Value.number(1)], [.string("type='signal'"), .number(1)]])
+  @Test(
+    "other arguments than one string are InvalidArgs",
+    arguments: [[], [Draft.Value.number(1)], [.string("type='signal'"), .number(1)]])
   func arguments(values: [Draft.Value]) throws {
     let rig = try Rig.open()
     for member in ["AddMatch", "RemoveMatch"] {
@@ -67,7 +74,9 @@ struct MatchRuleTests {
   @Test("as many fit as matches-max says; removing and refusing make room")
   func limit() throws {
     let rig = try Rig.open { $0.limits.matchesMax = 2 }
-    for (serial, text) in [(2, "path=/a"), (3, "path=/a"), (4, "path=/c")] as [(UInt32, String)] { rig.feed(add(serial, text), from: .client) }
+    for (serial, text) in [(2, "path=/a"), (3, "path=/a"), (4, "path=/c")] as [(UInt32, String)] {
+      rig.feed(add(serial, text), from: .client)
+    }
     #expect(try rig.summary(.client) == ["LimitsExceeded<-4"])
     rig.feed(remove(5, "path=/a").bytes + add(6, "path=/c").bytes + add(7, "path=/d").bytes, from: .client)
     #expect(try rig.summary(.client) == ["LimitsExceeded<-4", "LimitsExceeded<-7"])
@@ -85,7 +94,9 @@ struct MatchRuleTests {
     #expect(try rig.summary(.bus) == ["ListNames", "AddMatch"])
   }
 
-  @Test("a call larger than inspect-bytes-max is not looked into, whether it comes whole or in pieces", arguments: [1, 100, 10_000], [true, false])
+  @Test(
+    "a call larger than inspect-bytes-max is not looked into, whether it comes whole or in pieces", arguments: [1, 100, 10_000],
+    [true, false])
   func inspectMax(cut: Int, fits: Bool) throws {
     let message = add(9, "path='/\(String(repeating: "a", count: 500))'").bytes
     let rig = try Rig.open { $0.limits.inspectBytesMax = fits ? message.count : message.count - 1 }
@@ -127,19 +138,23 @@ struct NameTests {
     #expect(try rig.summary(.bus) == ["RequestName", "RequestName", "RequestName", "ReleaseName", "RequestName"])
   }
 
-  @Test("a name that the bus did not give makes room, one that it gave or queues for does not", arguments: [
-    (Draft.answer(5, to: 2, of: Rig.name, from: driver).with([.number(1)]), false),
-    (.answer(5, to: 2, of: Rig.name, from: driver).with([.number(2)]), false),
-    (.answer(5, to: 2, of: Rig.name, from: driver).with([.number(3)]), true),
-    (.answer(5, to: 2, of: Rig.name, from: driver).with([.number(4)]), false),
-    (.answer(5, to: 2, of: Rig.name, from: driver), false),
-    (.error(5, to: 2, of: Rig.name, from: driver), true),
-  ], [1, 1000])
+  @Test(
+    "a name that the bus did not give makes room, one that it gave or queues for does not",
+    arguments: [
+      (Draft.answer(5, to: 2, of: Rig.name, from: driver).with([.number(1)]), false),
+      (.answer(5, to: 2, of: Rig.name, from: driver).with([.number(2)]), false),
+      (.answer(5, to: 2, of: Rig.name, from: driver).with([.number(3)]), true),
+      (.answer(5, to: 2, of: Rig.name, from: driver).with([.number(4)]), false),
+      (.answer(5, to: 2, of: Rig.name, from: driver), false),
+      (.error(5, to: 2, of: Rig.name, from: driver), true),
+    ], [1, 1000])
   func answers(item: (answer: Draft, makesRoom: Bool), cut: Int) throws {
     let rig = try open(1)
     rig.feed(request(2, "org.a.A"), from: .client)
     let answer = item.answer.bytes
-    for start in stride(from: 0, to: answer.count, by: cut) { rig.feed(Array(answer[start..<min(start + cut, answer.count)]), from: .bus) }
+    for start in stride(from: 0, to: answer.count, by: cut) {
+      rig.feed(Array(answer[start..<min(start + cut, answer.count)]), from: .bus)
+    }
     #expect(rig.client.stream == answer)
     rig.forget()
     rig.feed(request(3, "org.b.B"), from: .client)

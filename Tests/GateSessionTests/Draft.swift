@@ -28,7 +28,8 @@ struct Draft {
   static let noReply: UInt8 = 1
 
   static func call(
-    _ serial: UInt32, to destination: String? = "org.foo", interface: String? = "org.foo.Bar", _ member: String, path: String = "/foo",
+    _ serial: UInt32, to destination: String? = "org.foo", interface: String? = "org.foo.Bar", _ member: String,
+    path: String = "/foo",
     from sender: String? = nil
   ) -> Draft {
     var draft = Draft(type: 1, serial: serial)
@@ -59,7 +60,8 @@ struct Draft {
   }
 
   /// A call to the driver.
-  static func driver(_ serial: UInt32, interface: String? = "org.freedesktop.DBus", _ member: String, _ values: Value...) -> Draft {
+  static func driver(_ serial: UInt32, interface: String? = "org.freedesktop.DBus", _ member: String, _ values: Value...) -> Draft
+  {
     call(serial, to: "org.freedesktop.DBus", interface: interface, member, path: "/org/freedesktop/DBus").with(values)
   }
 

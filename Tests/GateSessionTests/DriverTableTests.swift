@@ -20,7 +20,9 @@ private func calling(_ method: DriverMethod, _ serial: UInt32 = 9, interface: Bo
 }
 
 /// Whether a call to the driver arrives at the bus.
-private func passes(_ draft: Draft, _ rules: [GatewayRule], _ configure: (inout SessionSettings) -> Void = { _ in }) throws -> Bool {
+private func passes(
+  _ draft: Draft, _ rules: [GatewayRule], _ configure: (inout SessionSettings) -> Void = { _ in }
+) throws -> Bool {
   let rig = try Rig.open(rules, configure)
   rig.feed(draft, from: .client)
   #expect(rig.bus.stream.isEmpty != rig.client.stream.isEmpty, "either forwarded or answered")
@@ -28,7 +30,9 @@ private func passes(_ draft: Draft, _ rules: [GatewayRule], _ configure: (inout 
 }
 
 /// Each method by "interface.member" and without RemoveMatch, which needs an AddMatch before it.
-private let always = Driver.methods.filter { $0.access == .always && $0.inspection != .removeMatch }.map { "\($0.interface) \($0.member)" }
+private let always = Driver.methods.filter { $0.access == .always && $0.inspection != .removeMatch }.map {
+  "\($0.interface) \($0.member)"
+}
 private let byRule = Driver.methods.filter { $0.access == .rule }.map { "\($0.interface) \($0.member)" }
 private let literal = Driver.methods.filter { $0.access == .literalRule }.map { "\($0.interface) \($0.member)" }
 

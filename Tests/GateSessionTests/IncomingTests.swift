@@ -9,7 +9,9 @@ import Testing
 private let driver = "org.freedesktop.DBus"
 
 /// A signal of the driver that names a bus name.
-private func nameSignal(_ member: String, _ name: String, from sender: String = driver, to destination: String? = Rig.name) -> Draft {
+private func nameSignal(
+  _ member: String, _ name: String, from sender: String = driver, to destination: String? = Rig.name
+) -> Draft {
   .signal(20, to: destination, interface: driver, member, path: "/org/freedesktop/DBus", from: sender).with([.string(name)])
 }
 
@@ -23,8 +25,12 @@ struct IncomingTests {
     .init("another member", .call(9, to: Rig.name, "Undo", from: ":1.5"), [open], false),
     .init("a rule of the other direction", .call(9, to: Rig.name, "Do", from: ":1.5"), [rule(.outgoing)], false),
     .init("a deny rule", .call(9, to: Rig.name, "Do", from: ":1.5"), [open, rule(.incoming, "*", ["Do"], deny: true)], false),
-    .init("a call without interface, rule for every interface", .call(9, to: Rig.name, interface: nil, "Do", from: ":1.5"), [everything], true),
-    .init("a call without interface, rule for one interface", .call(9, to: Rig.name, interface: nil, "Do", from: ":1.5"), [open], false),
+    .init(
+      "a call without interface, rule for every interface", .call(9, to: Rig.name, interface: nil, "Do", from: ":1.5"),
+      [everything], true),
+    .init(
+      "a call without interface, rule for one interface", .call(9, to: Rig.name, interface: nil, "Do", from: ":1.5"), [open],
+      false),
     .init("a call to somebody else", .call(9, to: ":1.8", "Do", from: ":1.5"), [everything], false),
     .init("a call to a name that is not the client's", .call(9, to: "org.foo.Own", "Do", from: ":1.5"), [everything], false),
     .init("a call to nobody", .call(9, to: nil, "Do", from: ":1.5"), [everything], false),
@@ -35,7 +41,9 @@ struct IncomingTests {
     .init("a signal to somebody else", .signal(9, to: ":1.8", "Sig", from: ":1.5"), [everything], false),
     .init("REPLY_SERIAL in a signal", .signal(9, "Other", from: ":1.5").changed { $0.replySerial = 1 }, [open], false),
     .init("an unknown type", Draft(type: 9, serial: 9, sender: ":1.5"), [everything], false),
-    .init("CONTAINER_INSTANCE, which a bus may write", .signal(9, "Sig", from: ":1.5").changed { $0.containerInstance = "/c" }, [open], true),
+    .init(
+      "CONTAINER_INSTANCE, which a bus may write", .signal(9, "Sig", from: ":1.5").changed { $0.containerInstance = "/c" },
+      [open], true),
     .init("NameOwnerChanged", nameSignal("NameOwnerChanged", "org.foo", to: nil), [], true),
     .init("NameAcquired", nameSignal("NameAcquired", "org.foo.Own"), [], true),
     .init("NameLost", nameSignal("NameLost", "org.foo.Own"), [], true),
@@ -47,7 +55,8 @@ struct IncomingTests {
     .init(
       "another signal of the driver, named and denied", nameSignal("ActivatableServicesChanged", "x"),
       [rule(.incoming, driver, ["ActivatableServicesChanged"]), rule(.incoming, "*", ["Activ*"], deny: true)], false),
-    .init("PropertiesChanged of the driver, by a wildcard",
+    .init(
+      "PropertiesChanged of the driver, by a wildcard",
       .signal(9, interface: "org.freedesktop.DBus.Properties", "PropertiesChanged", path: "/org/freedesktop/DBus", from: driver),
       [everything], false),
   ]
@@ -64,7 +73,9 @@ struct IncomingTests {
     #expect(rig.close == nil)
   }
 
-  @Test("only the driver's own word counts for a driver signal (CVE-2015-0245)", arguments: ["NameOwnerChanged", "NameAcquired", "NameLost", "ActivationFailure"])
+  @Test(
+    "only the driver's own word counts for a driver signal (CVE-2015-0245)",
+    arguments: ["NameOwnerChanged", "NameAcquired", "NameLost", "ActivationFailure"])
   func forged(member: String) throws {
     let rig = try Rig.open([rule(.incoming, "org.foo.Bar")])
     rig.feed(nameSignal(member, "org.foo.Own", from: ":1.66"), from: .bus)
@@ -95,11 +106,15 @@ struct IncomingTests {
     let rig = try Rig.open([Self.open]) { $0.limits.namesMax = 2 }
     for number in 1...3 { rig.feed(nameSignal("NameAcquired", "org.foo.N\(number)"), from: .bus) }
     rig.forget()
-    for number in 1...3 as ClosedRange<UInt32> { rig.feed(.call(number, to: "org.foo.N\(number)", "Do", from: ":1.5"), from: .bus) }
+    for number in 1...3 as ClosedRange<UInt32> {
+      rig.feed(.call(number, to: "org.foo.N\(number)", "Do", from: ":1.5"), from: .bus)
+    }
     #expect(try rig.messages(.client).map(\.serial) == [1, 2])
   }
 
-  @Test("a NameAcquired whose body is no name tells nothing", arguments: [[], [Draft.Value.number(7)], [.string("org.foo.Own"), .number(1)]])
+  @Test(
+    "a NameAcquired whose body is no name tells nothing",
+    arguments: [[], [Draft.Value.number(7)], [.string("org.foo.Own"), .number(1)]])
   func oddNameSignal(values: [Draft.Value]) throws {
     let rig = try Rig.open([Self.everything])
     rig.feed(.signal(20, to: Rig.name, interface: driver, "NameAcquired", from: driver).with(values), from: .bus)
@@ -130,7 +145,9 @@ struct IncomingTests {
       sent += message.bytes
       if serial % 3 != 0 { expected += message.bytes }
     }
-    for start in stride(from: 0, to: sent.count, by: cut) { rig.feed(Array(sent[start..<min(start + cut, sent.count)]), from: .bus) }
+    for start in stride(from: 0, to: sent.count, by: cut) {
+      rig.feed(Array(sent[start..<min(start + cut, sent.count)]), from: .bus)
+    }
     #expect(rig.client.stream == expected)
     #expect(try rig.messages(.bus).map(\.replySerial) == [12, 15, 18, 21, 24, 27])
   }
@@ -153,7 +170,8 @@ struct MonitorTests {
   func everything() throws {
     let rig = try Self.monitor()
     let messages = [
-      Draft.call(1, to: ":1.8", "Secret", from: ":1.5"), .answer(2, to: 1, of: ":1.5", from: ":1.8"), .signal(3, "Sig", from: ":1.5"),
+      Draft.call(1, to: ":1.8", "Secret", from: ":1.5"), .answer(2, to: 1, of: ":1.5", from: ":1.8"),
+      .signal(3, "Sig", from: ":1.5"),
       Draft(type: 99, serial: 4),
     ]
     for message in messages { rig.feed(message, from: .bus) }
@@ -186,5 +204,10 @@ struct MonitorTests {
     #expect(rig.client.stream.isEmpty)
     #expect(rig.bus.stream.isEmpty)
     #expect(rig.closed.count == 34)
+    let answer = Draft.answer(3, to: 1, of: ":1.5", from: ":1.8").changed { $0.unixFDs = 1 }
+    rig.feed(answer, descriptors: 1, from: .bus)
+    rig.forget()
+    _ = rig.withdraw(answer.bytes, from: .bus)
+    #expect(rig.client.stream.isEmpty && rig.bus.stream.isEmpty)
   }
 }

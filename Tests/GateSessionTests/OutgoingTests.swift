@@ -46,7 +46,8 @@ struct OutgoingTests {
     Case("a signal to one peer", .signal(9, to: ":1.5", "Sig"), [open], true),
     Case("CONTAINER_INSTANCE", .call(9, "Do").changed { $0.containerInstance = "/c" }, [everything], false),
     Case("CONTAINER_INSTANCE in a signal", .signal(9, "Sig").changed { $0.containerInstance = "/c" }, [everything], false),
-    Case("CONTAINER_INSTANCE to the driver", .driver(9, "ListNames").changed { $0.containerInstance = "/c" }, [everything], false),
+    Case(
+      "CONTAINER_INSTANCE to the driver", .driver(9, "ListNames").changed { $0.containerInstance = "/c" }, [everything], false),
     Case("REPLY_SERIAL in a call", .call(9, "Undo").changed { $0.replySerial = 1 }, [open], false),
     Case("REPLY_SERIAL in a call that a rule names", .call(9, "Do").changed { $0.replySerial = 1 }, [open], true),
     Case("a SENDER that is not the client's", .call(9, "Do", from: ":1.1"), [open], true),
@@ -58,7 +59,8 @@ struct OutgoingTests {
     Case("an answer without destination", .answer(9, to: 4, of: nil), [everything], false),
     Case("a call to org.freedesktop.DBus, by a wildcard", .driver(9, "ReloadConfig"), [everything], false),
     Case(
-      "a call that says the driver's interface to another", .call(9, interface: "org.freedesktop.DBus", "AddMatch"), [open], false),
+      "a call that says the driver's interface to another", .call(9, interface: "org.freedesktop.DBus", "AddMatch"), [open], false
+    ),
   ]
 
   @Test("a message passes, or its sender is told", arguments: cases, [ByteOrder.little, .big])
@@ -72,7 +74,8 @@ struct OutgoingTests {
     #expect(rig.close == nil)
   }
 
-  @Test("and so does every call that asks for no answer, only that nobody is told", arguments: cases.filter { $0.message.type == 1 })
+  @Test(
+    "and so does every call that asks for no answer, only that nobody is told", arguments: cases.filter { $0.message.type == 1 })
   func noReply(of item: Case) throws {
     let rig = try Rig.open(item.rules)
     let message = item.message.changed { $0.flags |= Draft.noReply }
@@ -86,11 +89,14 @@ struct OutgoingTests {
     let rig = try Rig.open([Self.open])
     var sent: [UInt8] = [], expected: [UInt8] = []
     for serial in 10..<30 as Range<UInt32> {
-      let message = Draft.call(serial, serial % 3 == 0 ? "Undo" : "Do").with([.string(String(repeating: "x", count: Int(serial)))])
+      let message = Draft.call(serial, serial % 3 == 0 ? "Undo" : "Do").with([.string(String(repeating: "x", count: Int(serial)))]
+      )
       sent += message.bytes
       if serial % 3 != 0 { expected += message.bytes }
     }
-    for start in stride(from: 0, to: sent.count, by: cut) { rig.feed(Array(sent[start..<min(start + cut, sent.count)]), from: .client) }
+    for start in stride(from: 0, to: sent.count, by: cut) {
+      rig.feed(Array(sent[start..<min(start + cut, sent.count)]), from: .client)
+    }
     #expect(rig.bus.stream == expected)
     #expect(try rig.messages(.client).map(\.replySerial) == [12, 15, 18, 21, 24, 27])
   }
@@ -120,9 +126,12 @@ struct OutgoingTests {
 
 @Suite("the decision log")
 struct DecisionTests {
-  @Test("denials are logged by default, everything or nothing on request", arguments: [
-    (SessionSettings.Logging.denied, ["no-rule", "stray-reply"]), (.everything, ["rule", "no-rule", "stray-reply"]), (.nothing, []),
-  ] as [(SessionSettings.Logging, [String])])
+  @Test(
+    "denials are logged by default, everything or nothing on request",
+    arguments: [
+      (SessionSettings.Logging.denied, ["no-rule", "stray-reply"]), (.everything, ["rule", "no-rule", "stray-reply"]),
+      (.nothing, []),
+    ] as [(SessionSettings.Logging, [String])])
   func logging(logging: SessionSettings.Logging, expected: [String]) throws {
     let rig = try Rig.open([OutgoingTests.open]) { $0.logging = logging }
     rig.feed(Draft.call(9, "Do").bytes + Draft.call(10, "Undo").bytes + Draft.answer(11, to: 1, of: ":1.5").bytes, from: .client)
@@ -131,7 +140,9 @@ struct DecisionTests {
 
   @Test("a rule's own wish comes first")
   func ruleLog() throws {
-    let rules = [rule(.outgoing, "org.foo.Bar", ["Do"], log: true), rule(.outgoing, "org.foo.Bar", ["Undo"], deny: true, log: false)]
+    let rules = [
+      rule(.outgoing, "org.foo.Bar", ["Do"], log: true), rule(.outgoing, "org.foo.Bar", ["Undo"], deny: true, log: false),
+    ]
     let rig = try Rig.open(rules)
     rig.feed(Draft.call(9, "Do").bytes + Draft.call(10, "Undo").bytes, from: .client)
     #expect(rig.decisions.map(\.verdict) == [Verdict(.allow, .rule, rule: 0, log: true)])

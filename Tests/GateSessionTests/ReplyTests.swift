@@ -44,7 +44,8 @@ struct IncomingReplyTests {
     Case("the driver, about AddMatch", addMatch, .answer(3, to: 9, of: Rig.name, from: driver), true),
     Case("the driver, about AddMatch, to somebody else", addMatch, .answer(3, to: 9, of: ":1.8", from: driver), false),
     Case("a peer, about AddMatch", addMatch, .error(3, to: 9, of: Rig.name, from: ":1.6"), false),
-    Case("a call that asked for no answer", toName.changed { $0.flags = 1 }, .answer(3, to: 9, of: Rig.name, from: ":1.6"), false),
+    Case(
+      "a call that asked for no answer", toName.changed { $0.flags = 1 }, .answer(3, to: 9, of: Rig.name, from: ":1.6"), false),
     Case("a call of the client's that was denied", .call(9, "Undo"), .answer(3, to: 9, of: Rig.name, from: ":1.6"), false),
   ]
 
@@ -121,10 +122,13 @@ struct OutgoingReplyTests {
     #expect(rig.client.stream.isEmpty)
   }
 
-  @Test("not to another, not with another serial, not to nobody", arguments: [
-    Draft.answer(2, to: 9, of: ":1.6"), .answer(2, to: 8, of: ":1.5"), .answer(2, to: 9, of: nil), .answer(2, to: 9, of: "org.foo"),
-    .error(2, to: 9, of: ":1.55"),
-  ])
+  @Test(
+    "not to another, not with another serial, not to nobody",
+    arguments: [
+      Draft.answer(2, to: 9, of: ":1.6"), .answer(2, to: 8, of: ":1.5"), .answer(2, to: 9, of: nil),
+      .answer(2, to: 9, of: "org.foo"),
+      .error(2, to: 9, of: ":1.55"),
+    ])
   func wrong(answer: Draft) throws {
     let rig = try called()
     rig.feed(answer, from: .client)

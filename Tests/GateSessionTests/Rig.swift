@@ -117,6 +117,9 @@ final class Rig {
     requests = []
   }
 
+  /// Decisions that were looked at.
+  func forgetDecisions() { decisions.removeAll(keepingCapacity: true) }
+
   // MARK: Feeding
 
   func feed(_ text: String, from side: Side) { feed(Array(text.utf8), from: side) }
@@ -160,6 +163,7 @@ final class Rig {
   func unstall(_ side: Side) {
     editPeer(side) { $0.isStalled = false }
     send(to: side)
+    pump(side.other)
     settle()
   }
 
@@ -288,7 +292,9 @@ final class Rig {
 
   private func flush(to side: Side) -> Bool {
     let count = session.ownOutputCount(to: side)
-    if count == 0 || peer(side).isStalled || !pipe(side.other).unsent.isEmpty || !session.isAtMessageBoundary(to: side) { return false }
+    if count == 0 || peer(side).isStalled || !pipe(side.other).unsent.isEmpty || !session.isAtMessageBoundary(to: side) {
+      return false
+    }
     sendOwn(count, to: side)
     return true
   }

@@ -16,14 +16,16 @@ struct RigTests {
     #expect(messages.count == 2 && rest == [1])
     let read = messages[1]
     #expect(read.order == order && read.serial == 77 && read.type == .methodCall)
-    #expect([read.path, read.interface, read.member, read.destination, read.sender] == ["/a/b", "org.foo.Bar", "Do", ":1.5", ":1.9"])
+    #expect(
+      [read.path, read.interface, read.member, read.destination, read.sender] == ["/a/b", "org.foo.Bar", "Do", ":1.5", ":1.9"])
     #expect(read.text == "hello")
   }
 
   @Test("a padded draft has the length that was asked for", arguments: [200, 201, 4096])
   func padded(count: Int) { #expect(Draft.call(1, "Do").padded(to: count).bytes.count == count) }
 
-  @Test("a session opens, whether or not its bus is known, with and without descriptors", arguments: [true, false], [true, false])
+  @Test(
+    "a session opens, whether or not its bus is known, with and without descriptors", arguments: [true, false], [true, false])
   func opens(isKnown: Bool, unixFDs: Bool) throws {
     let rig = Rig(known: isKnown ? Rig.identity : nil)
     rig.feed("\0AUTH EXTERNAL\r\nDATA\r\n\(unixFDs ? "NEGOTIATE_UNIX_FD\r\n" : "")BEGIN\r\n", from: .client)

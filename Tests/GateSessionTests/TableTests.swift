@@ -87,7 +87,9 @@ struct ReplyTableTests {
     #expect(table.insert(call(.max)) == .done)
   }
 
-  @Test("any serials do: neighbours, powers of two, the same low bits, the highest", arguments: [1, 3, 16, 1 << 16, 1 << 20, UInt32.max / 2000])
+  @Test(
+    "any serials do: neighbours, powers of two, the same low bits, the highest",
+    arguments: [1, 3, 16, 1 << 16, 1 << 20, UInt32.max / 2000])
   func serials(step: UInt32) {
     let table = Replies(limit: 50_000, seed: seed)
     let serials = (0..<2000).map { 1 &+ $0 &* step }

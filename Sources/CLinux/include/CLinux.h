@@ -117,6 +117,15 @@ static inline int clinux_peer_credentials(int fd, struct clinux_credentials *_No
   socklen_t size = sizeof *c;
   return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, c, &size) ? -errno : 0;
 }
+/// Whether a connected socket leads to the address that `listener` is bound to: getsockname(2), getpeername(2).
+static inline int clinux_leads_to(int fd, int listener) {
+  struct sockaddr_un own, peer;
+  socklen_t own_size = sizeof own, peer_size = sizeof peer;
+  memset(&own, 0, sizeof own);
+  memset(&peer, 0, sizeof peer);
+  if (getsockname(listener, (struct sockaddr *)&own, &own_size) || getpeername(fd, (struct sockaddr *)&peer, &peer_size)) return 0;
+  return own_size > offsetof(struct sockaddr_un, sun_path) && own_size == peer_size && memcmp(&own, &peer, own_size) == 0;
+}
 /// SO_PEERPIDFD (Linux 6.5): a descriptor that keeps naming the peer's process even when its number is used again.
 static inline int clinux_peer_pidfd(int fd) {
   int pidfd = -1; socklen_t size = sizeof pidfd;

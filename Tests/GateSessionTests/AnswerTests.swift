@@ -1,0 +1,180 @@
+// The errors that the gate says itself, read back as a client would.
+
+import DBusWire
+import GatePolicy
+import Testing
+
+@testable import GateSession
+
+@Suite("errors of the gate")
+struct AnswerTests {
+  @Test("a denied call is told by whom, to whom, about what, in its own byte order", arguments: [ByteOrder.little, .big])
+  func outgoing(order: ByteOrder) throws {
+    let rig = try Rig.open()
+    rig.feed(.call(0x0102_0304, "Do", path: "/org/foo").changed { $0.order = order }, from: .client)
+    let error = try rig.message(.client)
+    #expect(error.order == order)
+    #expect(error.type == .error && error.flags == Draft.noReply)
+    #expect(error.replySerial == 0x0102_0304)
+    #expect(error.sender == "org.freedesktop.DBus" && error.destination == Rig.name)
+    #expect(error.errorName == "org.freedesktop.DBus.Error.AccessDenied")
+    #expect(error.text == "busgate: outgoing call org.foo.Bar.Do on /org/foo is not allowed by the SESSION policy")
+    #expect(error.signature == "s")
+  }
+
+  @Test("a caller on the bus is told through the bus, which says from whom", arguments: [ByteOrder.little, .big])
+  func incoming(order: ByteOrder) throws {
+    let rig = try Rig.open()
+    rig.feed(.call(77, to: Rig.name, "Do", from: ":1.5").changed { $0.order = order }, from: .bus)
+    let error = try rig.message(.bus)
+    #expect(error.order == order && error.flags == Draft.noReply && error.replySerial == 77)
+    #expect(error.sender == "" && error.destination == ":1.5")
+    #expect(error.errorName == "org.freedesktop.DBus.Error.AccessDenied")
+    #expect(error.text == "busgate: incoming call org.foo.Bar.Do on /foo is not allowed by the SESSION policy")
+    #expect(rig.client.stream.isEmpty)
+  }
+
+  @Test("serials are counted down from the highest")
+  func serials() throws {
+    let rig = try Rig.open()
+    for serial in 2...4 as ClosedRange<UInt32> { rig.feed(.call(serial, "Do"), from: .client) }
+    #expect(try rig.messages(.client).map(\.serial) == [.max, .max - 1, .max - 2])
+  }
+
+  @Test("a part that is not there is a dash")
+  func absent() throws {
+    let rig = try Rig.open()
+    rig.feed(.call(9, interface: nil, "Do"), from: .client)
+    #expect(try rig.message(.client).text == "busgate: outgoing call -.Do on /foo is not allowed by the SESSION policy")
+  }
+
+  @Test("a part is cut at 255 bytes", arguments: [254, 255, 256, 5000])
+  func cut(count: Int) throws {
+    let path = "/" + String(repeating: "p", count: count - 1)
+    let rig = try Rig.open()
+    rig.feed(.call(9, "Do", path: path), from: .client)
+    let part = count <= 255 ? path : path.prefix(255) + "…"
+    #expect(
+      try rig.message(.client).text == "busgate: outgoing call org.foo.Bar.Do on \(part) is not allowed by the SESSION policy")
+  }
+
+  @Test("the longest error there can be fits where answers are built, in both directions")
+  func longest() throws {
+    let long = "a." + String(repeating: "b", count: 253)
+    for direction in [Side.client, .bus] {
+      let rig = Rig()
+      rig.authenticate()
+      let name = ":1." + String(repeating: "7", count: 252)
+      rig.feed(.driver(1, "Hello"), from: .client)
+      rig.feed(.answer(1, to: 1, of: name, from: "org.freedesktop.DBus").with([.string(name)]), from: .bus)
+      rig.forget()
+      let sender = ":1." + String(repeating: "8", count: 252)
+      var call = Draft.call(
+        9, to: direction == .client ? long : name, interface: long, String(repeating: "m", count: 255),
+        path: "/" + String(repeating: "p", count: 70_000), from: direction == .bus ? sender : nil)
+      call.unixFDs = 200
+      rig.feed(call, descriptors: 200, from: direction)
+      let error = try rig.message(direction)
+      #expect(error.destination == (direction == .client ? name : sender))
+      #expect(error.bytes.count <= Answer.byteCountMax)
+    }
+  }
+
+  @Test("before the client has a name, an error has no destination")
+  func nameless() throws {
+    let rig = Rig()
+    rig.authenticate()
+    rig.feed(.call(9, "Do"), from: .client)
+    #expect(try rig.message(.client).destination == "")
+  }
+
+  @Test(
+    "each reason has an error that clients know, and a text",
+    arguments: [
+      ("serial-in-use", "InvalidArgs"), ("fds-per-message-max", "LimitsExceeded"), ("message-bytes-max", "LimitsExceeded"),
+      ("header-bytes-max", "LimitsExceeded"), ("pending-replies-max", "LimitsExceeded"), ("no-rule", "AccessDenied"),
+      ("service-unknown", "ServiceUnknown"), ("match-rule-invalid", "MatchRuleInvalid"),
+      ("match-rule-not-found", "MatchRuleNotFound"),
+      ("eavesdrop", "AccessDenied"), ("driver-arguments", "InvalidArgs"), ("matches-max", "LimitsExceeded"),
+      ("names-max", "LimitsExceeded"),
+      ("fds-not-negotiated", "NotSupported"), ("fds-refused-by-kernel", "LimitsExceeded"), ("container-instance", "AccessDenied"),
+      ("driver-closed", "AccessDenied"), ("inspect-bytes-max", "LimitsExceeded"),
+    ])
+  func reasons(reason: String, error: String) throws {
+    let reason = try #require(Verdict.Reason(rawValue: reason))
+    #expect("\(reason.errorName)" == "org.freedesktop.DBus.Error.\(error)")
+    #expect("\(reason.explanation)".hasPrefix(" "))
+  }
+}
+
+@Suite("limits")
+struct LimitTests {
+  static let open = [rule(.outgoing), rule(.incoming)]
+
+  @Test(
+    "a header longer than header-bytes-max is passed over, answered, and followed by the next message",
+    arguments: [1, 7, 100, 1 << 20])
+  func header(cut: Int) throws {
+    let rig = try Rig.open(Self.open) { $0.limits.headerBytesMax = 1024 }
+    let fits = Draft.call(8, "Do", path: "/" + String(repeating: "p", count: 850))
+    let long = Draft.call(9, "Do", path: "/" + String(repeating: "p", count: 1500)).with([.string("body")])
+    let next = Draft.call(10, "Do")
+    let sent = fits.bytes + long.bytes + next.bytes
+    for start in stride(from: 0, to: sent.count, by: cut) {
+      rig.feed(Array(sent[start..<min(start + cut, sent.count)]), from: .client)
+    }
+    #expect(rig.bus.stream == fits.bytes + next.bytes)
+    let error = try rig.message(.client)
+    #expect(error.errorName == "org.freedesktop.DBus.Error.LimitsExceeded" && error.replySerial == 9)
+    #expect(error.text == "busgate: outgoing call -.- on - has a header longer than header-bytes-max")
+    #expect(rig.close == nil)
+  }
+
+  @Test("a message of message-bytes-max passes, a byte more is passed over and answered", arguments: [0, 1], [13, 1 << 20])
+  func message(excess: Int, cut: Int) throws {
+    let rig = try Rig.open(Self.open) { $0.limits.messageBytesMax = 4096 }
+    let message = Draft.call(9, "Do").padded(to: 4096 + excess).bytes
+    let sent = message + Draft.call(10, "Do").bytes
+    for start in stride(from: 0, to: sent.count, by: cut) {
+      rig.feed(Array(sent[start..<min(start + cut, sent.count)]), from: .client)
+    }
+    #expect(rig.bus.stream == (excess == 0 ? message : []) + Draft.call(10, "Do").bytes)
+    if excess > 0 { #expect(try rig.summary(.client) == ["LimitsExceeded<-9"]) } else { #expect(rig.client.stream.isEmpty) }
+  }
+
+  @Test("an answer that is over a limit is answered for: to the client that waits for it")
+  func incomingAnswer() throws {
+    let rig = try Rig.open(Self.open) { $0.limits.messageBytesMax = 4096 }
+    rig.feed(.call(9, to: ":1.5", "Do"), from: .client)
+    for sender in [":1.6", ":1.5", ":1.5"] {
+      rig.feed(.answer(3, to: 9, of: Rig.name, from: sender).padded(to: 5000), from: .bus)
+    }
+    let error = try rig.message(.client)
+    #expect(
+      error.errorName == "org.freedesktop.DBus.Error.LimitsExceeded" && error.replySerial == 9 && error.destination == Rig.name)
+    #expect(error.text == "busgate: incoming answer is larger than message-bytes-max")
+  }
+
+  @Test("an answer that is over a limit is answered for: to the peer that waits for it")
+  func outgoingAnswer() throws {
+    let rig = try Rig.open(Self.open) { $0.limits.messageBytesMax = 4096 }
+    rig.feed(.call(9, to: Rig.name, "Do", from: ":1.5"), from: .bus)
+    rig.forget()
+    for _ in 1...2 { rig.feed(.answer(3, to: 9, of: ":1.5").padded(to: 5000), from: .client) }
+    let error = try rig.message(.bus)
+    #expect(error.replySerial == 9 && error.destination == ":1.5" && error.sender == "")
+    #expect(error.text == "busgate: outgoing answer is larger than message-bytes-max")
+    #expect(rig.client.stream.isEmpty)
+  }
+
+  @Test("a body of any length streams through: none of it is kept")
+  func cutThrough() throws {
+    let rig = try Rig.open(Self.open)
+    let message = Draft.call(9, "Do").padded(to: 2_000_000).bytes
+    for start in stride(from: 0, to: message.count, by: 65_536) {
+      rig.feed(Array(message[start..<min(start + 65_536, message.count)]), from: .client)
+      #expect(rig.unconsumed(.client) == 0)
+    }
+    #expect(rig.bus.stream == message)
+  }
+}
