@@ -10,14 +10,15 @@ import threading
 from harness import PATIENCE, Child
 from wire import METHOD_CALL, METHOD_RETURN, Ended, Peer, call, message
 
-# By dbus-broker's dispatch of AddListener: connect, own, send and receive verdicts of one user; priorities decide, the highest wins.
+# A policy as dbus-broker's AddListener takes it: by user, by group, for SELinux, for AppArmor, and the type of the bus. Of a user, whether
+# it may connect, and rules about owning, sending and receiving: a verdict, a priority of which the highest wins, and what it is about.
 RULES = "(bta(btbs)a(btssssuutt)a(btssssuutt))"
 POLICY = f"(a(u{RULES})a(buu{RULES})a(ss)bs)"
 EVERY_USER = 0xFFFFFFFF
 ANY_NUMBER_OF_DESCRIPTORS = (0, (1 << 64) - 1)
 MACHINE_ID = "0123456789abcdef0123456789abcdef"
-# By user, and here everybody is one: as many as the daemon's configuration allows that user's 4096 connections, or more. 32 bits each.
-LIMITS = {"bytes": 1 << 30, "fds": 1 << 20, "matches": 1 << 20, "objects": 1 << 24}
+# Of a user, and here everybody is one: more than the daemon's configuration lets that user's 4096 connections have. 32 bits each.
+LIMITS = [part for what in ("bytes", "fds", "matches", "objects") for part in (f"--max-{what}", 1 << 30)]
 
 
 def open_policy(kind):
@@ -37,8 +38,7 @@ class Broker(Child):
         self.address = f"unix:path={self.path}"
         ours, its = socket.socketpair()
         with its:
-            limits = [part for what, value in LIMITS.items() for part in (f"--max-{what}", value)]
-            super().__init__(["dbus-broker", "--controller", its.fileno(), "--machine-id", MACHINE_ID, *limits], pass_fds=[its.fileno()])
+            super().__init__(["dbus-broker", "--controller", its.fileno(), "--machine-id", MACHINE_ID, *LIMITS], pass_fds=[its.fileno()])
         self._controller, self._thread = Peer(ours), None
         try:
             self._listen(kind)

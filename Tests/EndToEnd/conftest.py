@@ -8,6 +8,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 import harness  # noqa: E402
 
+
 @pytest.fixture(autouse=True)
 def not_forever():
     """A test that waits for what never comes fails, instead of keeping the others waiting."""

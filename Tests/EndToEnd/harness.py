@@ -235,7 +235,7 @@ class Workshop:
 
     def bus(self, **options):
         """A real bus; ``kind`` is "session" or "system"."""
-        from broker import Broker
+        from broker import Broker  # which itself stands on this file
         assert self._bus_program, "a test that starts a bus takes the fixture bus_program, so that it runs on each of them"
         return self.keep({bus.program: bus for bus in (Daemon, Broker)}[self._bus_program](self.directory, **options))
 

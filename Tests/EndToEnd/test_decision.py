@@ -315,8 +315,8 @@ def test_an_answer_that_nobody_asked_for_does_not_go_out(workshop, bus):
 
 
 def test_on_the_bare_bus_the_same_answer_arrives_unless_the_bus_itself_stops_it(bus):
-    """So that it is the gate that stopped it. dbus-broker passes no answer without a call either (reply_slot_get_by_id in its bus.c): on
-    it, who writes answers is told apart by the raw bus of test_replies.py."""
+    """So that it is the gate that stopped it. dbus-broker lets no answer without a call through either (peer_queue_reply in its
+    src/bus/peer.c): there it is test_replies.py, with a raw bus, that shows what the gate does."""
     sender, receiver = Peer(bus.address), Peer(bus.address)
     sender.send(answer(receiver.name, 4711, strings("unasked")))
     for peer in (sender, receiver):

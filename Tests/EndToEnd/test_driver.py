@@ -266,7 +266,7 @@ NOT_EAVESDROPPING = ["eavesdrop='false'", "member='eavesdrop',type='signal'", "a
 
 
 def knows_no_eavesdropping(bus):
-    """dbus-broker refuses the key, whatever its value, as it does every other that its match_keys_parse does not know."""
+    """dbus-broker refuses the key, whatever its value, as every one that it does not know (match_keys_assign in its src/bus/match.c)."""
     return bus.program == "dbus-broker"
 
 
