@@ -77,7 +77,10 @@ struct ListeningSocket {
 
   /// Whether the other end of a connected socket is this one: each client would be the next one's bus, for ever.
   func isOther(end fd: Int32) -> Bool {
-    unsafe name.bytes.withUnsafeBufferPointer { unsafe clinux_leads_to_own(fd, $0.baseAddress!, $0.count) != 0 }
+    if PeerCredentials(of: fd)?.pid != getpid() { return false }
+    var peer = [UInt8](repeating: 0, count: 108)
+    let count = unsafe peer.withUnsafeMutableBufferPointer { unsafe clinux_peer_name(fd, $0.baseAddress!) }
+    return count >= 0 && peer.prefix(count).elementsEqual(name.bytes)
   }
 
   private static func hint(_ result: Int32, _ path: String) -> String {

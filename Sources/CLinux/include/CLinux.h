@@ -116,15 +116,15 @@ static inline int clinux_peer_credentials(int fd, struct clinux_credentials *_No
   socklen_t size = sizeof *c;
   return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, c, &size) ? -errno : 0;
 }
-/// Whether a connected socket leads to the name `bytes` as this process has bound it: getpeername(2) and SO_PEERCRED.
-static inline int clinux_leads_to_own(int fd, const uint8_t *_Nonnull bytes, size_t length) {
-  struct clinux_credentials c;
-  struct sockaddr_un own, peer;
-  socklen_t own_size, peer_size = sizeof peer;
-  memset(&peer, 0, sizeof peer);
-  if (clinux_address(&own, &own_size, bytes, length) || getpeername(fd, (struct sockaddr *)&peer, &peer_size)) return 0;
-  if (clinux_peer_credentials(fd, &c) || c.pid != getpid()) return 0;
-  return own_size == peer_size && memcmp(&own, &peer, own_size) == 0;
+/// getpeername(2) of a Unix socket: its bytes (room for 108) as clinux_connect takes them. Returns their number, or -errno.
+static inline ssize_t clinux_peer_name(int fd, uint8_t *_Nonnull bytes) {
+  struct sockaddr_un a;
+  socklen_t size = sizeof a;
+  if (getpeername(fd, (struct sockaddr *)&a, &size)) return -errno;
+  size_t length = size - offsetof(struct sockaddr_un, sun_path);
+  if (length > 0 && a.sun_path[0]) length = strnlen(a.sun_path, length);
+  memcpy(bytes, a.sun_path, length);
+  return (ssize_t)length;
 }
 /// SO_PEERPIDFD (Linux 6.5): a descriptor that keeps naming the peer's process even when its number is used again.
 static inline int clinux_peer_pidfd(int fd) {
