@@ -88,6 +88,7 @@ struct RunOptions {
     case "--allow-anonymous": allowsAnonymous = true
     case "--require-bus": requiresBus = true
     case "--stdin": readsStandardInput = true
+    case "--list": throw UsageError("--list stands alone, expected busgate run --list flags or --list limits")
     case "--ready-fd": readyDescriptor = try Self.descriptor(try value("a descriptor number"))
     default: throw UsageError("unknown argument \"\(flag)\", expected one of those that busgate --help lists")
     }

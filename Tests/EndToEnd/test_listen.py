@@ -83,7 +83,7 @@ def test_a_path_may_be_relative(workshop, bus, path):
     join(workshop, workshop.directory / path)
 
 
-def test_gates_of_both_buses_and_several_policies_live_in_one_process(workshop):
+def test_gates_of_both_buses_and_several_policies_live_in_one_process(workshop, bus_program):
     buses = {name: workshop.bus(name=f"bus-{name}") for name in ("session", "system", "radio", "camera")}
     document = {"dbus-gateway-config-session": [rule(method="OnSession")], "dbus-gateway-config-system": [rule(method="OnSystem")]}
     more = {"dbus-gateway-config-session": [rule(method="Everywhere")], "dbus-gateway-config-system": [rule(method="Everywhere")]}

@@ -30,7 +30,7 @@ def test_an_inherited_socket_is_served_by_the_gate_that_it_is_named_after(worksh
     assert join(workshop, path).name.startswith(":")
 
 
-def test_each_of_several_inherited_sockets_has_its_bus_and_its_policy(workshop):
+def test_each_of_several_inherited_sockets_has_its_bus_and_its_policy(workshop, bus_program):
     buses = {name: workshop.bus(name=f"bus-{name}") for name in ("session", "system", "radio")}
     paths = {name: workshop.directory / name for name in buses}
     config = {"dbus-gateway-config-session": [rule(method="OnSession")], "dbus-gateway-config-system": [rule(method="OnSystem")]}
