@@ -8,6 +8,8 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 import harness  # noqa: E402
 
+os.umask(0o022)  # whatever the shell's is: some tests let other users in
+
 
 @pytest.fixture(autouse=True)
 def not_forever():

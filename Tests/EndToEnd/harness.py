@@ -259,6 +259,14 @@ class Workshop:
         file.write_text(json.dumps(document))
         return file
 
+    def let_others_in(self):
+        """Other users may look into the directory; skips the test where they do not even get there, as under pam_tmpdir."""
+        import pytest
+        self.directory.chmod(0o755)
+        closed = [str(parent) for parent in self.directory.parents if not parent.stat().st_mode & 0o001]
+        if closed:
+            pytest.skip(f"other users do not get into {closed[-1]}")
+
     def close(self):
         for child in reversed(self._children):
             child.kill()
