@@ -62,7 +62,7 @@ def test_ten_thousand_clients_one_after_the_other_leave_memory_and_descriptors_a
 # Buses that are no good
 
 @pytest.fixture
-def scene(workshop):
+def scene(workshop, bus_program):
     return Scene(workshop)
 
 
@@ -130,7 +130,7 @@ def test_a_bus_that_does_not_even_accept_keeps_nobody_else_waiting(scene):
     scene.others_are_served()
 
 
-def test_a_bus_whose_queue_is_full_keeps_nobody_else_waiting_and_costs_no_processor(workshop):
+def test_a_bus_whose_queue_is_full_keeps_nobody_else_waiting_and_costs_no_processor(workshop, bus_program):
     scene = Scene(workshop, "--limit", "auth-timeout=60s")
     scene.bad.listener.listen(0)
     waiting = []
@@ -203,7 +203,7 @@ def test_a_bus_that_stops_reading_holds_up_its_client_only(scene):
     assert side.receive().serial == 1000
 
 
-def test_a_stopped_bus_daemon_that_goes_on_later_serves_those_who_waited(workshop):
+def test_a_stopped_bus_daemon_that_goes_on_later_serves_those_who_waited(workshop, bus_program):
     """A frozen bus, as under a debugger: the kernel accepts, and nobody answers."""
     scene = Scene(workshop, "--limit", "hello-timeout=60s")
     frozen = workshop.bus(name="frozen")
