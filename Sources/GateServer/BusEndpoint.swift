@@ -1,4 +1,4 @@
-// Where a bus is, out of a server address of the specification. This version connects to Unix sockets.
+// Where a bus is, out of a server address of the specification. This version connects to Unix sockets, and to programs.
 
 import CLinux
 import DBusWire
@@ -6,9 +6,14 @@ import Glibc
 
 /// The upstream message bus: the alternatives of its address, tried in order.
 public struct BusEndpoint: Sendable {
+  private enum Alternative: Sendable {
+    case socket(UnixSocketName)
+    case program(BusProgram)
+  }
+
   /// The address as it was given.
   public let address: String
-  let names: [UnixSocketName]
+  private let alternatives: [Alternative]
 
   /// Parses a server address. Throws a sentence that says where and what.
   ///
@@ -21,18 +26,34 @@ public struct BusEndpoint: Sendable {
     } catch {
       throw UsageError("bus address \"\(address)\": \(error)")
     }
-    var names: [UnixSocketName] = []
-    for one in parsed where one.transport == "unix" {
-      if let path = one["path"] {
-        names.append(UnixSocketName(path: String(decoding: path, as: UTF8.self)))
-      } else if let name = one["abstract"] {
-        names.append(UnixSocketName(abstract: name))
+    var alternatives: [Alternative] = []
+    for one in parsed {
+      if let alternative = try Self.alternative(one, address) { alternatives.append(alternative) }
+    }
+    if alternatives.isEmpty {
+      throw UsageError(
+        "bus address \"\(address)\": expected unix:path=, unix:abstract= or unixexec:path= (other transports are not in this version)"
+      )
+    }
+    self.alternatives = alternatives
+  }
+
+  /// One alternative; nil for a transport that this version does not have, which another alternative may make up for.
+  private static func alternative(_ one: BusAddress, _ address: String) throws(UsageError) -> Alternative? {
+    switch one.transport {
+    case "unix":
+      let keys = one.parameters.map(\.key).filter { ["path", "abstract", "runtime", "dir", "tmpdir"].contains($0) }
+      if keys.contains(where: { $0 == "runtime" || $0 == "dir" || $0 == "tmpdir" }) {
+        throw UsageError("bus address \"\(address)\": \(keys[0])= is for listening only, expected unix:path= or unix:abstract=")
       }
+      guard keys.count == 1 else { throw UsageError("bus address \"\(address)\": expected exactly one of path and abstract") }
+      if let path = one["path"] { return .socket(UnixSocketName(path: String(decoding: path, as: UTF8.self))) }
+      return one["abstract"].map { .socket(UnixSocketName(abstract: $0)) }
+    case "unixexec":
+      return .program(try BusProgram(one, address))
+    default:
+      return nil
     }
-    if names.isEmpty {
-      throw UsageError("bus address \"\(address)\": this version connects to unix:path= and unix:abstract= only")
-    }
-    self.names = names
   }
 
   /// Starts a connection. A Unix socket connects at once or not at all.
@@ -40,16 +61,31 @@ public struct BusEndpoint: Sendable {
   /// - Returns: The connected descriptor, or the last alternative's -errno; -EAGAIN means that the bus is busy accepting.
   func connect() -> Int32 {
     var last = -ENOENT
-    for name in names {
-      let fd = clinux_socket_unix()
-      if fd < 0 { return fd }
-      let result = unsafe name.bytes.withUnsafeBufferPointer { unsafe clinux_connect(fd, $0.baseAddress!, $0.count) }
-      if result == 0 { return fd }
-      closeDescriptor(fd)
-      last = result
-      if -result == EAGAIN { break }
+    for alternative in alternatives {
+      switch alternative {
+      case .socket(let name): last = Self.connect(name)
+      case .program(let program): last = program.start()
+      }
+      if last >= 0 || -last == EAGAIN { return last }
     }
     return last
+  }
+
+  /// Whether the bus takes connections now. What was opened to find out is closed again.
+  public func isReachable() -> SystemError? {
+    let fd = connect()
+    if fd < 0 { return SystemError("cannot connect to the bus at \(address)", fd) }
+    closeDescriptor(fd)
+    return nil
+  }
+
+  private static func connect(_ name: UnixSocketName) -> Int32 {
+    let fd = clinux_socket_unix()
+    if fd < 0 { return fd }
+    let result = name.connect(fd)
+    if result == 0 { return fd }
+    closeDescriptor(fd)
+    return result
   }
 }
 

@@ -9,16 +9,19 @@ import Glibc
 public struct GateOptions: Sendable {
   /// What the gate is called in logs: `session`, `system`, or another label.
   public var label: String
-  /// Path of the socket to listen on.
-  public var path: String
+  /// Where to listen.
+  public var address: ListenAddress
   /// The upstream bus.
   public var bus: BusEndpoint
   /// The policy at the start.
   public var policy: Policy
   /// How its sessions behave.
   public var settings = SessionSettings()
-  /// Permissions of the socket. 0666: who can reach the directory decides who may connect.
-  public var socketMode: UInt32 = 0o666
+  /// How the socket's file is to look.
+  public var socketFile = SocketFileOptions()
+  /// Users that may connect, by the kernel's word; empty: everybody who can reach the socket. A listener without a directory admits
+  /// the gate's own user only, if nobody is named.
+  public var allowedUIDs: Set<UInt32> = []
   /// Connections at a time.
   public var connectionsMax = 1024
   /// Connections that have not authenticated yet; beyond, the oldest gives way. dbus-daemon's number.
@@ -31,9 +34,9 @@ public struct GateOptions: Sendable {
   public var descriptorsHeldMax: Int { max(descriptorsInFlightMax, settings.limits.descriptorsPerMessageMax) }
 
   /// A gate with the default limits.
-  public init(label: String, path: String, bus: BusEndpoint, policy: Policy) {
+  public init(label: String, address: ListenAddress, bus: BusEndpoint, policy: Policy) {
     self.label = label
-    self.path = path
+    self.address = address
     self.bus = bus
     self.policy = policy
   }
@@ -58,10 +61,18 @@ struct Gate {
   var waitingForBus: [UInt64] = []
   /// Whether the listener is out of the poll set because descriptors ran out.
   var isPaused = false
+  /// Whether the listener was closed because the server is stopping.
+  var isClosed = false
 
   init(_ options: GateOptions) throws(ListenFailure) {
     self.options = options
     policy = options.policy
-    listener = try ListeningSocket(path: options.path, mode: options.socketMode)
+    listener = try ListeningSocket(options.address, options.socketFile)
+  }
+
+  /// Whether a client may authenticate as the user that the kernel says it is.
+  func admits(_ uid: UInt32) -> Bool {
+    if !options.allowedUIDs.isEmpty { return options.allowedUIDs.contains(uid) }
+    return options.address.hasDirectory || uid == geteuid()
   }
 }

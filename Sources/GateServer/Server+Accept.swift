@@ -35,8 +35,13 @@ extension Server {
       return
     }
     let peer = PeerCredentials(of: fd)
+    // Who may not connect is told so by REJECTED, as if the transport had no credentials.
+    let isAdmitted = peer.map { gates[gate].admits($0.uid) } ?? false
+    if let peer, !isAdmitted {
+      log.warning("gate=\(options.label) pid=\(peer.pid) uid=\(peer.uid) is not among the users that may connect (allow-uid)")
+    }
     let session = Session(
-      settings: options.settings, peerUID: peer?.uid, ownUID: geteuid(), bus: gates[gate].knownBus, at: now)
+      settings: options.settings, peerUID: isAdmitted ? peer?.uid : nil, ownUID: geteuid(), bus: gates[gate].knownBus, at: now)
     let index = unsafe freeSlots.popLast() ?? slots.count
     if unsafe index == slots.count { unsafe slots.append(nil) }
     let slot = UnsafeMutablePointer<Connection>.allocate(capacity: 1)
@@ -110,7 +115,7 @@ extension Server {
   }
 
   func resumeAccepting() {
-    for gate in gates.indices where gates[gate].isPaused {
+    for gate in gates.indices where gates[gate].isPaused && !gates[gate].isClosed {
       gates[gate].isPaused = false
       _ = clinux_epoll_control(
         epoll, EPOLL_CTL_MOD, gates[gate].listener.fd, EPOLLIN.rawValue, Tag.listener(gate: gate).bits)

@@ -21,6 +21,10 @@ extension Server {
       unsafe continueEnding(slot)
       if unsafe !isLive(slot) { return }
     }
+    if unsafe stopping != .no && isDelivered(slot) {
+      unsafe closeNow(slot)
+      return
+    }
     unsafe slot.pointee.session.countPartialWaits(
       receiverIsBusy: (
         client: slot.pointee.pipe(from: .bus).pointee.hasUnsent, bus: slot.pointee.pipe(from: .client).pointee.hasUnsent
@@ -62,7 +66,7 @@ extension Server {
     let from = unsafe slot.pointee.pipe(from: side)
     let to = unsafe slot.pointee.pipe(from: side.other)
     var events: UInt32 = 0
-    if unsafe from.pointee.wantsBytes || discards(slot, from: side) { events |= EPOLLIN.rawValue }
+    if stopping == .no && (unsafe from.pointee.wantsBytes || discards(slot, from: side)) { events |= EPOLLIN.rawValue }
     if unsafe to.pointee.hasUnsent {
       if unsafe !to.pointee.waitsForDescriptors { events |= EPOLLOUT.rawValue }
     } else if unsafe slot.pointee.session.ownOutputCount(to: side) > 0 && slot.pointee.session.isAtMessageBoundary(to: side) {
@@ -111,6 +115,8 @@ extension Server {
   func timeout() -> Int32 {
     var earliest = nextDeadline
     if let retryAt, earliest.map({ retryAt < $0 }) ?? true { earliest = retryAt }
+    if case .draining(let until) = stopping, earliest.map({ until < $0 }) ?? true { earliest = until }
+    if let next = heartbeat?.next, earliest.map({ next < $0 }) ?? true { earliest = next }
     if log.hasUnwritten {
       let poll = now.advanced(byMilliseconds: 100)
       if earliest.map({ poll < $0 }) ?? true { earliest = poll }

@@ -37,7 +37,12 @@ public final class Server {
   let log: Log
   var signals: Int32 = -1
   var input: StandardInput?
-  var isStopping = false
+  /// How far the server is in ending.
+  var stopping = Stopping.no
+  /// When somebody wants to hear that the loop still goes round, and how often in milliseconds.
+  var heartbeat: (next: Instant, interval: UInt64, beat: () -> Void)?
+  /// Called once when stopping begins.
+  public var onStopping: () -> Void = {}
   /// Called on a signal that the loop does not handle itself.
   var onSignal: (Server, Int32) -> Void = { _, _ in }
 
@@ -51,7 +56,7 @@ public final class Server {
 
   deinit {
     unsafe forEachConnection { unsafe release($0) }
-    for gate in gates { gate.listener.close() }
+    for gate in gates where !gate.isClosed { gate.listener.close() }
     unsafe received.deallocate()
     closeDescriptor(signals)
     closeDescriptor(epoll)
@@ -67,7 +72,7 @@ public final class Server {
       epoll, EPOLL_CTL_ADD, gate.listener.fd, EPOLLIN.rawValue, Tag.listener(gate: gates.count).bits)
     if result < 0 {
       gate.listener.close()
-      throw .system(SystemError("cannot watch \(options.path)", result))
+      throw .system(SystemError("cannot watch \(gate.listener.name)", result))
     }
     gates.append(gate)
     return gates.count - 1
@@ -96,16 +101,21 @@ public final class Server {
     if result < 0 { throw SystemError("cannot watch signals", result) }
   }
 
-  /// Asks the loop to end after the events at hand.
-  public func stop() { isStopping = true }
+  /// Where a gate listens.
+  public func listeningName(ofGate gate: Int) -> UnixSocketName { gates[gate].listener.name }
 
-  /// Serves until ``stop()``.
+  /// Calls `beat` every `interval` milliseconds as long as the loop goes round.
+  public func setHeartbeat(every interval: UInt64, _ beat: @escaping () -> Void) {
+    heartbeat = (now.advanced(byMilliseconds: interval), interval, beat)
+  }
+
+  /// Serves until ``stop()`` has been called and what was allowed is delivered, or `drain-timeout` has passed.
   public func run() throws(SystemError) {
     let capacity: Int32 = 64
     let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Int(capacity))
     unsafe events.initialize(repeating: epoll_event(), count: Int(capacity))
     defer { unsafe events.deallocate() }
-    while !isStopping {
+    while !isStopped {
       log.flush()
       let count = unsafe clinux_epoll_wait(epoll, events, capacity, timeout())
       now = Instant(milliseconds: clinux_milliseconds())
@@ -115,6 +125,7 @@ public final class Server {
       }
       expireDeadlines()
       releaseEnded()
+      keepBeating()
     }
     log.flush()
   }

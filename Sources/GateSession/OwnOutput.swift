@@ -81,7 +81,7 @@ public struct OwnOutput: ~Copyable {
     if tail + n <= capacity { return }
     var size = max(capacity, Self.firstBytes)
     while size < count + n { size *= 2 }
-    let bigger = unsafe UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
+    let bigger = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 8)
     unsafe bigger.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[head..<tail]))
     unsafe storage.deallocate()
     unsafe storage = bigger

@@ -144,7 +144,7 @@ extension Session {
 
   private mutating func learnUniqueName(_ name: RawSpan, _ output: inout Output) {
     if !name.starts(with: UInt8(ascii: ":")) { return }
-    unsafe uniqueName = unsafe name.withUnsafeBytes { unsafe Array($0) }
+    uniqueName = unsafe name.withUnsafeBytes { unsafe Array($0) }
     helloPhase = .answered
     output.requests.insert(.helloDone)
   }

@@ -18,7 +18,7 @@ enum BusKind: String {
     case .session:
       if let address = environment("DBUS_SESSION_BUS_ADDRESS") { return address }
       if let directory = environment("XDG_RUNTIME_DIR") { return "unix:path=\(escaped(directory))/bus" }
-      throw UsageErrorForBus.noSessionBus
+      throw NoBusAddress.noSessionBus
     case .system:
       return environment("DBUS_SYSTEM_BUS_ADDRESS") ?? "unix:path=/run/dbus/system_bus_socket"
     }
@@ -47,7 +47,7 @@ enum BusKind: String {
 }
 
 /// Why a bus cannot be found.
-enum UsageErrorForBus: Error, CustomStringConvertible {
+enum NoBusAddress: Error, CustomStringConvertible {
   case noSessionBus
 
   var description: String {

@@ -34,12 +34,12 @@ enum ClassicProxyCommand {
     let endpoint = try BusEndpoint(address: bus.defaultAddress())
     // Denies everything until the first line.
     let closed = Policy(rules: [], busName: bus.policyName)
-    var options = GateOptions(label: bus.rawValue, path: socket, bus: endpoint, policy: closed)
+    var options = GateOptions(label: bus.rawValue, address: .path(socket), bus: endpoint, policy: closed)
     options.settings.opensNames = true
     options.settings.saysHello = true
     if bus == .system { options.settings.limits.pendingRepliesMax = 128 }
-    let gate = try server.addGate(options)
     try server.handleSignals([SIGTERM, SIGINT])
+    let gate = try server.addGate(options)
     try server.readLines(from: STDIN_FILENO) { server, line, number in
       do throws(ConfigurationError) {
         let document = try GatewayDocument.parse(line, file: "stdin", dialect: .classic, firstLine: number)

@@ -9,6 +9,8 @@ enum ExitStatus {
   static let usage: Int32 = 64
   /// The configuration is wrong.
   static let configuration: Int32 = 65
+  /// A bus cannot be reached, and `--require-bus` was given.
+  static let noBus: Int32 = 69
   /// A system call failed.
   static let system: Int32 = 71
   /// It would have done harm.
@@ -73,7 +75,7 @@ struct Invocation {
   }
 
   static let usage = """
-    usage: busgate run --config FILE… --session PATH | --system PATH [options]
+    usage: busgate run --config FILE… --session PATH | --system PATH | --listen NAME=ADDRESS … [options]
            busgate dbus-proxy SOCKET session|system
 
     A D-Bus filtering proxy: listens on a socket for one container and forwards only what the configuration allows.
@@ -81,14 +83,24 @@ struct Invocation {
       --config FILE            gateway configuration; several are put together
       --session PATH           listen on PATH for the session bus
       --system PATH            listen on PATH for the system bus
-      --bus NAME=ADDRESS       where the bus NAME (session, system) is; else as DBUS_*_BUS_ADDRESS or the usual place says
+      --listen NAME=ADDRESS    listen on a path or an address (unix:path=, abstract=, dir=, tmpdir=, runtime=yes) for gate NAME
+      --policy NAME=session|system  which array of the configuration gate NAME uses; session and system use their own
+      --bus NAME=ADDRESS       where the bus of gate NAME is; else as DBUS_*_BUS_ADDRESS or the usual place says
+      --require-bus            exit 69 if a bus cannot be reached at the start
+      --stdin                  configurations come on standard input too, one a line, each adding rules
+      --socket-mode MODE       permissions of the sockets, 0666 if not given
+      --socket-owner USER[:GROUP]  their owner
+      --allow-uid USER         only this user may connect (repeatable), by the kernel's word
+      --allow-anonymous        clients may authenticate as ANONYMOUS
       --log denied|all|none    which decisions go to standard error; denied if not given
       --limit NAME=VALUE       a limit of the contract, as fds-per-message-max=32 or auth-timeout=10s
       --ready-fd N             write one byte to descriptor N once every socket accepts
 
     As dbus-proxy: configuration documents come on standard input, one a line, each adding rules.
 
-    Exit status: 0 stopped by SIGTERM or SIGINT, 64 usage, 65 configuration, 71 system error, 78 refused for safety.
+    Sockets may be inherited (LISTEN_FDS, LISTEN_FDNAMES); readiness is told to NOTIFY_SOCKET. SIGHUP reads the files again.
+
+    Exit status: 0 stopped by SIGTERM or SIGINT, 64 usage, 65 configuration, 69 no bus, 71 system error, 78 refused for safety.
     """
 }
 

@@ -18,14 +18,18 @@ struct PolicyFiles {
     for file in files {
       let text = try contents(of: file)
       do throws(ConfigurationError) {
-        let document = try GatewayDocument.parse(text, file: file)
-        all.session += document.sessionRules
-        all.system += document.systemRules
+        all.add(try GatewayDocument.parse(text, file: file))
       } catch {
         throw ConfigurationFailure(description: "\(error)")
       }
     }
     return all
+  }
+
+  /// Puts another document's rules behind these.
+  mutating func add(_ document: GatewayDocument) {
+    session += document.sessionRules
+    system += document.systemRules
   }
 
   func policy(for bus: BusKind) -> Policy {

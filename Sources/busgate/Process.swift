@@ -2,9 +2,10 @@
 
 import Glibc
 
-/// A peer that is gone is told by EPIPE, not by a signal.
+/// A peer that is gone is told by EPIPE, not by a signal; programs of unixexec leave nothing behind when they end.
 func clearSignals() {
   _ = signal(SIGPIPE, SIG_IGN)
+  _ = signal(SIGCHLD, SIG_IGN)
 }
 
 /// Standard input, output and error that are closed would be the next sockets we open, and what we read or log would be a client's.

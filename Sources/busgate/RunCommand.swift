@@ -6,118 +6,135 @@ import GateSession
 import Glibc
 
 /// The native sidecar.
-struct RunCommand {
-  private(set) var configurations: [String] = []
-  private(set) var listeners: [(bus: BusKind, path: String)] = []
-  private(set) var addresses: [BusKind: String] = [:]
-  private(set) var logging = SessionSettings.Logging.denied
-  /// Changes to each gate's limits, in order.
-  private(set) var limits: [(inout GateOptions) -> Void] = []
-  private(set) var readyDescriptor: Int32?
-
+enum RunCommand {
   static func perform(_ arguments: [String]) -> Int32 {
     if arguments.contains("--help") {
       print(Invocation.usage)
       return ExitStatus.success
     }
-    let command: RunCommand
+    let options: RunOptions
     do throws(UsageError) {
-      command = try RunCommand(arguments)
+      options = try RunOptions(arguments, inherited: try InheritedSockets())
     } catch {
       printError("busgate run: \(error)")
       return ExitStatus.usage
     }
     do {
-      try command.run()
-      return ExitStatus.success
+      return try run(options)
     } catch {
       return report(error)
     }
   }
 
-  private init(_ arguments: [String]) throws(UsageError) {
-    var rest = arguments[...]
-    func value(_ flag: String, _ expected: String) throws(UsageError) -> String {
-      guard let value = rest.popFirst(), !value.isEmpty else { throw UsageError("\(flag): no value, expected \(expected)") }
-      return value
-    }
-    while let flag = rest.popFirst() {
-      switch flag {
-      case "--config": configurations.append(try value(flag, "a gateway configuration file"))
-      case "--session": try listen(.session, try value(flag, "a path to listen on"))
-      case "--system": try listen(.system, try value(flag, "a path to listen on"))
-      case "--bus": try setAddress(try value(flag, "NAME=ADDRESS"))
-      case "--log": logging = try Self.logging(try value(flag, "denied, all or none"))
-      case "--limit": limits.append(try LimitFlag.parse(try value(flag, "NAME=VALUE")))
-      case "--ready-fd": readyDescriptor = try Self.descriptor(try value(flag, "a descriptor number"))
-      default:
-        throw UsageError(
-          "unknown argument \"\(flag)\", expected --config, --session, --system, --bus, --log, --limit or --ready-fd")
-      }
-    }
-    if configurations.isEmpty { throw UsageError("no --config, expected at least one gateway configuration file") }
-    if listeners.isEmpty { throw UsageError("nothing to listen on, expected --session PATH or --system PATH") }
-  }
-
-  private mutating func listen(_ bus: BusKind, _ path: String) throws(UsageError) {
-    if listeners.contains(where: { $0.bus == bus }) { throw UsageError("--\(bus) given twice, expected one socket for each bus") }
-    listeners.append((bus, path))
-  }
-
-  private mutating func setAddress(_ text: String) throws(UsageError) {
-    let parts = text.split(separator: "=", maxSplits: 1)
-    guard parts.count == 2, let bus = BusKind(rawValue: String(parts[0])) else {
-      throw UsageError("--bus \"\(text)\": expected session=ADDRESS or system=ADDRESS")
-    }
-    addresses[bus] = String(parts[1])
-  }
-
-  private static func logging(_ word: String) throws(UsageError) -> SessionSettings.Logging {
-    switch word {
-    case "denied": return .denied
-    case "all": return .everything
-    case "none": return .nothing
-    default: throw UsageError("--log \"\(word)\": expected denied, all or none")
-    }
-  }
-
-  private static func descriptor(_ text: String) throws(UsageError) -> Int32 {
-    guard let number = Int32(text), number >= 0 else { throw UsageError("--ready-fd \"\(text)\": expected a descriptor number") }
-    if fcntl(number, F_GETFD) < 0 { throw UsageError("--ready-fd \(number): no such descriptor is open") }
-    return number
-  }
-
-  private func run() throws {
+  private static func run(_ options: RunOptions) throws -> Int32 {
+    let notifier = ServiceNotifier()
     let log = Log(fd: STDERR_FILENO)
-    // Before any socket exists: a configuration that is refused leaves nothing behind.
-    let rules = try PolicyFiles.read(configurations)
+    // Before any socket exists: a configuration that is refused leaves nothing behind. Standard input adds to the files.
+    var rules = try PolicyFiles.read(options.configurations)
     let server = try Server(log: log)
-    for (bus, path) in listeners {
-      let endpoint = try BusEndpoint(address: addresses[bus] ?? bus.defaultAddress())
-      var options = GateOptions(label: bus.rawValue, path: path, bus: endpoint, policy: rules.policy(for: bus))
-      options.settings.logging = logging
-      if bus == .system { options.settings.limits.pendingRepliesMax = 128 }
-      for change in limits { change(&options) }
-      try server.addGate(options)
-    }
-    let files = configurations
-    let buses = listeners.map(\.bus)
-    try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in
-      do throws(ConfigurationFailure) {
-        let rules = try PolicyFiles.read(files)
-        for (gate, bus) in buses.enumerated() { server.setPolicy(rules.policy(for: bus), ofGate: gate) }
-        log.note("configuration reloaded")
-      } catch {
-        log.line("\(error)")
-        log.error("the reload was refused; the policy stays as it was")
+    // Before any socket exists, too: whatever signal comes from here on, what was made is removed again.
+    try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in reload(server, options, &rules, notifier, log) }
+    server.onStopping = { notifier.stopping() }
+    for listener in options.listeners { try server.addGate(try gateOptions(listener, options, rules)) }
+    if options.requiresBus {
+      for listener in options.listeners {
+        if let failure = try endpoint(listener, options).isReachable() {
+          printError("busgate: gate \(listener.label): \(failure), and --require-bus was given")
+          return ExitStatus.noBus
+        }
       }
     }
-    if let readyDescriptor {
-      var byte: UInt8 = 1
-      _ = unsafe write(readyDescriptor, &byte, 1)
-      close(readyDescriptor)
+    if options.readsStandardInput {
+      try server.readLines(from: STDIN_FILENO) { server, line, number in
+        add(line, number, server, options, &rules, log)
+      }
     }
+    announce(server, options, log)
+    if let interval = notifier.watchdogInterval { server.setHeartbeat(every: interval) { notifier.alive() } }
+    if let ready = options.readyDescriptor { writeReadyByte(ready) }
+    notifier.ready(status(options))
     try server.run()
+    return ExitStatus.success
+  }
+
+  private static func gateOptions(
+    _ listener: RunOptions.Listener, _ options: RunOptions, _ rules: PolicyFiles
+  ) throws -> GateOptions {
+    let bus = kind(listener, options)
+    var gate = GateOptions(
+      label: listener.label, address: listener.address, bus: try endpoint(listener, options), policy: rules.policy(for: bus))
+    gate.socketFile = options.socketFile
+    gate.allowedUIDs = options.allowedUIDs
+    gate.settings.logging = options.logging
+    gate.settings.allowsAnonymous = options.allowsAnonymous
+    if bus == .system { gate.settings.limits.pendingRepliesMax = 128 }
+    for change in options.limits { change(&gate) }
+    return gate
+  }
+
+  private static func kind(_ listener: RunOptions.Listener, _ options: RunOptions) -> BusKind {
+    guard let bus = options.policies[listener.label] else { preconditionFailure("a gate without a policy was let through") }
+    return bus
+  }
+
+  private static func endpoint(_ listener: RunOptions.Listener, _ options: RunOptions) throws -> BusEndpoint {
+    try BusEndpoint(address: try options.buses[listener.label] ?? kind(listener, options).defaultAddress())
+  }
+
+  /// Addresses that the gate chose itself are told to whoever started it.
+  private static func announce(_ server: Server, _ options: RunOptions, _ log: Log) {
+    for (gate, listener) in options.listeners.enumerated() {
+      if case .directory = listener.address {
+        log.note("gate \(listener.label) listens on \(server.listeningName(ofGate: gate))")
+      }
+    }
+  }
+
+  private static func status(_ options: RunOptions) -> String {
+    "serving \(options.listeners.map(\.label).joined(separator: ", "))"
+  }
+
+  private static func writeReadyByte(_ descriptor: Int32) {
+    var byte: UInt8 = 1
+    while unsafe write(descriptor, &byte, 1) < 0 && errno == EINTR {}
+    close(descriptor)
+  }
+
+  // MARK: Changes while it runs
+
+  /// Reads the files again; they replace everything, or change nothing.
+  private static func reload(
+    _ server: Server, _ options: RunOptions, _ rules: inout PolicyFiles, _ notifier: ServiceNotifier, _ log: Log
+  ) {
+    notifier.reloading()
+    do throws(ConfigurationFailure) {
+      rules = try PolicyFiles.read(options.configurations)
+      setPolicies(server, options, rules)
+      log.note("configuration reloaded")
+      notifier.ready(status(options))
+    } catch {
+      log.line("\(error)")
+      log.error("the reload was refused; the policy stays as it was")
+      notifier.ready("the reload was refused: \(error)")
+    }
+  }
+
+  /// A line of standard input adds its rules.
+  private static func add(
+    _ line: [UInt8], _ number: Int, _ server: Server, _ options: RunOptions, _ rules: inout PolicyFiles, _ log: Log
+  ) {
+    do throws(ConfigurationError) {
+      rules.add(try GatewayDocument.parse(line, file: "stdin", firstLine: number))
+      setPolicies(server, options, rules)
+    } catch {
+      log.line("\(error)")
+    }
+  }
+
+  private static func setPolicies(_ server: Server, _ options: RunOptions, _ rules: PolicyFiles) {
+    for (gate, listener) in options.listeners.enumerated() {
+      server.setPolicy(rules.policy(for: kind(listener, options)), ofGate: gate)
+    }
   }
 
   /// Says what went wrong, and how to exit.
@@ -127,6 +144,9 @@ struct RunCommand {
       printError("\(error)")
       return ExitStatus.configuration
     case let error as UsageError:
+      printError("busgate: \(error)")
+      return ExitStatus.usage
+    case let error as NoBusAddress:
       printError("busgate: \(error)")
       return ExitStatus.usage
     case let failure as ListenFailure:

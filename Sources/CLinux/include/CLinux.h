@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -153,12 +154,65 @@ static inline int clinux_signals(const int32_t *_Nonnull signals, int count) {
   int r = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   return r < 0 ? -errno : r;
 }
+#define CLINUX_O_PATH 010000000 // O_PATH hides behind _GNU_SOURCE
+static inline int clinux_socket_datagram(void) {
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  return fd < 0 ? -errno : fd;
+}
+/// Two connected sockets, the first non-blocking, both closed on exec.
+static inline int clinux_socket_pair(int32_t *_Nonnull ours, int32_t *_Nonnull theirs) {
+  int fds[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds)) return -errno;
+  fcntl(fds[0], F_SETFL, O_NONBLOCK);
+  *ours = fds[0];
+  *theirs = fds[1];
+  return 0;
+}
+/// posix_spawnp with `end` as standard input and output, no signal blocked or ignored. 0 or an error number.
+static inline int clinux_spawn(const char *_Nonnull path, char *_Nullable *_Nonnull argv, int end) {
+  extern char **environ;
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  sigset_t none, all;
+  pid_t pid;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, end, 0);
+  posix_spawn_file_actions_adddup2(&actions, end, 1);
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  int r = posix_spawnp(&pid, path, &actions, &attributes, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  return r;
+}
+/// Whether `fd` is a Unix stream socket that listens.
+static inline int clinux_is_listening_unix(int fd) {
+  int domain = 0, type = 0, accepts = 0;
+  socklen_t size = sizeof(int);
+  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) || domain != AF_UNIX) return 0;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) || type != SOCK_STREAM) return 0;
+  return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) && accepts;
+}
+/// Non-blocking, and closed on exec.
+static inline int clinux_make_private(int fd) {
+  if (fcntl(fd, F_SETFD, FD_CLOEXEC)) return -errno;
+  int flags = fcntl(fd, F_GETFL);
+  return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) ? -errno : 0;
+}
 /// The next pending signal of a descriptor from clinux_signals, 0 if none.
 static inline int clinux_next_signal(int fd) {
   struct signalfd_siginfo info;
   return read(fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
 }
-static inline void clinux_ignore_sigpipe(void) { signal(SIGPIPE, SIG_IGN); }
+static inline uint64_t clinux_monotonic_microseconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
 static inline uint64_t clinux_milliseconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);

@@ -1,0 +1,55 @@
+// The end of the server: nothing more is accepted or read; what was read and allowed is still delivered; then it is over.
+
+import CLinux
+import GateSession
+import Glibc
+
+extension Server {
+  /// How far a server is in ending.
+  enum Stopping: Equatable {
+    case no
+    /// Until everything is delivered, or this instant.
+    case draining(until: Instant)
+  }
+
+  /// Whether there is nothing more to do.
+  var isStopped: Bool {
+    guard case .draining(let until) = stopping else { return false }
+    return now >= until || gates.allSatisfy { $0.connectionCount == 0 }
+  }
+
+  /// Begins the end: the sockets are removed, clients are let go as soon as what they are still to get is delivered. A second call ends
+  /// at once.
+  public func stop() {
+    if stopping != .no {
+      stopping = .draining(until: now)
+      return
+    }
+    let timeout = gates.map { $0.options.settings.limits.drainTimeout }.max() ?? 0
+    stopping = .draining(until: now.advanced(byMilliseconds: timeout))
+    onStopping()
+    for gate in gates.indices where !gates[gate].isClosed {
+      gates[gate].isClosed = true
+      gates[gate].listener.close()
+    }
+    unsafe forEachConnection { unsafe settle($0) }
+  }
+
+  /// Whether nothing that was decided on is still to leave.
+  func isDelivered(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
+    for side in [Side.client, .bus] {
+      let pipe = unsafe slot.pointee.pipe(from: side.other)
+      if unsafe pipe.pointee.hasUnsent && !pipe.pointee.isDeaf { return false }
+      let hasOwnOutput = unsafe slot.pointee.session.ownOutputCount(to: side) > 0
+      if unsafe hasOwnOutput && !pipe.pointee.isDeaf && slot.pointee.session.isAtMessageBoundary(to: side) { return false }
+    }
+    return true
+  }
+
+  /// Tells whoever wants to know that the loop goes round.
+  func keepBeating() {
+    guard let current = heartbeat, now >= current.next else { return }
+    heartbeat = (now.advanced(byMilliseconds: current.interval), current.interval, current.beat)
+    current.beat()
+  }
+}

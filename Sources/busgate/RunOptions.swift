@@ -1,0 +1,159 @@
+// The command line of `busgate run`, parsed and checked; nothing is opened or done here.
+
+import GateServer
+import GateSession
+import Glibc
+
+/// What `busgate run` was told.
+struct RunOptions {
+  /// A gate that was asked for, by its label.
+  struct Listener {
+    var label: String
+    var address: ListenAddress
+  }
+
+  private(set) var configurations: [String] = []
+  private(set) var listeners: [Listener] = []
+  /// Bus addresses by gate label.
+  private(set) var buses: [String: String] = [:]
+  /// Which array of the document a gate uses, by label.
+  private(set) var policies: [String: BusKind] = [:]
+  private(set) var logging = SessionSettings.Logging.denied
+  private(set) var socketFile = SocketFileOptions()
+  private(set) var allowedUIDs: Set<UInt32> = []
+  private(set) var allowsAnonymous = false
+  private(set) var requiresBus = false
+  private(set) var readsStandardInput = false
+  /// Changes to each gate's limits, in order.
+  private(set) var limits: [(inout GateOptions) -> Void] = []
+  private(set) var readyDescriptor: Int32?
+
+  /// Parses the words behind `run`. Throws what is wrong and what was expected.
+  init(_ arguments: [String], inherited: InheritedSockets) throws(UsageError) {
+    var rest = arguments[...]
+    while let flag = rest.popFirst() { try take(flag, &rest) }
+    for socket in inherited.entries { try listen(on: socket) }
+    if configurations.isEmpty && !readsStandardInput {
+      throw UsageError("no --config, expected at least one gateway configuration file (or --stdin)")
+    }
+    if listeners.isEmpty {
+      throw UsageError("nothing to listen on, expected --session PATH, --system PATH or --listen NAME=ADDRESS")
+    }
+    for listener in listeners where policies[listener.label] == nil {
+      guard let bus = BusKind(rawValue: listener.label) else {
+        throw UsageError("gate \(listener.label): no policy, expected --policy \(listener.label)=session or =system")
+      }
+      policies[listener.label] = bus
+    }
+    for label in buses.keys.sorted() + policies.keys.sorted() where !listeners.contains(where: { $0.label == label }) {
+      throw UsageError("there is no gate \(label), expected one of \(listeners.map(\.label).joined(separator: ", "))")
+    }
+  }
+
+  private mutating func take(_ flag: String, _ rest: inout ArraySlice<String>) throws(UsageError) {
+    func value(_ expected: String) throws(UsageError) -> String {
+      guard let value = rest.popFirst(), !value.isEmpty else { throw UsageError("\(flag): no value, expected \(expected)") }
+      return value
+    }
+    switch flag {
+    case "--config": configurations.append(try value("a gateway configuration file"))
+    case "--session", "--system": try listen(String(flag.dropFirst(2)), try ListenAddress(try value("a path to listen on")))
+    case "--listen":
+      let (label, address) = try Self.pair(flag, try value("NAME=ADDRESS"), "NAME=ADDRESS-OR-PATH")
+      try listen(label, try ListenAddress(address))
+    case "--bus":
+      let (label, address) = try Self.pair(flag, try value("NAME=ADDRESS"), "NAME=ADDRESS, such as session=unix:path=/run/x")
+      if buses.updateValue(address, forKey: label) != nil { throw UsageError("--bus \(label) given twice, expected one address") }
+    case "--policy":
+      let (label, word) = try Self.pair(flag, try value("NAME=session or NAME=system"), "NAME=session or NAME=system")
+      guard let bus = BusKind(rawValue: word) else { throw UsageError("--policy \(label)=\(word): expected session or system") }
+      if policies.updateValue(bus, forKey: label) != nil { throw UsageError("--policy \(label) given twice, expected one") }
+    case "--log": logging = try Self.logging(try value("denied, all or none"))
+    case "--limit": limits.append(try LimitFlag.parse(try value("NAME=VALUE")))
+    case "--socket-mode": socketFile.mode = try Self.mode(try value("an octal mode such as 0660"))
+    case "--socket-owner": try setOwner(try value("USER or USER:GROUP"))
+    case "--allow-uid":
+      let name = try value("a user's number or name")
+      guard let uid = UserDatabase.user(name) else {
+        throw UsageError("--allow-uid \(name): no such user in /etc/passwd, expected a number or a name there")
+      }
+      allowedUIDs.insert(uid)
+    case "--allow-anonymous": allowsAnonymous = true
+    case "--require-bus": requiresBus = true
+    case "--stdin": readsStandardInput = true
+    case "--ready-fd": readyDescriptor = try Self.descriptor(try value("a descriptor number"))
+    default: throw UsageError("unknown argument \"\(flag)\", see busgate --help")
+    }
+  }
+
+  private mutating func listen(_ label: String, _ address: ListenAddress) throws(UsageError) {
+    if listeners.contains(where: { $0.label == label }) {
+      throw UsageError("gate \(label) given twice, expected one socket for each gate")
+    }
+    listeners.append(Listener(label: label, address: address))
+  }
+
+  /// A socket from the service manager is for the gate that it is named after (FileDescriptorName=).
+  private mutating func listen(on socket: InheritedSockets.Entry) throws(UsageError) {
+    if BusKind(rawValue: socket.name) == nil && policies[socket.name] == nil {
+      throw UsageError(
+        "inherited socket named \"\(socket.name)\": expected the name (FileDescriptorName=) session or system, or one with a --policy"
+      )
+    }
+    try listen(socket.name, .inherited(socket.descriptor))
+  }
+
+  private mutating func setOwner(_ text: String) throws(UsageError) {
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    guard let owner = UserDatabase.user(parts[0]) else {
+      throw UsageError("--socket-owner \(text): no such user in /etc/passwd, expected USER or USER:GROUP")
+    }
+    socketFile.owner = owner
+    if parts.count == 1 { return }
+    guard let group = UserDatabase.group(parts[1]) else {
+      throw UsageError("--socket-owner \(text): no such group in /etc/group, expected USER or USER:GROUP")
+    }
+    socketFile.group = group
+  }
+
+  private static func pair(_ flag: String, _ text: String, _ expected: String) throws(UsageError) -> (String, String) {
+    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+      throw UsageError("\(flag) \"\(text)\": expected \(expected)")
+    }
+    let isPlain = parts[0].utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+        UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
+        true
+      default: false
+      }
+    }
+    if !isPlain || parts[0].utf8.count > 64 {
+      throw UsageError("\(flag) \"\(text)\": the name of a gate is at most 64 letters, digits, and - _ .")
+    }
+    return (parts[0], parts[1])
+  }
+
+  private static func logging(_ word: String) throws(UsageError) -> SessionSettings.Logging {
+    switch word {
+    case "denied": return .denied
+    case "all": return .everything
+    case "none": return .nothing
+    default: throw UsageError("--log \"\(word)\": expected denied, all or none")
+    }
+  }
+
+  private static func mode(_ text: String) throws(UsageError) -> UInt32 {
+    guard let mode = UInt32(text, radix: 8), mode <= 0o777, text.utf8.count <= 4 else {
+      throw UsageError("--socket-mode \(text): expected an octal mode from 0 to 0777")
+    }
+    return mode
+  }
+
+  private static func descriptor(_ text: String) throws(UsageError) -> Int32 {
+    guard let number = Int32(text), number >= 0 else { throw UsageError("--ready-fd \"\(text)\": expected a descriptor number") }
+    if fcntl(number, F_GETFD) < 0 { throw UsageError("--ready-fd \(number): no such descriptor is open") }
+    return number
+  }
+}
