@@ -91,6 +91,11 @@ struct ListeningSocket {
     if FileIdentity(path: path) == file { unsafe unlink(path) }
   }
 
+  /// Whether the other end of a connected socket is this one: each client would be the next one's bus, for ever.
+  func isOther(end fd: Int32) -> Bool {
+    unsafe name.bytes.withUnsafeBufferPointer { unsafe clinux_leads_to_own(fd, $0.baseAddress!, $0.count) != 0 }
+  }
+
   private static func makeSocket() throws(ListenFailure) -> Int32 {
     let fd = clinux_socket_unix()
     if fd < 0 { throw .system(SystemError("cannot make a socket", fd)) }

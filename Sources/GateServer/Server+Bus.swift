@@ -52,6 +52,12 @@ extension Server {
       if fd < 0 {
         // Out of descriptors too: clients that all wait for a second one would hold each other's first for ever.
         unsafe refuse(slot, SystemError("cannot connect to the bus at \(gates[gate].options.bus.address)", fd))
+      } else if gates[gate].listener.isOther(end: fd) {
+        closeDescriptor(fd)
+        unsafe refuse(
+          slot,
+          SystemError(
+            "cannot connect to the bus at \(gates[gate].options.bus.address)", -ELOOP, hint: "it is the gate's own socket"))
       } else {
         unsafe connected(slot, fd)
       }

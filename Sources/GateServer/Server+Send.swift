@@ -78,7 +78,10 @@ extension Server {
       }
       if sent < 0 {
         if -sent == EINTR { continue }
-        if -sent == EAGAIN { return done }
+        if -sent == EAGAIN {
+          unsafe pipe.pointee.waitsForDescriptors = false  // for room: the kernel will say when there is some
+          return done
+        }
         if -sent == ETOOMANYREFS {
           unsafe withdraw(slot, to: side, pipe, done)
         } else {

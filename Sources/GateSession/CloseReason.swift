@@ -16,7 +16,7 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
   case authTimeout
   /// Hello was not answered within `hello-timeout`.
   case helloTimeout
-  /// An unfinished message kept the gate's own messages waiting for `partial-message-timeout`.
+  /// An unfinished message kept the gate's own messages, or its descriptors, waiting for `partial-message-timeout`.
   case partialMessageTimeout(Side)
   /// What a closed peer had sent could not be delivered within `drain-timeout`.
   case drainTimeout

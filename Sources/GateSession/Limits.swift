@@ -28,7 +28,8 @@ public struct Limits: Sendable {
   public var authTimeout: UInt64 = 30_000
   /// From the connection to the bus until Hello is answered, in milliseconds.
   public var helloTimeout: UInt64 = 5_000
-  /// How long an unfinished message may keep the gate's own messages waiting, in milliseconds of waiting for its sender.
+  /// How long an unfinished message may keep the gate's own messages, or its descriptors, waiting, in milliseconds of waiting for
+  /// its sender.
   public var partialMessageTimeout: UInt64 = 30_000
   /// How long what a closed peer had sent may take to be delivered, in milliseconds.
   public var drainTimeout: UInt64 = 10_000

@@ -65,6 +65,8 @@ extension Session {
     }
     // At the end of what was read there is no message left that a descriptor could belong to.
     if at == end && waiting > 0 && output.close == nil { output.close = .descriptorMismatch(side) }
+    stream.holdsDescriptors = false
+    if case .bytes = output.wait { stream.holdsDescriptors = waiting > 0 }
     if side == .client { fromClient = stream } else { fromBus = stream }
     return at
   }

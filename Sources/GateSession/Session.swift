@@ -22,6 +22,8 @@ public struct Session: ~Copyable {
     var passes = false
     /// Descriptors of a skipped message that did not come with its header. −1: unknown how many.
     var owedDescriptors = 0
+    /// Whether descriptors wait for the rest of the message that they came with.
+    var holdsDescriptors = false
   }
 
   /// What the rules said about the last message of a direction: a message with the same header need not be matched again.
@@ -222,11 +224,14 @@ public struct Session: ~Copyable {
     return since.advanced(byMilliseconds: left)
   }
 
-  /// Starts, stops or goes on counting how long own output waits for the sender of an unfinished message.
+  /// Starts, stops or goes on counting how long own output, or a descriptor, waits for the sender of an unfinished message.
   ///
   /// - Parameter receiverIsBusy: Whether it is the receiver that does not take what is there: that time does not count.
   public mutating func countPartialWaits(receiverIsBusy: (client: Bool, bus: Bool), at now: Instant) {
-    waitToClient.count(!ownToClient.isEmpty && !isAtMessageBoundary(to: .client), receiverIsBusy.client, now)
-    waitToBus.count(!ownToBus.isEmpty && !isAtMessageBoundary(to: .bus), receiverIsBusy.bus, now)
+    // A client that sends its own socket with half a message and leaves is known to be gone by nothing else (CVE-2014-3637).
+    let isClientBlocked = fromBus.holdsDescriptors || !ownToClient.isEmpty && !isAtMessageBoundary(to: .client)
+    let isBusBlocked = fromClient.holdsDescriptors || !ownToBus.isEmpty && !isAtMessageBoundary(to: .bus)
+    waitToClient.count(isClientBlocked, receiverIsBusy.client, now)
+    waitToBus.count(isBusBlocked, receiverIsBusy.bus, now)
   }
 }

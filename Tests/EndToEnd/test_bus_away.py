@@ -294,3 +294,46 @@ def test_clients_of_a_gate_that_is_told_to_stop_are_closed(workshop, bus):
     for client in clients:
         client.expect_end()
     assert not gate.path.exists()
+
+
+def test_a_bus_that_is_slow_to_accept_is_tried_again_until_it_does(workshop):
+    bus = raw_bus(workshop)
+    bus.listener.listen(0)
+    gate = workshop.gate(EVERYTHING, bus)
+    introduce(workshop, gate, bus, name=":1.1")
+    clients = [knock(workshop, gate) for _ in range(6)]
+    for client in clients:
+        client.finish_handshake()
+    for number, client in enumerate(clients, 10):
+        side = workshop.keep(bus.accept())
+        side.handshake()
+        side.answer_hello(f":1.{number}")
+    assert {client.finish_hello() for client in clients} == {f":1.{number}" for number in range(10, 16)}
+
+
+def test_a_gate_whose_bus_is_itself_says_so_and_turns_clients_away(workshop):
+    path = workshop.directory / "gate/bus"
+    gate = workshop.gate(EVERYTHING, f"unix:path={path}", "--limit", "hello-timeout=300ms")
+    before = gate.descriptors()
+    client = knock(workshop, gate)
+    client.expect_end()
+    assert not client.buffer
+    client.close()
+    gate.log.wait_for("it is the gate's own socket")
+    expect_descriptors(gate, before)
+
+
+def test_gates_may_stand_behind_each_other(workshop, bus):
+    gate, nested = None, bus
+    for number in range(3):
+        gate = nested = workshop.gate(EVERYTHING, nested, socket=f"gate{number}/bus")
+    service = join(workshop, bus.path)
+    client = join(workshop, gate.path)
+    for serial in (0xFFFFFFFF, 2, 0xFFFFFFFE):
+        client.send(call(serial, service.name, "Ask", signature="s", args=["x"]))
+        asked = service.receive_member("Ask")
+        service.answer(asked, "s", ["y"])
+        assert client.receive_reply(serial).args == ["y"]
+    service.send(call(2, client.name, "Ask"))
+    client.answer(client.receive_member("Ask"))
+    assert service.receive_reply(2).type == METHOD_RETURN

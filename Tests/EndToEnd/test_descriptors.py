@@ -343,6 +343,35 @@ def test_a_client_that_ends_in_the_middle_of_a_message_leaves_no_descriptors(sce
     scene.end(client, side)
 
 
+def test_a_client_that_sends_its_own_socket_with_half_a_message_and_leaves_is_given_up(workshop, files):  # CVE-2014-3637
+    scene = Scene(workshop, "--limit", "partial-message-timeout=300ms")
+    data = with_files(10, 1)
+    for half in (data[:10], data[:-3]):
+        client, side = scene.pair()
+        client.send(half, [client.fileno()])
+        client.await_read()
+        client.close()  # which nobody can tell: the gate itself keeps the socket open
+        side.expect_end()
+        side.close()
+        scene.gate.log.wait_for("left a message unfinished")
+        scene.expect_unnoticed()
+    # the twins: half a message without descriptors may take its time, and one with them may be finished
+    patient, patients_side = scene.pair(name=":1.8")
+    patient.send(data[:10])
+    client, side = scene.pair()
+    client.send(data[:10], files.make("a"))
+    client.await_read()
+    client.send(data[10:])
+    assert contents(side.receive()) == ["a"]
+    clock, clocks_side = scene.pair(name=":1.9")
+    clock.send(data[:10], files.make("b"))
+    clock.expect_end()
+    client.send(data, files.make("c"))
+    assert contents(side.receive()) == ["c"]
+    patient.send(data[10:], files.make("d"))
+    assert contents(patients_side.receive()) == ["d"]
+
+
 def test_a_client_that_ends_while_the_bus_takes_nothing_leaves_no_descriptors(scene, files):
     client, side = scene.pair()
     held = files.make(*range(PER_MESSAGE))

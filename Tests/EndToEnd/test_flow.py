@@ -423,6 +423,25 @@ def test_what_a_bus_sent_before_it_left_arrives_at_a_client_that_reads_later(sce
 
 
 @DIRECTIONS
+def test_a_sender_that_leaves_without_reading_its_errors_is_still_heard_to_the_end(scene, direction):
+    sender, receiver, passing, denied = scene.ends(direction)
+    sender.send(b"".join(batches(denied, 1500)) + passing(5))
+    sender.close()
+    assert [one.serial for one in receiver.receive_all()] == [5]
+
+
+@DIRECTIONS
+def test_a_sender_that_leaves_while_its_errors_wait_for_the_others_half_message_is_heard_to_the_end(scene, direction):
+    sender, receiver, passing, denied = scene.ends(direction)
+    _, _, other_passing, _ = scene.ends("incoming" if direction == "outgoing" else "outgoing")
+    receiver.send(other_passing(5, signature="ay", body=bytes(1000))[:-1])
+    sender.fill()
+    sender.send(b"".join(batches(denied, 1500)) + passing(5))
+    sender.close()
+    assert [one.serial for one in receiver.receive_all()] == [5]
+
+
+@DIRECTIONS
 def test_what_is_left_for_a_receiver_that_never_reads_goes_after_the_drain_timeout(workshop, direction):
     scene = Scene(workshop, "--limit", "drain-timeout=300ms")
     before = scene.gate.descriptors()
