@@ -25,7 +25,7 @@ extension Server {
     case .busChanged:
       forgetBus(gate: unsafe slot.pointee.gate)
       unsafe closeNow(slot)
-    case .authTimeout, .helloTimeout, .partialMessageTimeout, .drainTimeout, .monitorRevoked:
+    case .authTimeout, .helloTimeout, .partialMessageTimeout, .mutualWait, .drainTimeout, .monitorRevoked:
       unsafe closeNow(slot)
     }
   }

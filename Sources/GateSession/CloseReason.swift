@@ -18,6 +18,8 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
   case helloTimeout
   /// An unfinished message kept the gate's own messages, or its descriptors, waiting for `partial-message-timeout`.
   case partialMessageTimeout(Side)
+  /// For `partial-message-timeout` neither side took the errors that it had caused, so that neither was read.
+  case mutualWait
   /// What a closed peer had sent could not be delivered within `drain-timeout`.
   case drainTimeout
   /// The bus is another one than the client was told (it was restarted), or agrees to other things.
@@ -35,6 +37,7 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     case .authTimeout: "the client did not authenticate within auth-timeout"
     case .helloTimeout: "no Hello was answered within hello-timeout"
     case .partialMessageTimeout(let side): "the \(side) left a message unfinished for partial-message-timeout"
+    case .mutualWait: "neither side took the errors that it had caused for partial-message-timeout"
     case .drainTimeout: "what a closed peer had sent could not be delivered within drain-timeout"
     case .busChanged: "the bus is not the one that the client was told of: it was restarted"
     case .monitorRevoked: "the rule that allowed BecomeMonitor was taken away"

@@ -70,7 +70,7 @@ extension Session {
     case .becomeMonitor:
       return allowDriverCall(header, .becomeMonitor, detail: 0, verdict)
     case .hello:
-      if settings.saysHello && helloPhase == .answered && !uniqueName.isEmpty {
+      if saidHello && helloPhase == .answered && !uniqueName.isEmpty {
         repeatHelloAnswer(header)
         return Verdict(.drop, .ownHello)
       }

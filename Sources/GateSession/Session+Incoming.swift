@@ -88,13 +88,16 @@ extension Session {
     let isFromCalled =
       switch call.answerer {
       case .anyone: true
-      case .driver: sender.isEqual(to: Driver.name)
+      // dbus-daemon answers a call without DESTINATION with neither SENDER nor DESTINATION; what a peer sends always has its SENDER.
+      case .driver: sender.isEqual(to: Driver.name) || header.sender.isAbsent
       // That nobody has the name, or that its owner left, only the driver can say.
       case .uniqueName:
         settings.seed.hash(sender) == call.detail || (header.frame.type == .error && sender.isEqual(to: Driver.name))
       }
     if !isFromCalled { return .strayReply }
     switch call.purpose {
+    case .call where header.sender.isAbsent && header.destination.isAbsent && call.answerer == .driver:
+      return nil
     case .call, .addMatch, .requestName, .becomeMonitor:
       return isUniqueName(message.bytes(in: header.destination)) ? nil : .notAddressed
     case .hello, .ownHello:

@@ -112,6 +112,7 @@ extension Session {
     let hello = PendingCall(serial: ownHelloSerial, purpose: .ownHello, answerer: .driver, detail: 0)
     precondition(outgoingCalls.insert(hello) == .done, "Hello is the first call of a connection")
     helloPhase = .askedByGate
+    saidHello = true
     Answer.appendHello(serial: ownHelloSerial, to: &ownToBus)
     output.own(ownToBus.commit())
   }

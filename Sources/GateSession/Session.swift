@@ -54,6 +54,8 @@ public struct Session: ~Copyable {
   var clientPhase = ClientPhase.handshake
   var busPhase = BusPhase.absent
   var helloPhase = HelloPhase.unsaid
+  /// Whether it was the gate that said Hello, so that the answer to a later one of the client's is the gate's to repeat.
+  var saidHello = false
   var serverHandshake: ServerHandshake
   var clientHandshake: ClientHandshake?
   let ownUID: UInt32
@@ -95,6 +97,8 @@ public struct Session: ~Copyable {
   var helloDeadline: Instant?
   var waitToClient = PartialWait()
   var waitToBus = PartialWait()
+  /// How long neither side has taken the errors that it caused: two gates behind each other would wait like this for ever.
+  var waitOfBoth = PartialWait()
 
   /// A session with a client that was just accepted.
   ///
@@ -206,6 +210,7 @@ public struct Session: ~Copyable {
     if helloPhase != .answered { note(helloDeadline) }
     note(partialDeadline(waitToClient))
     note(partialDeadline(waitToBus))
+    note(partialDeadline(waitOfBoth))
     return earliest
   }
 
@@ -215,6 +220,7 @@ public struct Session: ~Copyable {
     if helloPhase != .answered, let helloDeadline, now >= helloDeadline { return .helloTimeout }
     if let deadline = partialDeadline(waitToClient), now >= deadline { return .partialMessageTimeout(.bus) }
     if let deadline = partialDeadline(waitToBus), now >= deadline { return .partialMessageTimeout(.client) }
+    if let deadline = partialDeadline(waitOfBoth), now >= deadline { return .mutualWait }
     return nil
   }
 
@@ -233,5 +239,6 @@ public struct Session: ~Copyable {
     let isBusBlocked = fromClient.holdsDescriptors || !ownToBus.isEmpty && !isAtMessageBoundary(to: .bus)
     waitToClient.count(isClientBlocked, receiverIsBusy.client, now)
     waitToBus.count(isBusBlocked, receiverIsBusy.bus, now)
+    waitOfBoth.count(!ownToClient.hasRoom && !ownToBus.hasRoom, false, now)
   }
 }

@@ -197,4 +197,36 @@ struct TimeTests {
     rig.advance(1)
     #expect(rig.expired == .partialMessageTimeout(.bus))
   }
+
+  /// Calls that no rule allows, from both sides, until the session takes no more of them.
+  private func provoke(_ rig: Rig, _ sides: [Side]) {
+    for serial in 10..<400 as Range<UInt32> {
+      if sides.contains(.client) { rig.feed(.call(serial, "Undo"), from: .client) }
+      if sides.contains(.bus) { rig.feed(.call(serial, to: Rig.name, "Undo", from: ":1.5"), from: .bus) }
+    }
+  }
+
+  @Test(
+    "two sides that both leave their errors and are therefore both not read are closed, or two gates would wait for each other")
+  func mutualWait() throws {
+    let rig = try Rig.open(Self.open)
+    rig.stall(.client)
+    rig.stall(.bus)
+    provoke(rig, [.client, .bus])
+    #expect(!rig.wantsBytes(.client) && !rig.wantsBytes(.bus))
+    rig.advance(29_999)
+    #expect(rig.expired == nil)
+    rig.advance(1)
+    #expect(rig.expired == .mutualWait)
+  }
+
+  @Test("one side that leaves its errors is stopped for as long as it likes", arguments: [Side.client, .bus])
+  func oneWaits(side: Side) throws {
+    let rig = try Rig.open(Self.open)
+    rig.stall(side)
+    provoke(rig, [side])
+    #expect(!rig.wantsBytes(side) && rig.wantsBytes(side.other))
+    rig.advance(1_000_000)
+    #expect(rig.expired == nil && rig.deadline == nil)
+  }
 }

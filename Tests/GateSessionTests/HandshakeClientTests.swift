@@ -3,7 +3,7 @@
 import GateSession
 import Testing
 
-struct Answer: Sendable, CustomTestStringConvertible {
+struct BusAnswer: Sendable, CustomTestStringConvertible {
   enum Speaker { case uid, uidWithoutFDs, transport, anonymous }
 
   var name: String
@@ -49,7 +49,7 @@ private let ok = "OK \(testGUID)\r\n"
 private let with = ClientHandshake.Step.done(testBus(unixFDs: true))
 private let without = ClientHandshake.Step.done(testBus(unixFDs: false))
 
-private let answers: [Answer] = [
+private let answers: [BusAnswer] = [
   .init("nothing yet", "", .needsBytes),
   .init("OK, and descriptors", "\(ok)AGREE_UNIX_FD\r\n", with),
   .init("OK, and descriptors not answered yet", ok, .needsBytes),
@@ -113,13 +113,13 @@ private let answers: [Answer] = [
   }
 
   @Test("in one piece", arguments: answers)
-  func inOnePiece(answer: Answer) {
+  func inOnePiece(answer: BusAnswer) {
     let count = answer.input.utf8.count
     #expect(answer.read(cuts: [count]) == (count - answer.rest.utf8.count, answer.step))
   }
 
   @Test("cut at every byte, and byte by byte", arguments: answers)
-  func inPieces(answer: Answer) {
+  func inPieces(answer: BusAnswer) {
     let count = answer.input.utf8.count
     let whole = answer.read(cuts: [count])
     for cut in 0...count { #expect(answer.read(cuts: [cut, count]) == whole, "cut at \(cut)") }
@@ -130,17 +130,17 @@ private let answers: [Answer] = [
   func lineBytesMax() {
     let long = String(repeating: "A", count: 16382)
     #expect(
-      Answer("", long + "\r\n", .needsBytes).read(cuts: [16384]).step
+      BusAnswer("", long + "\r\n", .needsBytes).read(cuts: [16384]).step
         == .close(.busLine(String(repeating: "A", count: 80) + "...")))
-    #expect(Answer("", long + "A\r\n", .needsBytes).read(cuts: [16385]).step == .close(.busLineTooLong))
-    #expect(Answer("", long + "A\r\n", .needsBytes).read(cuts: 0...16385).step == .close(.busLineTooLong))
+    #expect(BusAnswer("", long + "A\r\n", .needsBytes).read(cuts: [16385]).step == .close(.busLineTooLong))
+    #expect(BusAnswer("", long + "A\r\n", .needsBytes).read(cuts: 0...16385).step == .close(.busLineTooLong))
   }
 
   @Test("what the client says is what our server takes, for every mechanism", arguments: [true, false])
   func meetsServer(unixFDs: Bool) {
-    let speakers: [(Answer.Speaker, UInt32?)] = [(.uid, 1000), (.uidWithoutFDs, 1000), (.transport, 7), (.anonymous, nil)]
+    let speakers: [(BusAnswer.Speaker, UInt32?)] = [(.uid, 1000), (.uidWithoutFDs, 1000), (.transport, 7), (.anonymous, nil)]
     for (speaker, uid) in speakers {
-      var client = Answer("", to: speaker, "", .needsBytes).client
+      var client = BusAnswer("", to: speaker, "", .needsBytes).client
       var said = HandshakeOutput()
       client.start(into: &said)
       let server = Conversation(
