@@ -122,7 +122,7 @@ struct JSONWriter {
   }
 
   private mutating func append(_ constant: StaticString) {
-    unsafe constant.withUTF8Buffer { unsafe text.append(contentsOf: $0) }
+    constant.withUTF8Buffer { unsafe text.append(contentsOf: $0) }
   }
 
   /// Whether a byte stands for itself, and is ASCII.

@@ -28,6 +28,7 @@ extension Server {
     let timeout = gates.map { $0.options.settings.limits.drainTimeout }.max() ?? 0
     stopping = .draining(until: now.advanced(byMilliseconds: timeout))
     onStopping()
+    closeOperatorSockets()
     for gate in gates.indices where !gates[gate].isClosed {
       gates[gate].isClosed = true
       gates[gate].listener.close()

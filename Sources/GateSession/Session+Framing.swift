@@ -46,19 +46,20 @@ extension Session {
       if verdict.action == .allow {
         takeOwnOutput(goingWith: side, &output)
         output.forward(at, taken, descriptors: claimed)
-        output.allowed &+= 1
         waiting &-= claimed
         stream.passes = true
         stream.owedDescriptors = 0
       } else {
         let dropped = descriptorsToDrop(verdict, claimed, waiting, messageEndsHere: frame.messageByteCount < message.byteCount)
         output.skip(at, taken, descriptors: dropped)
-        output.denied &+= 1
+        counters.countRefusal(from: side, verdict.reason)
         waiting &-= dropped
         stream.passes = false
         stream.owedDescriptors = verdict.reason == .headerTooLong ? -1 : claimed &- dropped
         if verdict.action == .deny { answer(verdict, header, message, side, policy) }
       }
+      counters.count(from: side, verdict.action, frame.type.rawValue)
+      counters.countBytes(taken, from: side, forwarded: verdict.action == .allow)
       if isLogged(verdict) { output.record(verdict, at: at) }
       stream.remaining = frame.messageByteCount &- taken
       at &+= taken
@@ -72,7 +73,7 @@ extension Session {
   }
 
   /// More bytes of a message that was decided on.
-  private func passOn(
+  private mutating func passOn(
     _ stream: inout Stream, _ at: inout Int, _ end: Int, _ waiting: inout Int, _ side: Side, _ output: inout Output
   ) {
     let taken = min(stream.remaining, end - at)
@@ -90,6 +91,7 @@ extension Session {
       waiting -= dropped
       if taken == stream.remaining && stream.owedDescriptors > 0 { output.close = .descriptorMismatch(side) }
     }
+    counters.countBytes(taken, from: side, forwarded: stream.passes)
     stream.remaining -= taken
     at += taken
   }

@@ -36,6 +36,9 @@ enum RunCommand {
     try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in reload(server, options, &rules, notifier, log) }
     server.onStopping = { notifier.stopping() }
     for listener in options.listeners { try server.addGate(try gateOptions(listener, options, rules)) }
+    server.version = Invocation.version
+    if let path = options.metricsPath { try server.serveMetrics(path: path, mode: options.metricsMode) }
+    if let path = options.controlPath { try server.serveControl(path: path) }
     if options.requiresBus {
       for listener in options.listeners {
         if let failure = try endpoint(listener, options).isReachable() {
@@ -110,10 +113,12 @@ enum RunCommand {
     do throws(ConfigurationFailure) {
       rules = try PolicyFiles.read(options.configurations)
       setPolicies(server, options, rules)
+      server.noteReload(succeeded: true)
       log.note("configuration reloaded")
       notifier.ready(status(options))
     } catch {
       log.line("\(error)")
+      server.noteReload(succeeded: false)
       log.error("the reload was refused; the policy stays as it was")
       notifier.ready("the reload was refused: \(error)")
     }
