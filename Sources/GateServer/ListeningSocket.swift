@@ -93,7 +93,10 @@ struct ListeningSocket {
 
   /// Whether the other end of a connected socket is this one: each client would be the next one's bus, for ever.
   func isOther(end fd: Int32) -> Bool {
-    unsafe name.bytes.withUnsafeBufferPointer { unsafe clinux_leads_to_own(fd, $0.baseAddress!, $0.count) != 0 }
+    if clinux_leads_to(fd, self.fd) == 0 { return false }
+    // What was inherited has its maker's credentials; what we bound has ours, unless somebody has taken its path since.
+    guard file != nil, let peer = PeerCredentials(of: fd) else { return true }
+    return peer.pid == getpid()
   }
 
   private static func makeSocket() throws(ListenFailure) -> Int32 {

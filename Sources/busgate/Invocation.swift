@@ -74,27 +74,14 @@ struct Invocation {
     }
   }
 
-  static let usage = """
+  static var usage: String {
+    """
     usage: busgate run --config FILE… --session PATH | --system PATH | --listen NAME=ADDRESS … [options]
            busgate dbus-proxy SOCKET session|system
 
     A D-Bus filtering proxy: listens on a socket for one container and forwards only what the configuration allows.
 
-      --config FILE            gateway configuration; several are put together
-      --session PATH           listen on PATH for the session bus
-      --system PATH            listen on PATH for the system bus
-      --listen NAME=ADDRESS    listen on a path or an address (unix:path=, abstract=, dir=, tmpdir=, runtime=yes) for gate NAME
-      --policy NAME=session|system  which array of the configuration gate NAME uses; session and system use their own
-      --bus NAME=ADDRESS       where the bus of gate NAME is; else as DBUS_*_BUS_ADDRESS or the usual place says
-      --require-bus            exit 69 if a bus cannot be reached at the start
-      --stdin                  configurations come on standard input too, one a line, each adding rules
-      --socket-mode MODE       permissions of the sockets, 0666 if not given
-      --socket-owner USER[:GROUP]  their owner
-      --allow-uid USER         only this user may connect (repeatable), by the kernel's word
-      --allow-anonymous        clients may authenticate as ANONYMOUS
-      --log denied|all|none    which decisions go to standard error; denied if not given
-      --limit NAME=VALUE       a limit of the contract, as fds-per-message-max=32 or auth-timeout=10s
-      --ready-fd N             write one byte to descriptor N once every socket accepts
+    \(RunFlag.help)
 
     As dbus-proxy: configuration documents come on standard input, one a line, each adding rules.
 
@@ -102,6 +89,7 @@ struct Invocation {
 
     Exit status: 0 stopped by SIGTERM or SIGINT, 64 usage, 65 configuration, 69 no bus, 71 system error, 78 refused for safety.
     """
+  }
 }
 
 /// Writes a line to standard error.

@@ -12,6 +12,10 @@ enum RunCommand {
       print(Invocation.usage)
       return ExitStatus.success
     }
+    if arguments.count == 2 && arguments[0] == "--list", let table = RunFlag.table(arguments[1]) {
+      print(table)
+      return ExitStatus.success
+    }
     let options: RunOptions
     do throws(UsageError) {
       options = try RunOptions(arguments, inherited: try InheritedSockets())

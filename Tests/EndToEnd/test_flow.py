@@ -211,7 +211,7 @@ def test_an_unfinished_message_that_keeps_errors_waiting_is_given_up(workshop, d
 
 @DIRECTIONS
 def test_an_unfinished_message_that_keeps_nobody_waiting_or_is_finished_in_time_is_not_given_up(workshop, direction):
-    scene = Scene(workshop, "--limit", "partial-message-timeout=400ms")
+    scene = Scene(workshop, "--limit", "partial-message-timeout=1s")
     sender, receiver, passing, _ = scene.ends(direction)
     _, _, _, denied = scene.ends("incoming" if direction == "outgoing" else "outgoing")
     data = passing(5, signature="ay", body=bytes(1000))

@@ -117,15 +117,14 @@ static inline int clinux_peer_credentials(int fd, struct clinux_credentials *_No
   socklen_t size = sizeof *c;
   return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, c, &size) ? -errno : 0;
 }
-/// Whether a connected socket leads to the name `bytes` as this process has bound it: getpeername(2) and SO_PEERCRED.
-static inline int clinux_leads_to_own(int fd, const uint8_t *_Nonnull bytes, size_t length) {
-  struct clinux_credentials c;
+/// Whether a connected socket leads to the address that `listener` is bound to: getsockname(2), getpeername(2).
+static inline int clinux_leads_to(int fd, int listener) {
   struct sockaddr_un own, peer;
-  socklen_t own_size, peer_size = sizeof peer;
+  socklen_t own_size = sizeof own, peer_size = sizeof peer;
+  memset(&own, 0, sizeof own);
   memset(&peer, 0, sizeof peer);
-  if (clinux_address(&own, &own_size, bytes, length) || getpeername(fd, (struct sockaddr *)&peer, &peer_size)) return 0;
-  if (clinux_peer_credentials(fd, &c) || c.pid != getpid()) return 0;
-  return own_size == peer_size && memcmp(&own, &peer, own_size) == 0;
+  if (getsockname(listener, (struct sockaddr *)&own, &own_size) || getpeername(fd, (struct sockaddr *)&peer, &peer_size)) return 0;
+  return own_size > offsetof(struct sockaddr_un, sun_path) && own_size == peer_size && memcmp(&own, &peer, own_size) == 0;
 }
 /// SO_PEERPIDFD (Linux 6.5): a descriptor that keeps naming the peer's process even when its number is used again.
 static inline int clinux_peer_pidfd(int fd) {
