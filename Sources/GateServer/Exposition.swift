@@ -36,13 +36,13 @@ struct Exposition {
     let name = format == .text ? family.name : family.base
     if format == .openMetrics, let unit = family.unit { line("# UNIT ", name, " \(unit)") }
     line("# HELP ", name, " \(family.help)")
-    line("# TYPE ", name, format == .text && family.kind == .info ? " gauge" : " \(family.kind)")
+    line("# TYPE ", name, format == .text && family.kind == .info ? " gauge" : " " + family.kind.rawValue)
   }
 
   /// A value of the metric that was begun last.
   mutating func value(_ value: UInt64, _ labels: Label...) {
     guard let family else { preconditionFailure("a value without its metric") }
-    sample(family.base, family.suffix, labels, "\(value)")
+    sample(family.base, family.suffix, labels, String(value))
   }
 
   /// As ``value(_:_:)``, for a whole number of milliseconds that are to be seconds.

@@ -124,11 +124,10 @@ extension Server {
     for (label, figures) in gates {
       for side in sides {
         for type in 1...SessionCounters.typeCount {
-          for verdict in [Verdict.Action.allow, .deny, .drop] {
+          for (verdict, word) in [(Verdict.Action.allow, "allow"), (.deny, "deny"), (.drop, "drop")] {
             let count = figures.meter.sessions.messages(from: side, verdict, type: type % SessionCounters.typeCount)
             text.value(
-              count, ("gate", label), ("direction", "\(side.direction)"), ("type", Self.typeNames[type - 1]),
-              ("verdict", "\(verdict)"))
+              count, ("gate", label), ("direction", Self.word(side)), ("type", Self.typeNames[type - 1]), ("verdict", word))
           }
         }
       }
@@ -138,7 +137,7 @@ extension Server {
       for side in sides {
         for (forwarded, word) in [(true, "forwarded"), (false, "skipped")] {
           let count = figures.meter.sessions.bytes(from: side, forwarded: forwarded)
-          text.value(count, ("gate", label), ("direction", "\(side.direction)"), ("outcome", word))
+          text.value(count, ("gate", label), ("direction", Self.word(side)), ("outcome", word))
         }
       }
     }
@@ -147,11 +146,13 @@ extension Server {
       for side in sides {
         for reason in Verdict.Reason.allCases where reason.refuses {
           let count = figures.meter.sessions.refusals(from: side, reason)
-          text.value(count, ("gate", label), ("direction", "\(side.direction)"), ("reason", reason.rawValue))
+          text.value(count, ("gate", label), ("direction", Self.word(side)), ("reason", reason.rawValue))
         }
       }
     }
   }
+
+  private static func word(_ side: Side) -> String { side == .client ? "outgoing" : "incoming" }
 
   /// The types as the decision log calls them, from 1 on; the last is every other.
   private static let typeNames = ["method_call", "method_return", "error", "signal", "unknown"]
@@ -164,7 +165,7 @@ extension Server {
     text.begin(.closed)
     for (label, figures) in labeled {
       for end in ConnectionEnd.allCases {
-        text.value(figures.meter.ended[end.rawValue], ("gate", label), ("reason", "\(end.word)"))
+        text.value(figures.meter.ended[end.rawValue], ("gate", label), ("reason", end.word.description))
       }
     }
     text.begin(.unauthenticated)

@@ -47,19 +47,19 @@ extension Session {
         takeOwnOutput(goingWith: side, &output)
         output.forward(at, taken, descriptors: claimed)
         waiting &-= claimed
+        counters.countAllowed(from: side, frame.type.rawValue)
         stream.passes = true
         stream.owedDescriptors = 0
       } else {
         let dropped = descriptorsToDrop(verdict, claimed, waiting, messageEndsHere: frame.messageByteCount < message.byteCount)
         output.skip(at, taken, descriptors: dropped)
-        counters.countRefusal(from: side, verdict.reason)
+        counters.countRefused(from: side, verdict, frame.type.rawValue)
+        counters.countSkippedBytes(taken, from: side)
         waiting &-= dropped
         stream.passes = false
         stream.owedDescriptors = verdict.reason == .headerTooLong ? -1 : claimed &- dropped
         if verdict.action == .deny { answer(verdict, header, message, side, policy) }
       }
-      counters.count(from: side, verdict.action, frame.type.rawValue)
-      counters.countBytes(taken, from: side, forwarded: verdict.action == .allow)
       if isLogged(verdict) { output.record(verdict, at: at) }
       stream.remaining = frame.messageByteCount &- taken
       at &+= taken
@@ -68,6 +68,7 @@ extension Session {
     if at == end && waiting > 0 && output.close == nil { output.close = .descriptorMismatch(side) }
     stream.holdsDescriptors = false
     if case .bytes = output.wait { stream.holdsDescriptors = waiting > 0 }
+    counters.countBytes(at &- start, from: side)
     if side == .client { fromClient = stream } else { fromBus = stream }
     return at
   }
@@ -80,6 +81,7 @@ extension Session {
     if stream.passes {
       output.forward(at, taken, descriptors: 0)
     } else {
+      counters.countSkippedBytes(taken, from: side)
       var dropped = 0
       if stream.owedDescriptors > 0 {
         dropped = min(stream.owedDescriptors, waiting)
@@ -91,7 +93,6 @@ extension Session {
       waiting -= dropped
       if taken == stream.remaining && stream.owedDescriptors > 0 { output.close = .descriptorMismatch(side) }
     }
-    counters.countBytes(taken, from: side, forwarded: stream.passes)
     stream.remaining -= taken
     at += taken
   }

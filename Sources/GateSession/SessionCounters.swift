@@ -1,5 +1,5 @@
 // How many messages a session decided on, and how: what metrics are made of. Plain integers where the session stands anyway: counting
-// a message is two additions, and nobody has to collect anything after each call. Who wants totals adds up the sessions.
+// a message is one addition, and nobody has to collect anything after each call. Who wants totals adds up the sessions.
 
 /// What a session decided so far, in numbers. They only ever grow.
 public struct SessionCounters: Sendable {
@@ -10,10 +10,11 @@ public struct SessionCounters: Sendable {
   /// Reasons that fit: see ``Verdict/Reason/number``.
   static let reasonsMax = 32
 
-  /// By side, action and type.
-  private var messages = InlineArray<30, UInt64>(repeating: 0)
-  /// By side, and whether they were forwarded.
-  private var bytes = InlineArray<4, UInt64>(repeating: 0)
+  /// By action, side and type: a place has two, one and three bits of each.
+  private var messages = InlineArray<64, UInt64>(repeating: 0)
+  /// By side: bytes of messages, and those among them that were skipped.
+  private var bytes = InlineArray<2, UInt64>(repeating: 0)
+  private var skippedBytes = InlineArray<2, UInt64>(repeating: 0)
   /// By side and reason.
   private var refusals = InlineArray<64, UInt64>(repeating: 0)
 
@@ -23,23 +24,34 @@ public struct SessionCounters: Sendable {
   // MARK: Counting
 
   @inline(__always)
-  mutating func count(from side: Side, _ action: Verdict.Action, _ type: UInt8) {
-    messages[Self.place(side, action, type < Self.typeCount ? Int(type) : 0)] &+= 1
+  mutating func countAllowed(from side: Side, _ type: UInt8) { messages[Self.place(side, .allow, type)] &+= 1 }
+
+  mutating func countRefused(from side: Side, _ verdict: Verdict, _ type: UInt8) {
+    messages[Self.place(side, verdict.action, type)] &+= 1
+    countRefusal(from: side, verdict.reason)
   }
 
-  @inline(__always)
-  mutating func countBytes(_ count: Int, from side: Side, forwarded: Bool) {
-    bytes[Int(side.rawValue) &* 2 &+ (forwarded ? 1 : 0)] &+= UInt64(truncatingIfNeeded: count)
-  }
-
+  /// A message that does not pass after all, though it was counted as allowed.
   mutating func countRefusal(from side: Side, _ reason: Verdict.Reason) {
     refusals[Int(side.rawValue) * Self.reasonsMax + reason.number] &+= 1
+  }
+
+  /// Bytes of messages that came, whatever became of them.
+  @inline(__always)
+  mutating func countBytes(_ count: Int, from side: Side) {
+    bytes[Int(side.rawValue)] &+= UInt64(truncatingIfNeeded: count)
+  }
+
+  /// So many of them were skipped.
+  mutating func countSkippedBytes(_ count: Int, from side: Side) {
+    skippedBytes[Int(side.rawValue)] &+= UInt64(truncatingIfNeeded: count)
   }
 
   /// Adds what another session did.
   public mutating func add(_ other: SessionCounters) {
     for i in 0..<messages.count { messages[i] &+= other.messages[i] }
     for i in 0..<bytes.count { bytes[i] &+= other.bytes[i] }
+    for i in 0..<skippedBytes.count { skippedBytes[i] &+= other.skippedBytes[i] }
     for i in 0..<refusals.count { refusals[i] &+= other.refusals[i] }
   }
 
@@ -48,11 +60,14 @@ public struct SessionCounters: Sendable {
   /// Messages of `type` (less than ``typeCount``) from `side` that `action` was decided on.
   public func messages(from side: Side, _ action: Verdict.Action, type: Int) -> UInt64 {
     precondition(type < Self.typeCount, "no such type")
-    return messages[Self.place(side, action, type)]
+    return messages[Self.place(side, action, UInt8(type))]
   }
 
   /// Bytes of messages from `side` that were forwarded, or that were not. A message that is still coming counts as far as it has come.
-  public func bytes(from side: Side, forwarded: Bool) -> UInt64 { bytes[Int(side.rawValue) * 2 + (forwarded ? 1 : 0)] }
+  public func bytes(from side: Side, forwarded: Bool) -> UInt64 {
+    let skipped = skippedBytes[Int(side.rawValue)]
+    return forwarded ? bytes[Int(side.rawValue)] - skipped : skipped
+  }
 
   /// Messages from `side` that did not pass for `reason`, those included that the kernel refused to carry after they were allowed.
   public func refusals(from side: Side, _ reason: Verdict.Reason) -> UInt64 {
@@ -74,8 +89,8 @@ public struct SessionCounters: Sendable {
   }
 
   @inline(__always)
-  private static func place(_ side: Side, _ action: Verdict.Action, _ type: Int) -> Int {
-    (Int(side.rawValue) &* 3 &+ Int(action.rawValue)) &* typeCount &+ type
+  private static func place(_ side: Side, _ action: Verdict.Action, _ type: UInt8) -> Int {
+    Int(action.rawValue & 3) << 4 | Int(side.rawValue & 1) << 3 | Int(type < Self.typeCount ? type : 0)
   }
 }
 
@@ -112,14 +127,14 @@ extension Verdict.Reason {
     }
   }
 
-  /// Whether a message can fail to pass for this reason.
+  /// Whether a message can be refused for this reason. (The answer to the gate's own Hello stays here because it was meant for the gate.)
   public var refuses: Bool {
     switch self {
-    case .driver, .reply, .monitor: false
+    case .driver, .reply, .monitor, .ownHello: false
     case .rule, .noRule, .driverClosed, .strayReply, .unknownType, .containerInstance, .tooManyDescriptors,
       .descriptorsNotNegotiated,
       .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,
-      .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .serviceUnknown, .notAddressed, .ownHello:
+      .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .serviceUnknown, .notAddressed:
       true
     }
   }

@@ -37,7 +37,8 @@ struct RunFlag {
       RunFlag("--ready-fd", "N", "write one byte to descriptor N once every socket accepts"),
       RunFlag("--metrics", "PATH", "metrics for Prometheus on the socket PATH: HTTP, GET /metrics"),
       RunFlag("--metrics-mode", "MODE", "permissions of that socket, octal; 0600 if not given"),
-      RunFlag("--control", "PATH", "questions about the running gate on the socket PATH, of the gate's own user and of root only"),
+      RunFlag(
+        "--control", "PATH", "questions about the running gate on the socket PATH, of the gate's own user and of root only"),
       RunFlag("--list", "flags|limits|metrics", "print that table, a row a line, columns between tabs"),
     ]
   }
