@@ -1,6 +1,6 @@
-import GatePolicy
 import Testing
 
+@testable import GatePolicy
 @testable import GateServer
 
 @Suite("Control")
@@ -87,6 +87,17 @@ struct ControlTests {
     let again = try GatewayDocument.parse(Array(configuration.utf8), file: "f").sessionRules
     #expect(again.map(parts) == rules.map(parts))
     #expect(configuration.contains("\"comment\":\"f:2:3\""))
+  }
+
+  @Test("every key that a rule can have is told, so that none is lost when a listing is fed back")
+  func keys() throws {
+    let rules = try GatewayDocument.parse(Array(Self.everything.utf8), file: "f").sessionRules
+    let told = rules.map { rule in
+      var json = JSONWriter()
+      json.rule(rule)
+      return String(decoding: json.text, as: UTF8.self)
+    }.joined()
+    for key in RuleKey.allCases { #expect(told.contains("\"\(key.rawValue)\":"), "\(key.rawValue)") }
   }
 
   @Test("a policy for the system bus is listed as one, and no gates as none")
