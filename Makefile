@@ -31,7 +31,7 @@ demo-shell: sidecar
 	contrib/demo/run --shell
 
 test: sidecar
-	contrib/packages test
+	contrib/packages test prometheus
 	contrib/run-tests
 
 lint: sidecar

@@ -32,5 +32,6 @@ let package = Package(
     .testTarget(name: "DBusWireTests", dependencies: ["DBusWire"]),
     .testTarget(name: "GatePolicyTests", dependencies: ["GatePolicy"]),
     .testTarget(name: "GateSessionTests", dependencies: ["GateSession"]),
+    .testTarget(name: "GateServerTests", dependencies: ["GateServer"]),
   ]
 )

@@ -1,7 +1,7 @@
 // The six kinds of JSON values, told apart by their first byte. Used by the JSON reader and by the messages of whoever reads.
 
 /// What a JSON value is. The raw value is how a message calls it.
-enum JSONKind: String {
+package enum JSONKind: String {
   case object = "an object"
   case array = "an array"
   case string = "a string"

@@ -4,7 +4,7 @@ extension JSONReader {
   /// The string that comes next, as UTF-8 without quotes and escapes. Precondition: the reader stands at its opening quote.
   ///
   /// Throws for control characters, NUL even when escaped, escapes that JSON doesn't have, lone surrogates and what is not UTF-8.
-  mutating func string() throws(ConfigurationError) -> [UInt8] {
+  package mutating func string() throws(ConfigurationError) -> [UInt8] {
     precondition(next == UInt8(ascii: "\""), "no string was peeked at")
     offset += 1
     var decoded: [UInt8] = []

@@ -8,7 +8,7 @@
 // Called by the document parser.
 
 /// A pull parser over the bytes of a document. A copy is a bookmark.
-struct JSONReader {
+package struct JSONReader {
   /// An object or array that is open.
   private struct Level {
     var isEmpty = true
@@ -29,7 +29,7 @@ struct JSONReader {
   private var levels: [Level] = []
 
   /// A reader at the first byte of `text`, which is line `firstLine` of `file`.
-  init(_ text: [UInt8], file: String, firstLine: Int) throws(ConfigurationError) {
+  package init(_ text: [UInt8], file: String, firstLine: Int) throws(ConfigurationError) {
     self.text = text
     self.file = file
     line = firstLine
@@ -58,7 +58,7 @@ struct JSONReader {
   }
 
   /// The error that the next byte is not what was expected.
-  func unexpected(expected: String) -> ConfigurationError {
+  package func unexpected(expected: String) -> ConfigurationError {
     guard let byte = next else { return error(at: offset, "unexpected end of the document, expected \(expected)") }
     return error(at: offset, "unexpected \(describe(byte)), expected \(expected)")
   }
@@ -80,14 +80,14 @@ struct JSONReader {
   }
 
   /// The kind of the value that comes next; the reader then stands at its first byte.
-  mutating func peek(expected: String = "a value") throws(ConfigurationError) -> JSONKind {
+  package mutating func peek(expected: String = "a value") throws(ConfigurationError) -> JSONKind {
     skipWhiteSpace()
     guard let byte = next, let kind = JSONKind(firstByte: byte) else { throw unexpected(expected: expected) }
     return kind
   }
 
   /// Enters the object or array whose first byte comes next.
-  mutating func open() throws(ConfigurationError) {
+  package mutating func open() throws(ConfigurationError) {
     precondition(next == UInt8(ascii: "{") || next == UInt8(ascii: "["), "no object or array was peeked at")
     if levels.count == JSONReader.depthMax {
       throw error(at: offset, "nested too deep, expected at most \(JSONReader.depthMax) levels")
@@ -97,7 +97,7 @@ struct JSONReader {
   }
 
   /// Goes on to the next key of the open object: the key and its offset, or nil when the object has ended. The value comes next.
-  mutating func nextKey() throws(ConfigurationError) -> (text: [UInt8], location: SourceLocation)? {
+  package mutating func nextKey() throws(ConfigurationError) -> (text: [UInt8], location: SourceLocation)? {
     guard try nextItem(closing: UInt8(ascii: "}"), "\"}\"") else { return nil }
     if next != UInt8(ascii: "\"") { throw unexpected(expected: "a key in double quotes") }
     let start = location
@@ -151,7 +151,7 @@ struct JSONReader {
   }
 
   /// Reads to the end: only white space may follow.
-  mutating func end() throws(ConfigurationError) {
+  package mutating func end() throws(ConfigurationError) {
     skipWhiteSpace()
     if next != nil { throw unexpected(expected: "the end of the document") }
   }

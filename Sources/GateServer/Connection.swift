@@ -42,13 +42,16 @@ struct Connection: ~Copyable {
   var ending = Ending.none
   /// Why it ends, once it does.
   var closeReason: CloseReason?
+  /// Where the session has no reason to end: what the server has.
+  var end: ConnectionEnd?
+  /// When it was accepted.
+  var since = Instant(milliseconds: 0)
   var drainDeadline: Instant?
   /// Whether it is one of the gate's ``Gate/helloPendingCount``.
   var countsAsHelloPending = false
   var isUnauthenticated = true
   var previousUnauthenticated = -1
   var nextUnauthenticated = -1
-  var counters = ConnectionCounters()
 
   init(index: Int, generation: UInt32, gate: Int, number: UInt64, fd: Int32, peer: PeerCredentials?, session: consuming Session) {
     self.index = index
@@ -85,10 +88,4 @@ struct Connection: ~Copyable {
     case .bus: bus = socket
     }
   }
-}
-
-/// What a connection did, for its last line in the log.
-struct ConnectionCounters {
-  var allowed = 0
-  var denied = 0
 }

@@ -12,6 +12,8 @@ public final class Log {
   private let fd: Int32
   private var buffer: [UInt8] = []
   private var lost = 0
+  /// Lines that were lost since the start.
+  private(set) var lostCount: UInt64 = 0
   private var lastLimit: [StaticStringKey: Instant] = [:]
 
   /// Bytes that may wait for a slow reader.
@@ -42,6 +44,7 @@ public final class Log {
     if buffer.count + count > Self.bufferMax { flush() }
     if lost > 0 || buffer.count + count > Self.bufferMax {
       lost += 1
+      lostCount &+= 1
       return
     }
     buffer.append(contentsOf: text.utf8)
@@ -61,6 +64,7 @@ public final class Log {
         if -n == EAGAIN { break }
         written = buffer.count  // nobody will ever read it: a closed pipe, a full disk
         lost += 1
+        lostCount &+= 1
         break
       }
       written += n

@@ -31,6 +31,7 @@ extension Server {
     let options = gates[gate].options
     if gates[gate].connectionCount >= options.connectionsMax {
       closeDescriptor(fd)
+      hit(.connectionsMax, gate: gate)
       log.limit("connections-max", "\(options.label): a client was turned away, there are \(options.connectionsMax)", now)
       return
     }
@@ -54,6 +55,8 @@ extension Server {
     nextNumber += 1
     unsafe slots[index] = slot
     gates[gate].connectionCount += 1
+    meters.gates[gate].accepted &+= 1
+    unsafe slot.pointee.since = now
     unsafe rememberUnauthenticated(slot)
     let tag = unsafe Tag.connection(index: index, generation: slot.pointee.generation, side: .client)
     let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, tag.bits)
@@ -83,7 +86,9 @@ extension Server {
     if gates[gate].unauthenticatedCount > gates[gate].options.unauthenticatedMax,
       let oldest = unsafe slots[gates[gate].oldestUnauthenticated]
     {
+      hit(.unauthenticatedMax, gate: gate)
       log.limit("unauthenticated-max", "\(gates[gate].options.label): the oldest client gave way", now)
+      unsafe oldest.pointee.end = .gaveWay
       unsafe closeNow(oldest)
     }
   }
@@ -117,6 +122,7 @@ extension Server {
   }
 
   func resumeAccepting() {
+    resumeAcceptingOperators()
     for gate in gates.indices where gates[gate].isPaused && !gates[gate].isClosed {
       gates[gate].isPaused = false
       _ = clinux_epoll_control(

@@ -15,6 +15,7 @@ extension Server {
     if requests.contains(.resumeClient) { unsafe slot.pointee.pipe(from: .client).pointee.wait = .room }
     if requests.contains(.helloDone) { unsafe givePlaceAmongHelloPending(slot) }
     if requests.contains(.connectBus) {
+      if gates[gate].helloPendingCount >= gates[gate].options.helloPendingMax { hit(.helloPendingMax, gate: gate) }
       gates[gate].waitingForBus.append(
         unsafe Tag.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .bus).bits)
       connectWaiting(gate: gate)
@@ -67,7 +68,10 @@ extension Server {
 
   private func refuse(_ slot: UnsafeMutablePointer<Connection>, _ error: SystemError) {
     unsafe log.failure(slot, "\(error); the client is closed, the next one tries again")
-    forgetBus(gate: unsafe slot.pointee.gate)
+    let gate = unsafe slot.pointee.gate
+    meters.gates[gate].busConnectFailures &+= 1
+    forgetBus(gate: gate)
+    unsafe slot.pointee.end = .busUnreachable
     unsafe closeNow(slot)
   }
 
@@ -83,6 +87,7 @@ extension Server {
     unsafe slot.pointee.bus.interest = EPOLLIN.rawValue
     unsafe slot.pointee.countsAsHelloPending = true
     gates[unsafe slot.pointee.gate].helloPendingCount += 1
+    meters.gates[unsafe slot.pointee.gate].busConnects &+= 1
     unsafe slot.pointee.session.busConnected(at: now)
     unsafe settle(slot)
   }

@@ -10,6 +10,7 @@ extension Server {
   /// The connection has to end, for `reason`.
   func end(_ slot: UnsafeMutablePointer<Connection>, _ reason: CloseReason) {
     if unsafe !isLive(slot) { return }
+    if let limit = LimitName(reason) { hit(limit, gate: unsafe slot.pointee.gate) }
     if unsafe slot.pointee.closeReason == nil {
       unsafe slot.pointee.closeReason = reason
       unsafe log.closing(slot, reason, gates[slot.pointee.gate].options.label)
@@ -126,6 +127,7 @@ extension Server {
   func closeNow(_ slot: UnsafeMutablePointer<Connection>) {
     if unsafe !isLive(slot) { return }
     let gate = unsafe slot.pointee.gate
+    unsafe countEnd(slot)
     unsafe forgetUnauthenticated(slot)
     unsafe closeDescriptor(slot.pointee.client.fd)
     unsafe closeDescriptor(slot.pointee.bus.fd)

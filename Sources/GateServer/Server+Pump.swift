@@ -95,15 +95,16 @@ extension Server {
       switch wait {
       case .identity: unsafe identify(slot, claimedUID)
       case .room: break
-      case .bytes, .bus, .ownOutput, .serial: return
+      case .ownOutput:
+        hit(.ownOutputBytesMax, gate: unsafe slot.pointee.gate)
+        return
+      case .bytes, .bus, .serial: return
       }
     }
   }
 
   @inline(__always)
   private func account(_ slot: UnsafeMutablePointer<Connection>, _ bytes: RawSpan, _ side: Side, _ policy: Policy) {
-    unsafe slot.pointee.counters.allowed &+= output.allowed
-    unsafe slot.pointee.counters.denied &+= output.denied
     for i in 0..<output.decisionCount {
       unsafe log.decision(output.decision(i), bytes, side, policy, slot, gates[slot.pointee.gate].options.label)
     }

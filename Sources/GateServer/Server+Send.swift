@@ -69,6 +69,7 @@ extension Server {
         continue
       }
       if descriptors > 0, unsafe !mayFly(descriptors, fd, pipe, gates[slot.pointee.gate].options.descriptorsInFlightMax) {
+        if unsafe !pipe.pointee.waitsForDescriptors { hit(.fdsInFlightMax, gate: unsafe slot.pointee.gate) }
         unsafe pipe.pointee.waitsForDescriptors = true
         return done
       }

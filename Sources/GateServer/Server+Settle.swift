@@ -22,6 +22,7 @@ extension Server {
       if unsafe !isLive(slot) { return }
     }
     if unsafe stopping != .no && isDelivered(slot) {
+      unsafe slot.pointee.end = .stopped
       unsafe closeNow(slot)
       return
     }
@@ -117,6 +118,7 @@ extension Server {
     var earliest = nextDeadline
     if let retryAt, earliest.map({ retryAt < $0 }) ?? true { earliest = retryAt }
     if case .draining(let until) = stopping, earliest.map({ until < $0 }) ?? true { earliest = until }
+    if let operatorDeadline, earliest.map({ operatorDeadline < $0 }) ?? true { earliest = operatorDeadline }
     if let next = heartbeat?.next, earliest.map({ next < $0 }) ?? true { earliest = next }
     if log.hasUnwritten {
       let poll = now.advanced(byMilliseconds: 100)
@@ -129,6 +131,7 @@ extension Server {
   /// Ends what has taken too long. All connections are looked at, but only when the earliest deadline has passed.
   func expireDeadlines() {
     retry()
+    expireOperators()
     guard let due = nextDeadline, now >= due else { return }
     nextDeadline = nil
     unsafe forEachConnection { slot in

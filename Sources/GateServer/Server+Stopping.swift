@@ -29,6 +29,7 @@ extension Server {
     let timeout = gates.map { $0.options.settings.limits.drainTimeout }.max() ?? 0
     stopping = .draining(until: now.advanced(byMilliseconds: timeout))
     onStopping()
+    closeOperatorSockets()
     for gate in gates.indices where !gates[gate].isClosed {
       gates[gate].isClosed = true
       // An inherited socket lives on in the service manager, so its events would too.

@@ -35,6 +35,15 @@ public final class Server {
   /// When accepting or connecting that failed for lack of something is tried again.
   var retryAt: Instant?
   let log: Log
+  /// What is counted.
+  var meters = Meters()
+  /// Sockets for whoever runs the gates.
+  var operators: [OperatorSocket] = []
+  var nextOperatorID: UInt32 = 0
+  /// When one of their clients has to be looked at.
+  var operatorDeadline: Instant?
+  /// The version that is told there.
+  public var version = "unknown"
   var signals: Int32 = -1
   var input: StandardInput?
   /// How far the server is in ending.
@@ -57,6 +66,7 @@ public final class Server {
   deinit {
     unsafe forEachConnection { unsafe release($0) }
     for gate in gates where !gate.isClosed { gate.listener.close() }
+    closeOperatorSockets()
     unsafe received.deallocate()
     closeDescriptor(signals)
     closeDescriptor(epoll)
@@ -75,6 +85,7 @@ public final class Server {
       throw .system(SystemError("cannot watch \(gate.listener.name)", result))
     }
     gates.append(gate)
+    meters.gates.append(GateMeter())
     return gates.count - 1
   }
 
@@ -119,6 +130,7 @@ public final class Server {
       log.flush()
       let count = unsafe clinux_epoll_wait(epoll, events, capacity, timeout())
       now = Instant(milliseconds: clinux_milliseconds())
+      let woken = meters.timesWakeups ? clinux_nanoseconds() : 0
       if count < 0 && -count != EINTR { throw SystemError("cannot wait for events", count) }
       for i in 0..<max(0, Int(count)) {
         unsafe handle(Tag(bits: clinux_epoll_tag(events + i)), events[i].events)
@@ -126,6 +138,7 @@ public final class Server {
       expireDeadlines()
       releaseEnded()
       keepBeating()
+      if meters.timesWakeups && count > 0 { meters.wakeups.observe(nanoseconds: clinux_nanoseconds() &- woken) }
     }
     log.flush()
   }
@@ -141,6 +154,10 @@ public final class Server {
       handleSignals()
     case .standardInput:
       readInput()
+    case .operatorListener(let service):
+      acceptOperators(service)
+    case .operatorClient(let service, let id):
+      handleOperator(service, id: id, events)
     }
   }
 

@@ -9,15 +9,19 @@ enum Tag: Equatable {
   case connection(index: Int, generation: UInt32, side: Side)
   case signals
   case standardInput
+  case operatorListener(OperatorService)
+  case operatorClient(OperatorService, id: UInt32)
 
-  /// Two bits of kind, 30 of index, 32 of generation.
+  /// Two bits of kind, 30 of index, 32 of generation. The last kind is whatever there is one of, or few, told apart by index.
   var bits: UInt64 {
     switch self {
     case .listener(let gate): UInt64(gate) << 2
     case .connection(let index, let generation, let side):
       (side == .client ? 1 : 2) | UInt64(index) << 2 | UInt64(generation) << 32
     case .signals: 3
-    case .standardInput: 7
+    case .standardInput: 1 << 2 | 3
+    case .operatorListener(let service): UInt64(2 + service.rawValue * 2) << 2 | 3
+    case .operatorClient(let service, let id): UInt64(3 + service.rawValue * 2) << 2 | 3 | UInt64(id) << 32
     }
   }
 
@@ -28,7 +32,17 @@ enum Tag: Equatable {
     case 0: self = .listener(gate: index)
     case 1: self = .connection(index: index, generation: generation, side: .client)
     case 2: self = .connection(index: index, generation: generation, side: .bus)
-    default: self = index == 0 ? .signals : .standardInput
+    default: self = Self.other(index, generation)
+    }
+  }
+
+  private static func other(_ index: Int, _ generation: UInt32) -> Tag {
+    switch index {
+    case 0: return .signals
+    case 1: return .standardInput
+    default:
+      guard let service = OperatorService(rawValue: (index - 2) / 2) else { preconditionFailure("a tag that nobody made") }
+      return index % 2 == 0 ? .operatorListener(service) : .operatorClient(service, id: generation)
     }
   }
 }

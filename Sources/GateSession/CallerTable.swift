@@ -33,6 +33,8 @@ struct CallerTable: ~Copyable {
   private var peers: [Int32] = []
   private var most = 0
   private(set) var count = 0
+  /// Calls that gave way to a newer one of their caller, or of any.
+  private(set) var displacedPerCaller: UInt64 = 0, displacedInAll: UInt64 = 0
 
   private let perCallerLimit: Int
   private let limit: Int
@@ -56,8 +58,10 @@ struct CallerTable: ~Copyable {
     var caller = findCaller(name)
     if caller >= 0 && Int(callers[Int(caller)].count) >= perCallerLimit {
       removeCall(callers[Int(caller)].oldest)
+      displacedPerCaller += 1
     } else if count >= limit {
       removeCall(callers[Int(peers[most])].oldest)
+      displacedInAll += 1
     }
     // Before the caller is added: growing puts only those into the new chains that have calls.
     if count == callChains.count { rehash() }

@@ -68,8 +68,6 @@ public struct Output: ~Copyable {
   public private(set) var actionCount = 0
   /// How many decisions there are.
   public private(set) var decisionCount = 0
-  /// Messages that were allowed and denied.
-  public internal(set) var allowed = 0, denied = 0
   /// Why the session stopped.
   public internal(set) var wait = Wait.bytes
   /// Set when the connection must end after the actions are done.
@@ -92,8 +90,6 @@ public struct Output: ~Copyable {
   mutating func clear() {
     actionCount = 0
     decisionCount = 0
-    allowed = 0
-    denied = 0
     wait = .bytes
     if close != nil { close = nil }
     requests = []

@@ -91,6 +91,7 @@ extension Session {
   public mutating func withdraw(_ bytes: RawSpan, from side: Side, policy: Policy) -> (count: Int, decision: Decision) {
     let verdict = Verdict(.deny, .descriptorsRefused)
     let decision = Decision(offset: 0, verdict: verdict)
+    counters.countRefusal(from: side, verdict.reason)
     var header = MessageHeader()
     do throws(WireError) {
       let frame = try MessageFrame(bytes)

@@ -46,14 +46,15 @@ extension Session {
       if verdict.action == .allow {
         takeOwnOutput(goingWith: side, &output)
         output.forward(at, taken, descriptors: claimed)
-        output.allowed &+= 1
         waiting &-= claimed
+        counters.countAllowed(from: side, frame.type.rawValue)
         stream.passes = true
         stream.owedDescriptors = 0
       } else {
         let dropped = descriptorsToDrop(verdict, claimed, waiting, messageEndsHere: frame.messageByteCount < message.byteCount)
         output.skip(at, taken, descriptors: dropped)
-        output.denied &+= 1
+        counters.countRefused(from: side, verdict, frame.type.rawValue)
+        counters.countSkippedBytes(taken, from: side)
         waiting &-= dropped
         stream.passes = false
         stream.owedDescriptors = verdict.reason == .headerTooLong ? -1 : claimed &- dropped
@@ -67,18 +68,20 @@ extension Session {
     if at == end && waiting > 0 && output.close == nil { output.close = .descriptorMismatch(side) }
     stream.holdsDescriptors = false
     if case .bytes = output.wait { stream.holdsDescriptors = waiting > 0 }
+    counters.countBytes(at &- start, from: side)
     if side == .client { fromClient = stream } else { fromBus = stream }
     return at
   }
 
   /// More bytes of a message that was decided on.
-  private func passOn(
+  private mutating func passOn(
     _ stream: inout Stream, _ at: inout Int, _ end: Int, _ waiting: inout Int, _ side: Side, _ output: inout Output
   ) {
     let taken = min(stream.remaining, end - at)
     if stream.passes {
       output.forward(at, taken, descriptors: 0)
     } else {
+      counters.countSkippedBytes(taken, from: side)
       var dropped = 0
       if stream.owedDescriptors > 0 {
         dropped = min(stream.owedDescriptors, waiting)

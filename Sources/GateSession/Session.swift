@@ -51,6 +51,8 @@ public struct Session: ~Copyable {
   }
 
   let settings: SessionSettings
+  /// What was decided so far.
+  public internal(set) var counters = SessionCounters()
   var clientPhase = ClientPhase.handshake
   var busPhase = BusPhase.absent
   var helloPhase = HelloPhase.unsaid
@@ -136,6 +138,19 @@ public struct Session: ~Copyable {
     case .client: receiveFromClient(bytes, descriptors: descriptors, policy: policy, into: &output)
     case .bus: receiveFromBus(bytes, descriptors: descriptors, policy: policy, into: &output)
     }
+  }
+
+  /// Calls in `direction` that were forwarded and not answered yet.
+  public func pendingReplies(_ direction: Direction) -> Int {
+    switch direction {
+    case .outgoing: outgoingCalls.count
+    case .incoming: incomingCalls.count
+    }
+  }
+
+  /// Incoming calls whose answer will not pass because newer ones took their place: of the same caller, or of any.
+  public var incomingCallsDisplaced: (perCaller: UInt64, inAll: UInt64) {
+    (incomingCalls.displacedPerCaller, incomingCalls.displacedInAll)
   }
 
   /// Whether both handshakes are done.

@@ -13,7 +13,7 @@ public struct Verdict: BitwiseCopyable, Equatable, Sendable {
   }
 
   /// Why, in one word. The raw text is what the decision log says.
-  public enum Reason: String, BitwiseCopyable, Sendable {
+  public enum Reason: String, CaseIterable, BitwiseCopyable, Sendable {
     /// A rule of the policy decided: ``Verdict/rule``.
     case rule
     /// No rule of the policy allows it.

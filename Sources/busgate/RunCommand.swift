@@ -49,6 +49,9 @@ enum RunCommand {
     try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in reload(server, options, &rules, notifier, log) }
     server.onStopping = { notifier.stopping() }
     for gate in gates { try server.addGate(gate) }
+    server.version = Invocation.version
+    if let path = options.metricsPath { try server.serveMetrics(path: path, mode: options.metricsMode) }
+    if let path = options.controlPath { try server.serveControl(path: path) }
     if options.readsStandardInput {
       try server.readLines(from: STDIN_FILENO) { server, line, number in
         add(line, number, server, options, &rules, log)
@@ -122,10 +125,12 @@ enum RunCommand {
     do throws(ConfigurationFailure) {
       rules = try PolicyFiles.read(options.configurations)
       setPolicies(server, options, rules)
+      server.noteReload(succeeded: true)
       log.note("configuration reloaded")
       notifier.ready(status(options))
     } catch {
       log.line("\(error)")
+      server.noteReload(succeeded: false)
       log.note("the reload was refused; the policy stays as it was")
       notifier.ready("the reload was refused: \(error)")
     }

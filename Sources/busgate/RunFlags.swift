@@ -1,5 +1,7 @@
 // The flags of `busgate run`, as data: the help and the operators' tables are made of it, and a test compares them with what is parsed.
 
+import GateServer
+
 /// A flag and what it means.
 struct RunFlag {
   let name: String
@@ -33,7 +35,11 @@ struct RunFlag {
       RunFlag("--log", "denied|all|none", "which decisions go to standard error; denied if not given"),
       RunFlag("--limit", "NAME=VALUE", "a limit, as fds-per-message-max=32 or auth-timeout=10s"),
       RunFlag("--ready-fd", "N", "write one byte to descriptor N once every socket accepts"),
-      RunFlag("--list", "flags|limits", "print that table, a row a line, columns between tabs"),
+      RunFlag("--metrics", "PATH", "metrics for Prometheus on the socket PATH: HTTP, GET /metrics"),
+      RunFlag("--metrics-mode", "MODE", "permissions of that socket, octal; 0600 if not given"),
+      RunFlag(
+        "--control", "PATH", "questions about the running gate on the socket PATH, of the gate's own user and of root only"),
+      RunFlag("--list", "flags|limits|metrics", "print that table, a row a line, columns between tabs"),
     ]
   }
 
@@ -50,6 +56,7 @@ struct RunFlag {
     switch name {
     case "flags": all.map { "\($0.name)\t\($0.value)\t\($0.meaning)" }.joined(separator: "\n")
     case "limits": LimitFlag.all.map { "\($0.name)\t\($0.standard)\t\($0.meaning)" }.joined(separator: "\n")
+    case "metrics": MetricFamily.all.map { "\($0.name)\t\($0.kind)\t\($0.help)" }.joined(separator: "\n")
     default: nil
     }
   }

@@ -27,6 +27,11 @@ struct RunOptions {
   /// Changes to each gate's limits, in order.
   private(set) var limits: [(inout GateOptions) -> Void] = []
   private(set) var readyDescriptor: Int32?
+  /// Where metrics are told.
+  private(set) var metricsPath: String?
+  private(set) var metricsMode: UInt32 = 0o600
+  /// Where the gate can be asked about itself.
+  private(set) var controlPath: String?
 
   /// Parses the words behind `run`. Throws what is wrong and what was expected.
   init(_ arguments: [String], inherited: InheritedSockets) throws(UsageError) {
@@ -77,7 +82,7 @@ struct RunOptions {
       if policies.updateValue(bus, forKey: label) != nil { throw UsageError("--policy \(label) given twice, expected one") }
     case "--log": logging = try Self.logging(try value("denied, all or none"))
     case "--limit": limits.append(try LimitFlag.parse(try value("NAME=VALUE")))
-    case "--socket-mode": socketFile.mode = try Self.mode(try value("an octal mode such as 0660"))
+    case "--socket-mode": socketFile.mode = try Self.mode(flag, try value("an octal mode such as 0660"))
     case "--socket-owner": try setOwner(try value("USER or USER:GROUP"))
     case "--allow-uid":
       let name = try value("a user's number or name")
@@ -88,7 +93,10 @@ struct RunOptions {
     case "--allow-anonymous": allowsAnonymous = true
     case "--require-bus": requiresBus = true
     case "--stdin": readsStandardInput = true
-    case "--list": throw UsageError("--list stands alone, expected busgate run --list flags or --list limits")
+    case "--metrics": metricsPath = try Self.once(flag, metricsPath, try value("a path to listen on"))
+    case "--metrics-mode": metricsMode = try Self.mode(flag, try value("an octal mode such as 0660"))
+    case "--control": controlPath = try Self.once(flag, controlPath, try value("a path to listen on"))
+    case "--list": throw UsageError("--list stands alone, expected busgate run --list flags, limits or metrics")
     case "--ready-fd": readyDescriptor = try Self.descriptor(try value("a descriptor number"))
     default: throw UsageError("unknown argument \"\(flag)\", expected one of those that busgate --help lists")
     }
@@ -160,9 +168,14 @@ struct RunOptions {
     }
   }
 
-  private static func mode(_ text: String) throws(UsageError) -> UInt32 {
+  private static func once(_ flag: String, _ given: String?, _ path: String) throws(UsageError) -> String {
+    if given != nil { throw UsageError("\(flag) given twice, expected one path") }
+    return path
+  }
+
+  private static func mode(_ flag: String, _ text: String) throws(UsageError) -> UInt32 {
     guard let mode = UInt32(text, radix: 8), mode <= 0o777, text.utf8.count <= 4, text.utf8.first != UInt8(ascii: "+") else {
-      throw UsageError("--socket-mode \(text): expected an octal mode from 0 to 0777")
+      throw UsageError("\(flag) \(text): expected an octal mode from 0 to 0777")
     }
     return mode
   }

@@ -68,3 +68,7 @@ def test_every_flag_in_the_table_is_one_that_is_understood(workshop):
 
 def test_every_limit_stands_in_the_operators_table_as_the_program_has_it(workshop):
     assert documented("Limits") == listing(workshop, "limits")
+
+
+def test_every_metric_stands_in_the_operators_table_as_the_program_has_it(workshop):
+    assert documented("Metrics") == listing(workshop, "metrics")

@@ -1,0 +1,52 @@
+// What is counted while gates run. Sessions count their own messages; here stands what only the server sees, and what ended sessions
+// left behind. Kept whether or not anybody asks: it is a handful of additions per connection.
+
+import CLinux
+import GateSession
+
+/// What one gate did.
+struct GateMeter {
+  /// Messages of connections that have ended.
+  var sessions = SessionCounters()
+  var accepted: UInt64 = 0
+  var busConnects: UInt64 = 0
+  var busConnectFailures: UInt64 = 0
+  /// Connections that ended, by ``ConnectionEnd``.
+  private(set) var ended = [UInt64](repeating: 0, count: ConnectionEnd.allCases.count)
+  /// Limits hit, by ``LimitName``, without those that are reasons of verdicts: see ``hits(of:)``.
+  private var limits = [UInt64](repeating: 0, count: LimitName.allCases.count)
+
+  mutating func hit(_ limit: LimitName) { limits[limit.rawValue] &+= 1 }
+
+  mutating func ended(_ session: borrowing Session, _ why: ConnectionEnd) {
+    add(session)
+    ended[why.rawValue] &+= 1
+  }
+
+  /// Adds what a session counted.
+  mutating func add(_ session: borrowing Session) {
+    sessions.add(session.counters)
+    limits[LimitName.pendingIncomingPerCallerMax.rawValue] &+= session.incomingCallsDisplaced.perCaller
+    limits[LimitName.pendingIncomingMax.rawValue] &+= session.incomingCallsDisplaced.inAll
+  }
+
+  /// How often a limit was hit.
+  func hits(of limit: LimitName) -> UInt64 {
+    if let reason = limit.reason { return sessions.refusals(from: .client, reason) + sessions.refusals(from: .bus, reason) }
+    return limits[limit.rawValue]
+  }
+}
+
+/// What the server did.
+struct Meters {
+  /// By number of the gate.
+  var gates: [GateMeter] = []
+  var reloads: UInt64 = 0
+  var refusedReloads: UInt64 = 0
+  /// How long each wake-up took; counted only if somebody may ask, since it needs the clock.
+  var wakeups = LatencyHistogram()
+  var timesWakeups = false
+  /// When the server was made: by the wall, and by the clock that never goes back.
+  let startedAt = WallClock.milliseconds()
+  let started = Instant(milliseconds: clinux_milliseconds())
+}

@@ -1,0 +1,42 @@
+import Testing
+
+@testable import GateSession
+
+@Suite("Counters")
+struct CounterTests {
+  @Test("every reason has a place of its own")
+  func reasons() {
+    #expect(Verdict.Reason.allCases.map(\.number) == Array(0..<Verdict.Reason.allCases.count))
+    #expect(Verdict.Reason.allCases.count <= SessionCounters.reasonsMax)
+  }
+
+  @Test("every side, verdict and type has a place of its own, and types that nobody knows share one")
+  func places() {
+    for side in [Side.client, .bus] {
+      for type: UInt8 in 0...255 {
+        var counters = SessionCounters()
+        counters.countAllowed(from: side, type)
+        counters.countRefused(from: side, Verdict(.deny, .noRule), type)
+        counters.countRefused(from: side, Verdict(.drop, .strayReply), type)
+        let place = type < 5 ? Int(type) : 0
+        for action in [Verdict.Action.allow, .deny, .drop] {
+          #expect(counters.messages(from: side, action, type: place) == 1)
+        }
+        #expect((counters.allowed, counters.denied) == (1, 2))
+        #expect(counters.refusals(from: side, .noRule) == 1 && counters.refusals(from: side.other, .noRule) == 0)
+      }
+    }
+  }
+
+  @Test("bytes are forwarded or skipped")
+  func bytes() {
+    var counters = SessionCounters()
+    counters.countBytes(100, from: .bus)
+    counters.countSkippedBytes(30, from: .bus)
+    var sum = SessionCounters()
+    sum.add(counters)
+    sum.add(counters)
+    #expect(sum.bytes(from: .bus, forwarded: true) == 140 && sum.bytes(from: .bus, forwarded: false) == 60)
+    #expect(sum.bytes(from: .client, forwarded: true) == 0)
+  }
+}
