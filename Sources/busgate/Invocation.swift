@@ -92,9 +92,9 @@ struct Invocation {
   }
 }
 
-/// Writes a line to standard error.
+/// Writes a line to standard error, one line whatever is in it.
 func printError(_ text: String) {
-  let line = Array((text + "\n").utf8)
+  let line = text.utf8.map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: "?") : $0 } + [UInt8(ascii: "\n")]
   var at = 0
   while at < line.count {
     let n = unsafe line.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress! + at, $0.count - at) }

@@ -35,22 +35,21 @@ enum RunCommand {
     let log = Log(fd: STDERR_FILENO)
     // Before any socket exists: a configuration that is refused leaves nothing behind. Standard input adds to the files.
     var rules = try PolicyFiles.read(options.configurations)
-    let server = try Server(log: log)
-    // Before any socket exists, too: whatever signal comes from here on, what was made is removed again.
-    try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in reload(server, options, &rules, notifier, log) }
-    server.onStopping = { notifier.stopping() }
-    for listener in options.listeners { try server.addGate(try gateOptions(listener, options, rules)) }
-    server.version = Invocation.version
-    if let path = options.metricsPath { try server.serveMetrics(path: path, mode: options.metricsMode) }
-    if let path = options.controlPath { try server.serveControl(path: path) }
+    let gates = try options.listeners.map { try gateOptions($0, options, rules) }
     if options.requiresBus {
-      for listener in options.listeners {
-        if let failure = try endpoint(listener, options).isReachable() {
-          printError("busgate: gate \(listener.label): \(failure), and --require-bus was given")
+      for gate in gates {
+        if let failure = gate.bus.isReachable() {
+          printError("busgate: gate \(gate.label): \(failure), and --require-bus was given")
           return ExitStatus.noBus
         }
       }
     }
+    let server = try Server(log: log)
+    // Before any socket exists, too: whatever signal comes from here on, what was made is removed again.
+    try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in reload(server, options, &rules, notifier, log) }
+    server.onStopping = { notifier.stopping() }
+    for gate in gates { try server.addGate(gate) }
+    try listenForOperators(server, options)
     if options.readsStandardInput {
       try server.readLines(from: STDIN_FILENO) { server, line, number in
         add(line, number, server, options, &rules, log)
@@ -62,6 +61,12 @@ enum RunCommand {
     notifier.ready(status(options))
     try server.run()
     return ExitStatus.success
+  }
+
+  private static func listenForOperators(_ server: Server, _ options: RunOptions) throws {
+    server.version = Invocation.version
+    if let path = options.metricsPath { try server.serveMetrics(path: path, mode: options.metricsMode) }
+    if let path = options.controlPath { try server.serveControl(path: path) }
   }
 
   private static func gateOptions(
@@ -85,7 +90,13 @@ enum RunCommand {
   }
 
   private static func endpoint(_ listener: RunOptions.Listener, _ options: RunOptions) throws -> BusEndpoint {
-    try BusEndpoint(address: try options.buses[listener.label] ?? kind(listener, options).defaultAddress())
+    let given = options.buses[listener.label]
+    let bus = kind(listener, options)
+    do {
+      return try BusEndpoint(address: try given ?? bus.defaultAddress())
+    } catch let error as UsageError {
+      throw UsageError("\(given == nil ? bus.variable : "--bus \(listener.label)"): \(error)")
+    }
   }
 
   /// Addresses that the gate chose itself are told to whoever started it.
@@ -102,9 +113,10 @@ enum RunCommand {
   }
 
   private static func writeReadyByte(_ descriptor: Int32) {
-    var byte: UInt8 = 1
+    var byte = UInt8(ascii: "\n")  // what s6 waits for
     while unsafe write(descriptor, &byte, 1) < 0 && errno == EINTR {}
-    close(descriptor)
+    // Its number would be the next client's: that of standard error least of all, where the log goes.
+    if descriptor > STDERR_FILENO { close(descriptor) }
   }
 
   // MARK: Changes while it runs
@@ -123,7 +135,7 @@ enum RunCommand {
     } catch {
       log.line("\(error)")
       server.noteReload(succeeded: false)
-      log.error("the reload was refused; the policy stays as it was")
+      log.note("the reload was refused; the policy stays as it was")
       notifier.ready("the reload was refused: \(error)")
     }
   }

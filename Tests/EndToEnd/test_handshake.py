@@ -16,6 +16,7 @@ from wire import (GUID, LITTLE, METHOD_RETURN, OPEN, OWN_UID, Client, call, driv
 
 REJECTED, OK, AGREE, ERROR, DATA = "REJECTED EXTERNAL", f"OK {GUID}", "AGREE_UNIX_FD", "ERROR ", "DATA"
 NEGOTIATE, BEGIN = b"NEGOTIATE_UNIX_FD\r\n", b"BEGIN\r\n"
+SOMEBODY_ELSE = str(os.getuid() + 1).encode().hex().encode()
 # What the gate itself says to a bus, in one write.
 OPENING = b"\0AUTH EXTERNAL " + OWN_UID + b"\r\n" + NEGOTIATE + BEGIN
 
@@ -107,7 +108,7 @@ def test_every_handshake_may_come_byte_by_byte(workshop, bus, dialect):
 def test_a_client_that_claims_another_uid_is_rejected_in_every_dialect_and_no_bus_hears_of_it(workshop, dialect):
     bus = raw_bus(workshop)
     gate = workshop.gate(EVERYTHING, bus)
-    for uid in (b"31303030", b"34323934393637323935", b"2d31", b"3030", b"30306", b"3078", b"zz"):
+    for uid in (SOMEBODY_ELSE, b"34323934393637323935", b"2d31", b"3030", b"30306", b"3078", b"zz"):
         client = workshop.keep(Client(gate.path))
         client.send(b"\0" + b"".join(step for step, _ in dialects(uid)[dialect]))
         rejections = 2 if dialect == "gdbus" else 1
@@ -121,7 +122,9 @@ def test_a_client_that_claims_another_uid_is_rejected_in_every_dialect_and_no_bu
 
 
 def test_the_uid_that_a_client_sees_in_its_user_namespace_is_its_own_and_no_other_is(workshop, bus):
-    if not shutil.which("unshare") or subprocess.run(["unshare", "--user", "--map-user=1234", "true"]).returncode != 0:
+    inside = os.getuid() + 1  # the own user's number is accepted too
+    unshare = ["unshare", "--user", f"--map-user={inside}"]
+    if not shutil.which("unshare") or subprocess.run([*unshare, "true"]).returncode != 0:
         pytest.skip("no user namespaces here")
     gate = workshop.gate(EVERYTHING, bus)
     script = """if True:
@@ -134,9 +137,9 @@ def test_the_uid_that_a_client_sees_in_its_user_namespace_is_its_own_and_no_othe
             print(claim, s.recv(4096).split()[0].decode())
     """
     done = subprocess.run(
-        ["unshare", "--user", "--map-user=1234", sys.executable, "-c", script, gate.path, "1234", "1235", "1000"],
+        [*unshare, sys.executable, "-c", script, gate.path, str(inside), str(inside + 1), str(inside + 2)],
         capture_output=True, text=True, timeout=60)
-    assert done.stdout.splitlines() == ["1234 OK", "1235 REJECTED", "1000 REJECTED"], done.stderr
+    assert done.stdout.splitlines() == [f"{inside} OK", f"{inside + 1} REJECTED", f"{inside + 2} REJECTED"], done.stderr
 
 
 def test_anonymous_is_refused_and_not_offered(workshop, bus):
