@@ -217,6 +217,7 @@ def test_a_reader_that_stops_for_ten_seconds_is_closed(workshop, bus):
     rules = [rule("outgoing", f"com.example.I{number}", "/" + "p" * 200) for number in range(3_000)]
     gate = controlled(workshop, rules, bus)
     idle, slow = workshop.keep(Control(gate)), workshop.keep(Control(gate))
+    slow.ask("help")
     before = gate.descriptors()
     slow.socket.sendall(b"policy\n")
     eventually(lambda: gate.descriptors() == before - 1, "it stays")
