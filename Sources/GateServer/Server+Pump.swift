@@ -105,7 +105,7 @@ extension Server {
     unsafe slot.pointee.counters.allowed &+= output.allowed
     unsafe slot.pointee.counters.denied &+= output.denied
     for i in 0..<output.decisionCount {
-      unsafe log.decision(output.decision(i), bytes, side, policy, slot, gates[slot.pointee.gate].options.label)
+      unsafe log.decision(output.decision(i), bytes, side, policy, slot)
     }
   }
 

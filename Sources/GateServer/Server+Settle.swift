@@ -117,10 +117,7 @@ extension Server {
     if let retryAt, earliest.map({ retryAt < $0 }) ?? true { earliest = retryAt }
     if case .draining(let until) = stopping, earliest.map({ until < $0 }) ?? true { earliest = until }
     if let next = heartbeat?.next, earliest.map({ next < $0 }) ?? true { earliest = next }
-    if log.hasUnwritten {
-      let poll = now.advanced(byMilliseconds: 100)
-      if earliest.map({ poll < $0 }) ?? true { earliest = poll }
-    }
+    if let due = log.deadline, earliest.map({ due < $0 }) ?? true { earliest = due }
     guard let earliest else { return -1 }
     return earliest <= now ? 0 : Int32(clamping: earliest.milliseconds - now.milliseconds)
   }

@@ -75,6 +75,7 @@ public final class Server {
       throw .system(SystemError("cannot watch \(gate.listener.name)", result))
     }
     gates.append(gate)
+    log.addGate(options.label)
     return gates.count - 1
   }
 
@@ -119,6 +120,7 @@ public final class Server {
       log.flush()
       let count = unsafe clinux_epoll_wait(epoll, events, capacity, timeout())
       now = Instant(milliseconds: clinux_milliseconds())
+      log.advance(to: now)
       if count < 0 && -count != EINTR { throw SystemError("cannot wait for events", count) }
       for i in 0..<max(0, Int(count)) {
         unsafe handle(Tag(bits: clinux_epoll_tag(events + i)), events[i].events)
@@ -127,7 +129,7 @@ public final class Server {
       releaseEnded()
       keepBeating()
     }
-    log.flush()
+    log.finish()
   }
 
   private func handle(_ tag: Tag, _ events: UInt32) {

@@ -77,6 +77,7 @@ struct Invocation {
   static let usage = """
     usage: busgate run --config FILE… --session PATH | --system PATH | --listen NAME=ADDRESS … [options]
            busgate dbus-proxy SOCKET session|system
+           busgate run --list log-keys
 
     A D-Bus filtering proxy: listens on a socket for one container and forwards only what the configuration allows.
 
@@ -92,7 +93,12 @@ struct Invocation {
       --socket-owner USER[:GROUP]  their owner
       --allow-uid USER         only this user may connect (repeatable), by the kernel's word
       --allow-anonymous        clients may authenticate as ANONYMOUS
-      --log denied|all|none    which decisions go to standard error; denied if not given
+      --mode enforce|audit     audit forwards what the rules do not allow, and logs it; enforce if not given
+      --log denied|all|none    which decisions are logged; denied if not given
+      --log-format text|json|journal  text and json go to standard error, journal to journald; text if not given
+      --log-rate N             decisions a second that a gate logs, 50 if not given; what is held back is counted
+      --log-fold SECONDS       repetitions are counted for so long and logged as one, 5 if not given; 0: each by itself
+      --log-target PATH        the journal's socket, /run/systemd/journal/socket if not given
       --limit NAME=VALUE       a limit of the contract, as fds-per-message-max=32 or auth-timeout=10s
       --ready-fd N             write one byte to descriptor N once every socket accepts
 

@@ -12,6 +12,7 @@ enum RunCommand {
       print(Invocation.usage)
       return ExitStatus.success
     }
+    if arguments.first == "--list" { return list(arguments.dropFirst()) }
     let options: RunOptions
     do throws(UsageError) {
       options = try RunOptions(arguments, inherited: try InheritedSockets())
@@ -26,9 +27,19 @@ enum RunCommand {
     }
   }
 
+  /// Prints a table for programs: a line for each entry, its name, a tab, its meaning.
+  private static func list(_ what: ArraySlice<String>) -> Int32 {
+    guard what == ["log-keys"] else {
+      printError("busgate run: --list \(what.joined(separator: " ")): expected log-keys")
+      return ExitStatus.usage
+    }
+    for key in LogKey.allCases { print("\(key.rawValue)\t\(key.meaning)") }
+    return ExitStatus.success
+  }
+
   private static func run(_ options: RunOptions) throws -> Int32 {
     let notifier = ServiceNotifier()
-    let log = Log(fd: STDERR_FILENO)
+    let log = try Log(options.log.options)
     // Before any socket exists: a configuration that is refused leaves nothing behind. Standard input adds to the files.
     var rules = try PolicyFiles.read(options.configurations)
     let server = try Server(log: log)
@@ -65,7 +76,8 @@ enum RunCommand {
       label: listener.label, address: listener.address, bus: try endpoint(listener, options), policy: rules.policy(for: bus))
     gate.socketFile = options.socketFile
     gate.allowedUIDs = options.allowedUIDs
-    gate.settings.logging = options.logging
+    gate.settings.logging = options.log.logging
+    gate.settings.mode = options.log.mode
     gate.settings.allowsAnonymous = options.allowsAnonymous
     if bus == .system { gate.settings.limits.pendingRepliesMax = 128 }
     for change in options.limits { change(&gate) }
@@ -110,11 +122,10 @@ enum RunCommand {
     do throws(ConfigurationFailure) {
       rules = try PolicyFiles.read(options.configurations)
       setPolicies(server, options, rules)
-      log.note("configuration reloaded")
+      log.reloaded()
       notifier.ready(status(options))
     } catch {
-      log.line("\(error)")
-      log.error("the reload was refused; the policy stays as it was")
+      log.reloadRefused("\(error)")
       notifier.ready("the reload was refused: \(error)")
     }
   }
@@ -127,7 +138,7 @@ enum RunCommand {
       rules.add(try GatewayDocument.parse(line, file: "stdin", firstLine: number))
       setPolicies(server, options, rules)
     } catch {
-      log.line("\(error)")
+      log.configuration("\(error)")
     }
   }
 

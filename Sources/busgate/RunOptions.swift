@@ -18,7 +18,7 @@ struct RunOptions {
   private(set) var buses: [String: String] = [:]
   /// Which array of the document a gate uses, by label.
   private(set) var policies: [String: BusKind] = [:]
-  private(set) var logging = SessionSettings.Logging.denied
+  private(set) var log = LogFlags()
   private(set) var socketFile = SocketFileOptions()
   private(set) var allowedUIDs: Set<UInt32> = []
   private(set) var allowsAnonymous = false
@@ -33,6 +33,7 @@ struct RunOptions {
     var rest = arguments[...]
     while let flag = rest.popFirst() { try take(flag, &rest) }
     for socket in inherited.entries { try listen(on: socket) }
+    try log.check()
     if configurations.isEmpty && !readsStandardInput {
       throw UsageError("no --config, expected at least one gateway configuration file (or --stdin)")
     }
@@ -68,7 +69,8 @@ struct RunOptions {
       let (label, word) = try Self.pair(flag, try value("NAME=session or NAME=system"), "NAME=session or NAME=system")
       guard let bus = BusKind(rawValue: word) else { throw UsageError("--policy \(label)=\(word): expected session or system") }
       if policies.updateValue(bus, forKey: label) != nil { throw UsageError("--policy \(label) given twice, expected one") }
-    case "--log": logging = try Self.logging(try value("denied, all or none"))
+    case "--log", "--log-format", "--log-rate", "--log-fold", "--log-target", "--mode":
+      try log.take(flag, try value(LogFlags.expected(flag)))
     case "--limit": limits.append(try LimitFlag.parse(try value("NAME=VALUE")))
     case "--socket-mode": socketFile.mode = try Self.mode(try value("an octal mode such as 0660"))
     case "--socket-owner": try setOwner(try value("USER or USER:GROUP"))
@@ -133,15 +135,6 @@ struct RunOptions {
       throw UsageError("\(flag) \"\(text)\": the name of a gate is at most 64 letters, digits, and - _ .")
     }
     return (parts[0], parts[1])
-  }
-
-  private static func logging(_ word: String) throws(UsageError) -> SessionSettings.Logging {
-    switch word {
-    case "denied": return .denied
-    case "all": return .everything
-    case "none": return .nothing
-    default: throw UsageError("--log \"\(word)\": expected denied, all or none")
-    }
   }
 
   private static func mode(_ text: String) throws(UsageError) -> UInt32 {

@@ -199,7 +199,7 @@ def test_what_is_no_message_closes_the_connection_and_nothing_else(scene, order)
             raise AssertionError(f"{name}: {error!r}") from error
     expect_nobody_noticed(service, bystander, woken)
     expect_descriptors(gate, before)
-    closed = [line for line in gate.log.matching("closed: client sent a malformed message: ", ", at byte ")]
+    closed = [line for line in gate.log.matching("closed ", "client sent a malformed message: ", ", at byte ")]
     assert len(closed) == len(MALFORMED)
 
 
@@ -249,7 +249,7 @@ def test_a_bus_that_sends_what_is_no_message_loses_its_connection_and_the_client
         side.expect_end()
         client.close()
         side.close()
-    gate.log.wait_for("closed: bus sent a malformed message: ")
+    gate.log.wait_for("closed ", "bus sent a malformed message: ")
     bystanders_bus.send(signal(52, "Still", sender=":1.2"))
     assert bystander.receive().member == "Still"
     expect_descriptors(gate, before)
