@@ -129,6 +129,8 @@ public final class Server {
       releaseEnded()
       keepBeating()
     }
+    unsafe forEachConnection { unsafe closeNow($0) }
+    releaseEnded()
     log.finish()
   }
 

@@ -93,8 +93,9 @@ enum RunCommand {
     try BusEndpoint(address: try options.buses[listener.label] ?? kind(listener, options).defaultAddress())
   }
 
-  /// Addresses that the gate chose itself are told to whoever started it.
+  /// Addresses that the gate chose itself are told to whoever started it; and that it enforces nothing, to whoever left it so.
   private static func announce(_ server: Server, _ options: RunOptions, _ log: Log) {
+    if options.log.mode == .audit { log.warning("audit mode: what the rules do not allow is forwarded, and logged") }
     for (gate, listener) in options.listeners.enumerated() {
       if case .directory = listener.address {
         log.note("gate \(listener.label) listens on \(server.listeningName(ofGate: gate))")

@@ -318,6 +318,15 @@ def test_nothing_is_folded_where_nobody_wants_it(workshop, bus):
     assert [event.get("count") for event in decisions(scene.end())] == [None] * 5
 
 
+def test_what_was_counted_is_written_when_the_gate_stops(workshop, bus):
+    scene = Scene(workshop, bus, [], "json", "--log", "all")
+    for _ in range(3):
+        scene.call("Denied")
+    events = scene.stop()
+    assert total(decisions(events, member="Denied")) == 3
+    assert (events[-1]["event"], events[-1]["reason"], events[-1]["denied"]) == ("closed", "the gate ended it", 3)
+
+
 def test_connections_are_not_folded_into_each_other(workshop, bus):
     scene = Scene(workshop, bus, [], "json")
     others = [Peer(scene.gate.address) for _ in range(3)]
@@ -510,7 +519,9 @@ def test_audit_forwards_what_the_rules_do_not_allow_and_says_so(workshop, bus, m
     if audit:
         scene.inside.reply(scene.inside.await_member("In"))
     assert (scene.outside.answer_to(incoming).get_message_type() == ERROR) != audit
-    events = decisions(scene.end())
+    everything = scene.end()
+    assert any("audit mode" in event.get("message", "") for event in everything) == audit
+    events = decisions(everything)
     verdict = "audit" if audit else "deny"
     assert {(event["member"], event["verdict"], event["reason"]) for event in events} == {
         ("Other", verdict, "no-rule"), ("Never", verdict, "rule"), ("In", verdict, "no-rule")}
