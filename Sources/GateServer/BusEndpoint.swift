@@ -47,7 +47,7 @@ public struct BusEndpoint: Sendable {
         throw UsageError("bus address \"\(address)\": \(keys[0])= is for listening only, expected unix:path= or unix:abstract=")
       }
       guard keys.count == 1 else { throw UsageError("bus address \"\(address)\": expected exactly one of path and abstract") }
-      if let path = one["path"] { return .socket(UnixSocketName(path: String(decoding: path, as: UTF8.self))) }
+      if let path = one["path"] { return .socket(UnixSocketName(path: path)) }
       return one["abstract"].map { .socket(UnixSocketName(abstract: $0)) }
     case "unixexec":
       return .program(try BusProgram(one, address))
@@ -74,6 +74,7 @@ public struct BusEndpoint: Sendable {
   /// Whether the bus takes connections now. What was opened to find out is closed again.
   public func isReachable() -> SystemError? {
     let fd = connect()
+    if -fd == EAGAIN { return nil }  // it listens, and has much to do
     if fd < 0 { return SystemError("cannot connect to the bus at \(address)", fd) }
     closeDescriptor(fd)
     return nil

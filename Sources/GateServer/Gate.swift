@@ -73,6 +73,12 @@ struct Gate {
   /// Whether a client may authenticate as the user that the kernel says it is.
   func admits(_ uid: UInt32) -> Bool {
     if !options.allowedUIDs.isEmpty { return options.allowedUIDs.contains(uid) }
-    return options.address.hasDirectory || uid == geteuid()
+    return listener.hasDirectory || uid == geteuid()
+  }
+
+  /// Whether a client may authenticate as nobody: not if it is somebody who may not connect.
+  func admitsAnonymous(_ uid: UInt32?) -> Bool {
+    if !options.settings.allowsAnonymous { return false }
+    return options.allowedUIDs.isEmpty || uid.map { options.allowedUIDs.contains($0) } ?? false
   }
 }

@@ -21,11 +21,11 @@ public struct InheritedSockets: Sendable {
     let pid = Self.take("LISTEN_PID")
     let count = Self.take("LISTEN_FDS")
     let names = Self.take("LISTEN_FDNAMES")
-    guard let pid, pid == "\(getpid())", let count else {
+    guard let pid, pid == "\(getpid())", let count, count != "0" else {
       entries = []
       return
     }
-    guard let number = Int32(count), number >= 0, number <= 1024 else {
+    guard let number = Int32(count), number >= 1, number <= 1024 else {
       throw UsageError("LISTEN_FDS=\(count): expected a number of descriptors from 0 to 1024")
     }
     let parts = names.map { $0.split(separator: ":", omittingEmptySubsequences: false).map(String.init) }

@@ -41,26 +41,20 @@ public enum ListenAddress: Sendable, Equatable {
     guard keys.count == 1, let value = address.parameters.first?.value, !value.isEmpty, !value.contains(0) else {
       throw UsageError("address \"\(text)\": expected exactly one of path, abstract, dir, tmpdir and runtime, with a value")
     }
-    let string = String(decoding: value, as: UTF8.self)
+    guard let string = String(validating: value, as: UTF8.self) ?? (keys[0] == "abstract" ? "" : nil) else {
+      throw UsageError("address \"\(text)\": expected a \(keys[0]) in UTF-8")
+    }
     switch keys[0] {
     case "path": return .path(string)
     case "abstract": return .abstract(value)
     case "dir", "tmpdir": return .directory(string)
     case "runtime":
       if string != "yes" { throw UsageError("address \"\(text)\": runtime=\(string), expected runtime=yes") }
-      guard let directory = unsafe getenv("XDG_RUNTIME_DIR") else {
+      guard let directory = unsafe getenv("XDG_RUNTIME_DIR"), unsafe directory.pointee != 0 else {
         throw UsageError("address \"\(text)\": XDG_RUNTIME_DIR is not set, expected the user's runtime directory")
       }
       return .path(unsafe String(cString: directory) + "/bus")
     default: throw UsageError("address \"\(text)\": unknown key \(keys[0]), expected path, abstract, dir, tmpdir or runtime")
-    }
-  }
-
-  /// Whether who may connect is decided by who can reach the socket's directory.
-  var hasDirectory: Bool {
-    switch self {
-    case .path, .directory, .inherited: true
-    case .abstract: false
     }
   }
 }

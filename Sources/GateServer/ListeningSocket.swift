@@ -20,6 +20,8 @@ public struct SocketFileOptions: Sendable {
 struct ListeningSocket {
   let fd: Int32
   let name: UnixSocketName
+  /// Whether who may connect is decided by who can reach the directory that the socket is in.
+  let hasDirectory: Bool
   /// The file that we made and will remove; nil where we made none.
   private let file: FileIdentity?
 
@@ -41,25 +43,26 @@ struct ListeningSocket {
     try Self.removeStale(name, path)
     let fd = try Self.makeSocket()
     do throws(ListenFailure) {
-      // Nobody may connect between bind and the mode that was asked for.
+      // Nobody may connect before the owner and the mode that were asked for; whoever tries whether somebody lives here finds us.
       let old = umask(0o777)
       let bound = name.bind(fd)
       umask(old)
-      if bound < 0 { throw .system(SystemError("cannot bind \(path)", bound)) }
-      file = FileIdentity(path: path)
-      try Self.dress(path, options)
+      if bound < 0 { throw .system(SystemError("cannot listen on \(path)", bound, hint: Self.hint(bound, path))) }
       let listening = clinux_listen(fd, Self.backlog)
       if listening < 0 { throw .system(SystemError("cannot listen on \(path)", listening)) }
+      file = try SocketFile(path: path).dress(options)
     } catch {
       closeDescriptor(fd)
       throw error
     }
     self.fd = fd
+    hasDirectory = true
   }
 
   private init(abstract name: UnixSocketName) throws(ListenFailure) {
     self.name = name
     file = nil
+    hasDirectory = false
     fd = try Self.makeSocket()
     var result = name.bind(fd)
     if result == 0 { result = clinux_listen(fd, Self.backlog) }
@@ -77,6 +80,7 @@ struct ListeningSocket {
     let result = clinux_make_private(fd)
     if result < 0 { throw .system(SystemError("cannot set up the inherited descriptor \(fd)", result)) }
     self.fd = fd
+    hasDirectory = clinux_is_bound_to_path(fd) != 0
     name = UnixSocketName(path: "(inherited descriptor \(fd))")
     file = nil
   }
@@ -86,15 +90,13 @@ struct ListeningSocket {
 
   /// Stops listening and removes the socket's file if it is still the one we made.
   func close() {
+    // As long as the socket is open, no other file can have its number.
+    if let path = name.path, let file, FileIdentity(path: path) == file { unsafe unlink(path) }
     closeDescriptor(fd)
-    guard let path = name.path, let file else { return }
-    if FileIdentity(path: path) == file { unsafe unlink(path) }
   }
 
   /// Whether the other end of a connected socket is this one: each client would be the next one's bus, for ever.
-  func isOther(end fd: Int32) -> Bool {
-    unsafe name.bytes.withUnsafeBufferPointer { unsafe clinux_leads_to_own(fd, $0.baseAddress!, $0.count) != 0 }
-  }
+  func isOther(end connected: Int32) -> Bool { clinux_leads_to(connected, fd) != 0 }
 
   private static func makeSocket() throws(ListenFailure) -> Int32 {
     let fd = clinux_socket_unix()
@@ -102,20 +104,10 @@ struct ListeningSocket {
     return fd
   }
 
-  /// Sets owner and mode; a file that could not be dressed does not stay.
-  private static func dress(_ path: String, _ options: SocketFileOptions) throws(ListenFailure) {
-    if options.owner != nil || options.group != nil {
-      if unsafe lchown(path, options.owner ?? .max, options.group ?? .max) != 0 {
-        let error = SystemError("cannot set the owner of \(path)", errno)
-        unsafe unlink(path)
-        throw .system(error)
-      }
-    }
-    if unsafe chmod(path, options.mode) != 0 {
-      let error = SystemError("cannot set the mode of \(path)", errno)
-      unsafe unlink(path)
-      throw .system(error)
-    }
+  /// A path that does not fit into an address is said below its directory, where the last part of it still has to fit.
+  private static func hint(_ result: Int32, _ path: String) -> String {
+    if -result != ENAMETOOLONG { return "" }
+    return "a socket's path may have 107 bytes; of a longer one the last part may have \(UnixSocketName.lastPartBytesMax)"
   }
 
   private static func makeParent(of path: String) throws(ListenFailure) {
@@ -136,12 +128,16 @@ struct ListeningSocket {
     let probe = try makeSocket()
     defer { closeDescriptor(probe) }
     let result = name.connect(probe)
-    if -result == ECONNREFUSED {
-      if unsafe unlink(path) != 0 && errno != ENOENT {
+    switch -result {
+    case ENOENT: return
+    case ECONNREFUSED:
+      // What is there now may have come meanwhile.
+      if FileIdentity(path: path) == file, unsafe unlink(path) != 0 && errno != ENOENT {
         throw .system(SystemError("cannot remove the stale socket \(path)", errno))
       }
-    } else if -result != ENOENT {
-      throw .refused("another process listens on \(path); stop it, or choose another path")
+    case 0, EAGAIN: throw .refused("another process listens on \(path); stop it, or choose another path")
+    default:
+      throw .refused("\(SystemError("cannot tell whether another process listens on \(path)", result)); it is left alone")
     }
   }
 

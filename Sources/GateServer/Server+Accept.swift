@@ -37,11 +37,13 @@ extension Server {
     let peer = PeerCredentials(of: fd)
     // Who may not connect is told so by REJECTED, as if the transport had no credentials.
     let isAdmitted = peer.map { gates[gate].admits($0.uid) } ?? false
-    if let peer, !isAdmitted {
+    var settings = options.settings
+    settings.allowsAnonymous = gates[gate].admitsAnonymous(peer?.uid)
+    if let peer, !isAdmitted && !settings.allowsAnonymous {
       log.refused(peer, gate: gate, "the client is not among the users that may connect (allow-uid)")
     }
     let session = Session(
-      settings: options.settings, peerUID: isAdmitted ? peer?.uid : nil, ownUID: geteuid(), bus: gates[gate].knownBus, at: now)
+      settings: settings, peerUID: isAdmitted ? peer?.uid : nil, ownUID: geteuid(), bus: gates[gate].knownBus, at: now)
     let index = unsafe freeSlots.popLast() ?? slots.count
     if unsafe index == slots.count { unsafe slots.append(nil) }
     let slot = UnsafeMutablePointer<Connection>.allocate(capacity: 1)

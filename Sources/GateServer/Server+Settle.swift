@@ -66,7 +66,8 @@ extension Server {
     let from = unsafe slot.pointee.pipe(from: side)
     let to = unsafe slot.pointee.pipe(from: side.other)
     var events: UInt32 = 0
-    if stopping == .no && (unsafe from.pointee.wantsBytes || discards(slot, from: side)) { events |= EPOLLIN.rawValue }
+    let isHeard = unsafe stopping == .no || isHalfway(slot, from: side)
+    if isHeard && (unsafe from.pointee.wantsBytes || discards(slot, from: side)) { events |= EPOLLIN.rawValue }
     if unsafe to.pointee.hasUnsent {
       if unsafe !to.pointee.waitsForDescriptors { events |= EPOLLOUT.rawValue }
     } else if unsafe slot.pointee.session.ownOutputCount(to: side) > 0 && slot.pointee.session.isAtMessageBoundary(to: side) {

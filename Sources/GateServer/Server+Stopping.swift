@@ -1,4 +1,5 @@
-// The end of the server: nothing more is accepted or read; what was read and allowed is still delivered; then it is over.
+// The end of the server: nothing more is accepted, and nothing is read but the rest of messages that are half delivered; what was allowed is
+// still delivered; then it is over.
 
 import CLinux
 import GateSession
@@ -30,6 +31,8 @@ extension Server {
     onStopping()
     for gate in gates.indices where !gates[gate].isClosed {
       gates[gate].isClosed = true
+      // An inherited socket lives on in the service manager, so its events would too.
+      _ = clinux_epoll_control(epoll, EPOLL_CTL_DEL, gates[gate].listener.fd, 0, 0)
       gates[gate].listener.close()
     }
     unsafe forEachConnection { unsafe settle($0) }
@@ -39,11 +42,18 @@ extension Server {
   func isDelivered(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
     for side in [Side.client, .bus] {
       let pipe = unsafe slot.pointee.pipe(from: side.other)
+      if unsafe isHalfway(slot, from: side.other) { return false }
       if unsafe pipe.pointee.hasUnsent && !pipe.pointee.isDeaf { return false }
       let hasOwnOutput = unsafe slot.pointee.session.ownOutputCount(to: side) > 0
       if unsafe hasOwnOutput && !pipe.pointee.isDeaf && slot.pointee.session.isAtMessageBoundary(to: side) { return false }
     }
     return true
+  }
+
+  /// Whether the end of a message from `side` is missing, of which its receiver has the beginning.
+  func isHalfway(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
+    let pipe = unsafe slot.pointee.pipe(from: side)
+    return unsafe !pipe.pointee.isDeaf && !pipe.pointee.isAtEnd && !slot.pointee.session.isAtMessageBoundary(to: side.other)
   }
 
   /// Tells whoever wants to know that the loop goes round.

@@ -167,7 +167,7 @@ public final class Server {
       switch number {
       case 0: return
       case SIGTERM, SIGINT: stop()
-      default: onSignal(self, number)
+      default: if stopping == .no { onSignal(self, number) }
       }
     }
   }

@@ -6,7 +6,8 @@ import Glibc
 /// The service manager's ear; deaf if there is none.
 public struct ServiceNotifier: Sendable {
   private let socket: UnixSocketName?
-  /// Milliseconds between two WATCHDOG=1, half of what the manager waits; nil: it does not ask.
+  /// Milliseconds between two WATCHDOG=1, a third of what the manager waits, so that it hears two in that time even if one is late; nil:
+  /// it does not ask.
   public let watchdogInterval: UInt64?
 
   /// What the environment says, which then says it no more: no child of ours may speak in our name.
@@ -18,9 +19,9 @@ public struct ServiceNotifier: Sendable {
     default: self.socket = nil
     }
     let microseconds = Self.take("WATCHDOG_USEC").flatMap { UInt64($0) }
-    let pid = Self.take("WATCHDOG_PID").flatMap { Int32($0) }
-    if let microseconds, microseconds >= 2000, pid == nil || pid == getpid(), self.socket != nil {
-      watchdogInterval = microseconds / 2000
+    let pid = Self.take("WATCHDOG_PID")
+    if let microseconds, microseconds > 0, microseconds < .max, pid == nil || pid == "\(getpid())", self.socket != nil {
+      watchdogInterval = max(1, microseconds / 3000)
     } else {
       watchdogInterval = nil
     }
@@ -38,9 +39,11 @@ public struct ServiceNotifier: Sendable {
   /// The loop still goes round.
   public func alive() { send("WATCHDOG=1") }
 
+  /// Waits a second for a manager that is slow to listen: it may let as few as ten messages wait, and one that it never hears would
+  /// leave it with a reload that does not end.
   private func send(_ text: String) {
     guard let socket else { return }
-    let fd = clinux_socket_datagram()
+    let fd = clinux_socket_datagram(1000)
     if fd < 0 { return }
     defer { closeDescriptor(fd) }
     // A manager that does not listen is no reason to stop serving.

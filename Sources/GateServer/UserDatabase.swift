@@ -12,7 +12,10 @@ public enum UserDatabase {
   public static func group(_ text: String) -> UInt32? { number(text) ?? find(text, in: "/etc/group") }
 
   /// 2³²−1 is nobody's number: it says "no change" and "unknown".
-  private static func number(_ text: String) -> UInt32? { UInt32(text).flatMap { $0 == .max ? nil : $0 } }
+  private static func number(_ text: String) -> UInt32? {
+    guard let number = UInt32(text), number != .max, text.utf8.first != UInt8(ascii: "+") else { return nil }
+    return number
+  }
 
   /// Both files have the name first and the number third, between colons.
   private static func find(_ name: String, in file: String) -> UInt32? {

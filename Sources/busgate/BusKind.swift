@@ -10,17 +10,20 @@ enum BusKind: String {
   /// What texts to people call its policy.
   var policyName: String { rawValue.uppercased() }
 
+  /// The environment variable with its address.
+  var variable: String { "DBUS_\(policyName)_BUS_ADDRESS" }
+
   /// Where the bus is when no `--bus` says so.
   ///
   /// Spec: "message-bus-types".
   func defaultAddress() throws -> String {
     switch self {
     case .session:
-      if let address = environment("DBUS_SESSION_BUS_ADDRESS") { return address }
+      if let address = environment(variable) { return address }
       if let directory = environment("XDG_RUNTIME_DIR") { return "unix:path=\(escaped(directory))/bus" }
       throw NoBusAddress.noSessionBus
     case .system:
-      return environment("DBUS_SYSTEM_BUS_ADDRESS") ?? "unix:path=/run/dbus/system_bus_socket"
+      return environment(variable) ?? "unix:path=/run/dbus/system_bus_socket"
     }
   }
 

@@ -74,33 +74,14 @@ struct Invocation {
     }
   }
 
-  static let usage = """
+  static var usage: String {
+    """
     usage: busgate run --config FILE… --session PATH | --system PATH | --listen NAME=ADDRESS … [options]
            busgate dbus-proxy SOCKET session|system
-           busgate run --list log-keys
 
     A D-Bus filtering proxy: listens on a socket for one container and forwards only what the configuration allows.
 
-      --config FILE            gateway configuration; several are put together
-      --session PATH           listen on PATH for the session bus
-      --system PATH            listen on PATH for the system bus
-      --listen NAME=ADDRESS    listen on a path or an address (unix:path=, abstract=, dir=, tmpdir=, runtime=yes) for gate NAME
-      --policy NAME=session|system  which array of the configuration gate NAME uses; session and system use their own
-      --bus NAME=ADDRESS       where the bus of gate NAME is; else as DBUS_*_BUS_ADDRESS or the usual place says
-      --require-bus            exit 69 if a bus cannot be reached at the start
-      --stdin                  configurations come on standard input too, one a line, each adding rules
-      --socket-mode MODE       permissions of the sockets, 0666 if not given
-      --socket-owner USER[:GROUP]  their owner
-      --allow-uid USER         only this user may connect (repeatable), by the kernel's word
-      --allow-anonymous        clients may authenticate as ANONYMOUS
-      --mode enforce|audit     audit forwards what the rules do not allow, and logs it; enforce if not given
-      --log denied|all|none    which decisions are logged; denied if not given
-      --log-format text|json|journal  text and json go to standard error, journal to journald; text if not given
-      --log-rate N             decisions a second that a gate logs, 50 if not given; what is held back is counted
-      --log-fold SECONDS       repetitions are counted for so long and logged as one, 5 if not given; 0: each by itself
-      --log-target PATH        the journal's socket, /run/systemd/journal/socket if not given
-      --limit NAME=VALUE       a limit of the contract, as fds-per-message-max=32 or auth-timeout=10s
-      --ready-fd N             write one byte to descriptor N once every socket accepts
+    \(RunFlag.help)
 
     As dbus-proxy: configuration documents come on standard input, one a line, each adding rules.
 
@@ -108,11 +89,12 @@ struct Invocation {
 
     Exit status: 0 stopped by SIGTERM or SIGINT, 64 usage, 65 configuration, 69 no bus, 71 system error, 78 refused for safety.
     """
+  }
 }
 
-/// Writes a line to standard error.
+/// Writes a line to standard error, one line whatever is in it.
 func printError(_ text: String) {
-  let line = Array((text + "\n").utf8)
+  let line = text.utf8.map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: "?") : $0 } + [UInt8(ascii: "\n")]
   var at = 0
   while at < line.count {
     let n = unsafe line.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress! + at, $0.count - at) }

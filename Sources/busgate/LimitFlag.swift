@@ -11,26 +11,75 @@ enum LimitFlag {
     case time(@Sendable (inout GateOptions, UInt64) -> Void)
   }
 
+  /// A limit: its name, its default as people write it, what it bounds and where the number comes from, how it is set.
+  struct Limit: Sendable {
+    let name: String
+    let standard: String
+    let meaning: String
+    let setting: Setting
+
+    init(_ name: String, _ standard: String, _ meaning: String, _ setting: Setting) {
+      self.name = name
+      self.standard = standard
+      self.meaning = meaning
+      self.setting = setting
+    }
+  }
+
   /// Sorted by name.
-  static let all: [(name: String, setting: Setting)] = [
-    ("auth-timeout", .time { $0.settings.limits.authTimeout = $1 }),
-    ("connections-max", .count({ $0.connectionsMax = $1 }, max: 1_000_000)),
-    ("drain-timeout", .time { $0.settings.limits.drainTimeout = $1 }),
-    ("fds-in-flight-max", .count({ $0.descriptorsInFlightMax = $1 }, max: 1_000_000)),
-    ("fds-per-message-max", .count({ $0.settings.limits.descriptorsPerMessageMax = $1 }, max: 253)),
-    ("header-bytes-max", .count({ $0.settings.limits.headerBytesMax = $1 }, max: 262_144)),
-    ("hello-pending-max", .count({ $0.helloPendingMax = $1 }, max: 1_000_000)),
-    ("hello-timeout", .time { $0.settings.limits.helloTimeout = $1 }),
-    ("inspect-bytes-max", .count({ $0.settings.limits.inspectBytesMax = $1 }, max: 262_144)),
-    ("matches-max", .count({ $0.settings.limits.matchesMax = $1 }, max: 1_000_000)),
-    ("message-bytes-max", .count({ $0.settings.limits.messageBytesMax = $1 }, max: 134_217_728)),
-    ("names-max", .count({ $0.settings.limits.namesMax = $1 }, max: 1_000_000)),
-    ("own-output-bytes-max", .count({ $0.settings.limits.ownOutputBytesMax = $1 }, max: 16_777_216)),
-    ("partial-message-timeout", .time { $0.settings.limits.partialMessageTimeout = $1 }),
-    ("pending-incoming-max", .count({ $0.settings.limits.incomingCallsMax = $1 }, max: 1_000_000)),
-    ("pending-incoming-per-caller-max", .count({ $0.settings.limits.incomingCallsPerCallerMax = $1 }, max: 1_000_000)),
-    ("pending-replies-max", .count({ $0.settings.limits.pendingRepliesMax = $1 }, max: 1_000_000)),
-    ("unauthenticated-max", .count({ $0.unauthenticatedMax = $1 }, max: 1_000_000)),
+  static let all: [Limit] = [
+    Limit("auth-timeout", "30s", "from accept to BEGIN (dbus-daemon)", .time { $0.settings.limits.authTimeout = $1 }),
+    Limit(
+      "connections-max", "1024", "connections of a gate at a time; further clients are closed",
+      .count({ $0.connectionsMax = $1 }, max: 1_000_000)),
+    Limit(
+      "drain-timeout", "10s", "until what a closed peer had sent, or a stopping gate has allowed, must be delivered",
+      .time { $0.settings.limits.drainTimeout = $1 }),
+    Limit(
+      "fds-in-flight-max", "64", "descriptors of a connection that its receiver has not taken; more wait (dbus-daemon)",
+      .count({ $0.descriptorsInFlightMax = $1 }, max: 1_000_000)),
+    Limit(
+      "fds-per-message-max", "16", "descriptors of a message, 253 at most (dbus-daemon)",
+      .count({ $0.settings.limits.descriptorsPerMessageMax = $1 }, max: 253)),
+    Limit(
+      "header-bytes-max", "262144", "bytes of a header: one read buffer",
+      .count({ $0.settings.limits.headerBytesMax = $1 }, max: 262_144)),
+    Limit(
+      "hello-pending-max", "8", "connections to the bus without a Hello at a time; further clients wait",
+      .count({ $0.helloPendingMax = $1 }, max: 1_000_000)),
+    Limit(
+      "hello-timeout", "5s", "from the connection to the bus until Hello is answered",
+      .time { $0.settings.limits.helloTimeout = $1 }),
+    Limit(
+      "inspect-bytes-max", "262144", "bytes of a message whose arguments are looked at: one read buffer",
+      .count({ $0.settings.limits.inspectBytesMax = $1 }, max: 262_144)),
+    Limit(
+      "matches-max", "512", "match rules of a connection (dbus-daemon)",
+      .count({ $0.settings.limits.matchesMax = $1 }, max: 1_000_000)),
+    Limit(
+      "message-bytes-max", "134217728", "bytes of a message (the specification)",
+      .count({ $0.settings.limits.messageBytesMax = $1 }, max: 134_217_728)),
+    Limit(
+      "names-max", "64", "names that a connection owns or waits for", .count({ $0.settings.limits.namesMax = $1 }, max: 1_000_000)
+    ),
+    Limit(
+      "own-output-bytes-max", "65536", "bytes of errors that a side has not taken; then it is not read",
+      .count({ $0.settings.limits.ownOutputBytesMax = $1 }, max: 16_777_216)),
+    Limit(
+      "partial-message-timeout", "30s", "how long an unfinished message may keep the gate's errors waiting for its sender",
+      .time { $0.settings.limits.partialMessageTimeout = $1 }),
+    Limit(
+      "pending-incoming-max", "4096", "incoming calls without an answer, in all",
+      .count({ $0.settings.limits.incomingCallsMax = $1 }, max: 1_000_000)),
+    Limit(
+      "pending-incoming-per-caller-max", "128", "incoming calls without an answer, of one caller",
+      .count({ $0.settings.limits.incomingCallsPerCallerMax = $1 }, max: 1_000_000)),
+    Limit(
+      "pending-replies-max", "50000, 128 on a system bus", "outgoing calls without an answer (dbus-daemon)",
+      .count({ $0.settings.limits.pendingRepliesMax = $1 }, max: 1_000_000)),
+    Limit(
+      "unauthenticated-max", "64", "clients that have not authenticated; the oldest gives way (dbus-daemon)",
+      .count({ $0.unauthenticatedMax = $1 }, max: 1_000_000)),
   ]
 
   /// What `text` ("NAME=VALUE") asks for, to be applied to each gate.

@@ -12,7 +12,10 @@ enum RunCommand {
       print(Invocation.usage)
       return ExitStatus.success
     }
-    if arguments.first == "--list" { return list(arguments.dropFirst()) }
+    if arguments.count == 2 && arguments[0] == "--list", let table = RunFlag.table(arguments[1]) {
+      print(table)
+      return ExitStatus.success
+    }
     let options: RunOptions
     do throws(UsageError) {
       options = try RunOptions(arguments, inherited: try InheritedSockets())
@@ -27,34 +30,25 @@ enum RunCommand {
     }
   }
 
-  /// Prints a table for programs: a line for each entry, its name, a tab, its meaning.
-  private static func list(_ what: ArraySlice<String>) -> Int32 {
-    guard what == ["log-keys"] else {
-      printError("busgate run: --list \(what.joined(separator: " ")): expected log-keys")
-      return ExitStatus.usage
-    }
-    for key in LogKey.allCases { print("\(key.rawValue)\t\(key.meaning)") }
-    return ExitStatus.success
-  }
-
   private static func run(_ options: RunOptions) throws -> Int32 {
     let notifier = ServiceNotifier()
     let log = try Log(options.log.options)
     // Before any socket exists: a configuration that is refused leaves nothing behind. Standard input adds to the files.
     var rules = try PolicyFiles.read(options.configurations)
-    let server = try Server(log: log)
-    // Before any socket exists, too: whatever signal comes from here on, what was made is removed again.
-    try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in reload(server, options, &rules, notifier, log) }
-    server.onStopping = { notifier.stopping() }
-    for listener in options.listeners { try server.addGate(try gateOptions(listener, options, rules)) }
+    let gates = try options.listeners.map { try gateOptions($0, options, rules) }
     if options.requiresBus {
-      for listener in options.listeners {
-        if let failure = try endpoint(listener, options).isReachable() {
-          printError("busgate: gate \(listener.label): \(failure), and --require-bus was given")
+      for gate in gates {
+        if let failure = gate.bus.isReachable() {
+          printError("busgate: gate \(gate.label): \(failure), and --require-bus was given")
           return ExitStatus.noBus
         }
       }
     }
+    let server = try Server(log: log)
+    // Before any socket exists, too: whatever signal comes from here on, what was made is removed again.
+    try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in reload(server, options, &rules, notifier, log) }
+    server.onStopping = { notifier.stopping() }
+    for gate in gates { try server.addGate(gate) }
     if options.readsStandardInput {
       try server.readLines(from: STDIN_FILENO) { server, line, number in
         add(line, number, server, options, &rules, log)
@@ -90,7 +84,13 @@ enum RunCommand {
   }
 
   private static func endpoint(_ listener: RunOptions.Listener, _ options: RunOptions) throws -> BusEndpoint {
-    try BusEndpoint(address: try options.buses[listener.label] ?? kind(listener, options).defaultAddress())
+    let given = options.buses[listener.label]
+    let bus = kind(listener, options)
+    do {
+      return try BusEndpoint(address: try given ?? bus.defaultAddress())
+    } catch let error as UsageError {
+      throw UsageError("\(given == nil ? bus.variable : "--bus \(listener.label)"): \(error)")
+    }
   }
 
   /// Addresses that the gate chose itself are told to whoever started it; and that it enforces nothing, to whoever left it so.
@@ -108,9 +108,10 @@ enum RunCommand {
   }
 
   private static func writeReadyByte(_ descriptor: Int32) {
-    var byte: UInt8 = 1
+    var byte = UInt8(ascii: "\n")  // what s6 waits for
     while unsafe write(descriptor, &byte, 1) < 0 && errno == EINTR {}
-    close(descriptor)
+    // Its number would be the next client's: that of standard error least of all, where the log goes.
+    if descriptor > STDERR_FILENO { close(descriptor) }
   }
 
   // MARK: Changes while it runs

@@ -42,12 +42,18 @@ struct RunOptions {
     }
     for listener in listeners where policies[listener.label] == nil {
       guard let bus = BusKind(rawValue: listener.label) else {
-        throw UsageError("gate \(listener.label): no policy, expected --policy \(listener.label)=session or =system")
+        throw UsageError("--listen \(listener.label): no policy, expected --policy \(listener.label)=session or =system")
       }
       policies[listener.label] = bus
     }
-    for label in buses.keys.sorted() + policies.keys.sorted() where !listeners.contains(where: { $0.label == label }) {
-      throw UsageError("there is no gate \(label), expected one of \(listeners.map(\.label).joined(separator: ", "))")
+    try expectGates(buses.keys.sorted(), "--bus")
+    try expectGates(policies.keys.sorted(), "--policy")
+  }
+
+  private func expectGates(_ labels: [String], _ flag: String) throws(UsageError) {
+    for label in labels where !listeners.contains(where: { $0.label == label }) {
+      let names = listeners.map(\.label).joined(separator: ", ")
+      throw UsageError("\(flag) \(label): there is no gate \(label), expected one of \(names)")
     }
   }
 
@@ -58,10 +64,11 @@ struct RunOptions {
     }
     switch flag {
     case "--config": configurations.append(try value("a gateway configuration file"))
-    case "--session", "--system": try listen(String(flag.dropFirst(2)), try ListenAddress(try value("a path to listen on")))
+    case "--session", "--system":
+      try listen(flag, String(flag.dropFirst(2)), try Self.address(flag, try value("a path to listen on")))
     case "--listen":
       let (label, address) = try Self.pair(flag, try value("NAME=ADDRESS"), "NAME=ADDRESS-OR-PATH")
-      try listen(label, try ListenAddress(address))
+      try listen(flag, label, try Self.address("\(flag) \(label)", address))
     case "--bus":
       let (label, address) = try Self.pair(flag, try value("NAME=ADDRESS"), "NAME=ADDRESS, such as session=unix:path=/run/x")
       if buses.updateValue(address, forKey: label) != nil { throw UsageError("--bus \(label) given twice, expected one address") }
@@ -83,14 +90,16 @@ struct RunOptions {
     case "--allow-anonymous": allowsAnonymous = true
     case "--require-bus": requiresBus = true
     case "--stdin": readsStandardInput = true
+    case "--list": throw UsageError("--list stands alone, expected busgate run --list flags, limits or log-keys")
     case "--ready-fd": readyDescriptor = try Self.descriptor(try value("a descriptor number"))
-    default: throw UsageError("unknown argument \"\(flag)\", see busgate --help")
+    default: throw UsageError("unknown argument \"\(flag)\", expected one of those that busgate --help lists")
     }
   }
 
-  private mutating func listen(_ label: String, _ address: ListenAddress) throws(UsageError) {
+  /// `origin` is where the gate comes from: a flag, or a service manager.
+  private mutating func listen(_ origin: String, _ label: String, _ address: ListenAddress) throws(UsageError) {
     if listeners.contains(where: { $0.label == label }) {
-      throw UsageError("gate \(label) given twice, expected one socket for each gate")
+      throw UsageError("\(origin): gate \(label) given twice, expected one socket for each gate")
     }
     listeners.append(Listener(label: label, address: address))
   }
@@ -102,7 +111,10 @@ struct RunOptions {
         "inherited socket named \"\(socket.name)\": expected the name (FileDescriptorName=) session or system, or one with a --policy"
       )
     }
-    try listen(socket.name, .inherited(socket.descriptor))
+    if socket.descriptor == readyDescriptor {
+      throw UsageError("--ready-fd \(socket.descriptor): it is the inherited socket \(socket.name), expected another descriptor")
+    }
+    try listen("inherited socket", socket.name, .inherited(socket.descriptor))
   }
 
   private mutating func setOwner(_ text: String) throws(UsageError) {
@@ -132,13 +144,17 @@ struct RunOptions {
       }
     }
     if !isPlain || parts[0].utf8.count > 64 {
-      throw UsageError("\(flag) \"\(text)\": the name of a gate is at most 64 letters, digits, and - _ .")
+      throw UsageError("\(flag) \"\(text)\": expected a gate's name of at most 64 letters, digits, and - _ .")
     }
     return (parts[0], parts[1])
   }
 
+  private static func address(_ flag: String, _ text: String) throws(UsageError) -> ListenAddress {
+    do throws(UsageError) { return try ListenAddress(text) } catch { throw UsageError("\(flag): \(error)") }
+  }
+
   private static func mode(_ text: String) throws(UsageError) -> UInt32 {
-    guard let mode = UInt32(text, radix: 8), mode <= 0o777, text.utf8.count <= 4 else {
+    guard let mode = UInt32(text, radix: 8), mode <= 0o777, text.utf8.count <= 4, text.utf8.first != UInt8(ascii: "+") else {
       throw UsageError("--socket-mode \(text): expected an octal mode from 0 to 0777")
     }
     return mode
@@ -146,7 +162,9 @@ struct RunOptions {
 
   private static func descriptor(_ text: String) throws(UsageError) -> Int32 {
     guard let number = Int32(text), number >= 0 else { throw UsageError("--ready-fd \"\(text)\": expected a descriptor number") }
-    if fcntl(number, F_GETFD) < 0 { throw UsageError("--ready-fd \(number): no such descriptor is open") }
+    if fcntl(number, F_GETFD) < 0 { throw UsageError("--ready-fd \(number): it is not open, expected an open descriptor") }
+    // Programs of unixexec must not hold it open; their standard descriptors are made for them.
+    if number > STDERR_FILENO { _ = fcntl(number, F_SETFD, FD_CLOEXEC) }
     return number
   }
 }

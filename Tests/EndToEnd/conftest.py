@@ -21,15 +21,21 @@ def not_forever():
     signal.alarm(0)
 
 
+@pytest.fixture(params=["dbus-daemon", "dbus-broker"])
+def bus_program(request):
+    """What a real bus is: a test that starts one, by ``bus`` or by ``workshop.bus``, runs on each of them."""
+    return request.param
+
+
 @pytest.fixture
-def workshop():
+def workshop(request):
     """A directory and processes of the test's own."""
-    shop = harness.Workshop()
+    shop = harness.Workshop(request.getfixturevalue("bus_program") if "bus_program" in request.fixturenames else None)
     yield shop
     shop.close()
 
 
 @pytest.fixture
-def bus(workshop):
-    """A private dbus-daemon."""
+def bus(workshop, bus_program):
+    """A private bus; where the two differ, ``bus.program`` says which it is."""
     return workshop.bus()

@@ -119,8 +119,10 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 """
 
 
-class Bus(Child):
+class Daemon(Child):
     """A dbus-daemon of the test's own."""
+
+    program = "dbus-daemon"
 
     def __init__(self, directory, kind="session", name="bus"):
         self.path = directory / name
@@ -210,7 +212,8 @@ class Watch:
                 break
             except (FileNotFoundError, ConnectionRefusedError, PermissionError):
                 assert child is None or child.process.poll() is None, "it ended:\n" + "\n".join(child.log.lines)
-                ready, _, _ = select.select([self.descriptor], [], [], 1.0)
+                # What comes after the last event, listen(2), is none: then only asking again helps.
+                ready, _, _ = select.select([self.descriptor], [], [], 0.01)
                 if ready:
                     os.read(self.descriptor, 4096)
             finally:
@@ -219,9 +222,10 @@ class Watch:
 
 
 class Workshop:
-    """What one test uses: a directory, and children that end with it."""
+    """What one test uses: a directory, and children that end with it; its buses are dbus-daemons or dbus-brokers."""
 
-    def __init__(self):
+    def __init__(self, bus_program=None):
+        self._bus_program = bus_program
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="busgate-test-"))
         self._children = []
 
@@ -230,7 +234,10 @@ class Workshop:
         return child
 
     def bus(self, **options):
-        return self.keep(Bus(self.directory, **options))
+        """A real bus; ``kind`` is "session" or "system"."""
+        from broker import Broker  # which itself stands on this file
+        assert self._bus_program, "a test that starts a bus takes the fixture bus_program, so that it runs on each of them"
+        return self.keep({bus.program: bus for bus in (Daemon, Broker)}[self._bus_program](self.directory, **options))
 
     def gate(self, config, bus, *arguments, **options):
         """A gate; ``config`` is a file, or rules as Python data."""

@@ -46,7 +46,7 @@ def test_while_the_bus_is_away_clients_are_closed_and_the_first_after_it_came_is
     expect_service(workshop, gate, away)
 
 
-def test_a_bus_that_dies_ends_its_clients_and_the_next_ones_are_told_of_the_new_one(workshop):
+def test_a_bus_that_dies_ends_its_clients_and_the_next_ones_are_told_of_the_new_one(workshop, bus_program):
     bus = workshop.bus()
     gate = workshop.gate(EVERYTHING, bus)
     before = gate.descriptors()

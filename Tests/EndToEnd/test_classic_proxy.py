@@ -86,7 +86,7 @@ def test_two_clients_that_connect_at_once_are_both_served(workshop, bus):
     Peer(proxy.address).fence()
 
 
-def test_a_line_may_have_rules_for_both_buses_and_each_proxy_takes_its_own(workshop):
+def test_a_line_may_have_rules_for_both_buses_and_each_proxy_takes_its_own(workshop, bus_program):
     session, system = workshop.bus(name="one"), workshop.bus(name="two", kind="system")
     line = json.dumps({"dbus-gateway-config-session": [rule("outgoing", method=["OnSession", "Mark"])],
                        "dbus-gateway-config-system": [rule("outgoing", method=["OnSystem", "Mark"])]})
@@ -285,7 +285,7 @@ def test_a_socket_of_a_live_proxy_is_not_replaced(workshop, bus):
     Peer(live.address).fence()
 
 
-def test_the_proxy_starts_before_its_bus_and_serves_when_that_comes(workshop):
+def test_the_proxy_starts_before_its_bus_and_serves_when_that_comes(workshop, bus_program):
     proxy = workshop.proxy(f"unix:path={workshop.directory}/bus")
     early = socket.socket(socket.AF_UNIX)
     early.connect(str(proxy.path))

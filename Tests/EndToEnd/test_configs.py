@@ -61,7 +61,7 @@ class Exchange:
 
 @pytest.mark.parametrize("direction", ["outgoing", "incoming"])
 @pytest.mark.parametrize("example", CASES)
-def test_an_example_lets_through_what_its_table_says(workshop, example, direction):
+def test_an_example_lets_through_what_its_table_says(workshop, bus_program, example, direction):
     cases = [case for case in CASES[example] if case[0] == direction]
     assert {case[-1] for case in cases} == {ALLOW, DENY}
     assert Exchange(workshop, example, BUS[example]).differences(direction, cases) == []
@@ -69,13 +69,13 @@ def test_an_example_lets_through_what_its_table_says(workshop, example, directio
 
 @pytest.mark.parametrize("direction", ["outgoing", "incoming"])
 @pytest.mark.parametrize("example", CASES)
-def test_on_the_other_bus_an_example_lets_nothing_through(workshop, example, direction):
+def test_on_the_other_bus_an_example_lets_nothing_through(workshop, bus_program, example, direction):
     cases = [(*case[:-1], DENY) for case in CASES[example] if case[0] == direction]
     assert Exchange(workshop, example, OTHER[BUS[example]]).differences(direction, cases) == []
 
 
 @pytest.mark.parametrize("example", DESCRIPTORS)
-def test_an_example_lets_through_as_many_descriptors_as_its_table_says(workshop, example):
+def test_an_example_lets_through_as_many_descriptors_as_its_table_says(workshop, bus_program, example):
     exchange = Exchange(workshop, example, BUS[example])
     wrong = []
     with open(os.devnull) as null:

@@ -344,7 +344,7 @@ def test_a_client_that_ends_in_the_middle_of_a_message_leaves_no_descriptors(sce
 
 
 def test_a_client_that_sends_its_own_socket_with_half_a_message_and_leaves_is_given_up(workshop, files):  # CVE-2014-3637
-    scene = Scene(workshop, "--limit", "partial-message-timeout=300ms")
+    scene = Scene(workshop, "--limit", "partial-message-timeout=700ms")
     data = with_files(10, 1)
     for half in (data[:10], data[:-3]):
         client, side = scene.pair()

@@ -7,7 +7,7 @@ import pytest
 from harness import EVERYTHING, rule
 from wire import (BIG, CONTAINER_INSTANCE, DESTINATION, ERROR, ERROR_NAME, INTERFACE, LIMITS_EXCEEDED, LITTLE, MEMBER, METHOD_CALL,
                   METHOD_RETURN, NO_REPLY_EXPECTED, OBJECT, OPEN, PATH, REPLY_SERIAL, SENDER, SIGNAL, SIGNATURE, UNIX_FDS, Client, Ended, call,
-                  expect_descriptors, introduce, join, message, raw_bus, signal, size_of)
+                  eventually, expect_descriptors, introduce, join, message, raw_bus, signal, size_of)
 
 SERVICE = "com.example.Service"
 
@@ -199,8 +199,11 @@ def test_what_is_no_message_closes_the_connection_and_nothing_else(scene, order)
             raise AssertionError(f"{name}: {error!r}") from error
     expect_nobody_noticed(service, bystander, woken)
     expect_descriptors(gate, before)
-    closed = [line for line in gate.log.matching("closed ", "client sent a malformed message: ", ", at byte ")]
-    assert len(closed) == len(MALFORMED)
+
+    def reasons():
+        return gate.log.matching("closed ", "client sent a malformed message: ", ", at byte ")
+
+    eventually(lambda: len(reasons()) == len(MALFORMED), lambda: f"{len(reasons())} reasons for {len(MALFORMED)} messages")
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -307,6 +310,33 @@ def test_what_is_legal_passes_byte_for_byte_in_both_directions_however_odd(works
             receiver.fill()
         assert bytes(receiver.buffer) == data
         receiver.buffer.clear()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_what_is_odd_fares_through_the_gate_as_it_does_without_it(workshop, bus, order):
+    """The buses differ, such as in unknown header fields, which only dbus-broker passes on. Neither takes a body of another type."""
+    gate = workshop.gate(EVERYTHING, bus)
+    service, bystander = join(workshop, bus.path), join(workshop, gate.path)
+    service.request_name(SERVICE)
+    before = gate.descriptors()
+
+    def outcome(path, data):
+        client = join(workshop, path)
+        try:
+            client.send(data)
+            is_alive = not client.round_trip()
+        except (Ended, BrokenPipeError):
+            is_alive = False
+        client.close()
+        return is_alive, [(one.type, one.flags, one.path, one.interface, one.member, one.unknown, one.body) for one in service.round_trip()]
+
+    outcomes = []
+    for number, data in enumerate(odd_messages(ORDERS[order], plain)):
+        outcomes.append(outcome(bus.path, data))
+        assert outcome(gate.path, data) == outcomes[-1], number
+    assert [len(arrived) for is_alive, arrived in outcomes].count(1) > 90 and (False, []) in outcomes
+    bystander.round_trip()
+    expect_descriptors(gate, before)
 
 
 def addressed(order, **changes):

@@ -3,7 +3,7 @@
 import json
 import re
 
-from harness import ROOT
+from harness import BUSGATE, ROOT
 
 README = (ROOT / "README.md").read_text()
 
@@ -31,9 +31,44 @@ def test_the_places_and_links_that_readme_names_are_there():
 
 
 def test_the_flags_that_readme_uses_are_in_the_help(workshop):
-    from harness import BUSGATE
     child = workshop.child([BUSGATE, "--help"])
     assert child.process.wait(10) == 0
     text = "\n".join(child.out.lines) if child.out.ended else child.out.wait_for("usage") + "\n".join(child.out.lines)
     for flag in set(re.findall(r"(--[a-z][a-z-]+)", README)) - {"--help"}:
         assert flag in text, flag
+
+
+def listing(workshop, name):
+    """What the program says of itself."""
+    child = workshop.child([BUSGATE, "run", "--list", name])
+    assert child.process.wait(10) == 0
+    child.out.wait_until(lambda: child.out.ended)
+    return [line.split("\t") for line in child.out.lines]
+
+
+def documented(heading):
+    """The rows of the table below a heading of the operators' page."""
+    page = (ROOT / "contrib/OPERATORS.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    return [[cell.strip().replace("\\|", "|").strip("`") for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+
+
+def test_every_flag_stands_in_the_operators_table_as_the_program_has_it(workshop):
+    flags = [[f"{name} {value}".strip(), meaning] for name, value, meaning in listing(workshop, "flags")]
+    assert documented("Flags of `busgate run`") == flags
+
+
+def test_every_flag_in_the_table_is_one_that_is_understood(workshop):
+    for name, value, _ in listing(workshop, "flags"):
+        child = workshop.child([BUSGATE, "run", name] + (["?"] if value else []))
+        assert child.process.wait(10) == 64
+        child.log.wait_until(lambda: child.log.ended)
+        assert "unknown argument" not in child.log.lines[0], name
+
+
+def test_every_limit_stands_in_the_operators_table_as_the_program_has_it(workshop):
+    assert documented("Limits") == listing(workshop, "limits")
+
+
+def test_every_key_of_the_log_stands_in_the_operators_table_as_the_program_has_it(workshop):
+    assert documented("The log") == listing(workshop, "log-keys")

@@ -1,6 +1,6 @@
 """D-Bus written and read byte by byte, so that a test can say what no library would: messages, and the two ends of a socket.
 
-Peer is one end of a socket; Client is one that authenticates and says Hello; RawBus plays a bus where dbus-daemon behaves too well.
+Peer is one end of a socket; Client is one that authenticates and says Hello; RawBus plays a bus where a real one behaves too well.
 Everything waits for events, bounded by PATIENCE.
 """
 

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -117,15 +118,15 @@ static inline int clinux_peer_credentials(int fd, struct clinux_credentials *_No
   socklen_t size = sizeof *c;
   return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, c, &size) ? -errno : 0;
 }
-/// Whether a connected socket leads to the name `bytes` as this process has bound it: getpeername(2) and SO_PEERCRED.
-static inline int clinux_leads_to_own(int fd, const uint8_t *_Nonnull bytes, size_t length) {
-  struct clinux_credentials c;
-  struct sockaddr_un own, peer;
-  socklen_t own_size, peer_size = sizeof peer;
-  memset(&peer, 0, sizeof peer);
-  if (clinux_address(&own, &own_size, bytes, length) || getpeername(fd, (struct sockaddr *)&peer, &peer_size)) return 0;
-  if (clinux_peer_credentials(fd, &c) || c.pid != getpid()) return 0;
-  return own_size == peer_size && memcmp(&own, &peer, own_size) == 0;
+/// Whether a connected socket leads to `listener`: the same name, listened on by the same process (getpeername(2), SO_PEERCRED).
+static inline int clinux_leads_to(int fd, int listener) {
+  struct clinux_credentials own, peer;
+  struct sockaddr_un own_name, peer_name;
+  socklen_t own_size = sizeof own_name, peer_size = sizeof peer_name;
+  if (getsockname(listener, (struct sockaddr *)&own_name, &own_size)) return 0;
+  if (getpeername(fd, (struct sockaddr *)&peer_name, &peer_size)) return 0;
+  if (own_size != peer_size || memcmp(&own_name, &peer_name, own_size)) return 0;
+  return !clinux_peer_credentials(listener, &own) && !clinux_peer_credentials(fd, &peer) && own.pid == peer.pid;
 }
 /// SO_PEERPIDFD (Linux 6.5): a descriptor that keeps naming the peer's process even when its number is used again.
 static inline int clinux_peer_pidfd(int fd) {
@@ -166,10 +167,18 @@ static inline int clinux_signals(const int32_t *_Nonnull signals, int count) {
   int r = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   return r < 0 ? -errno : r;
 }
-#define CLINUX_O_PATH 010000000 // O_PATH hides behind _GNU_SOURCE
-static inline int clinux_socket_datagram(void) {
-  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  return fd < 0 ? -errno : fd;
+#define CLINUX_O_PATH 010000000 // O_PATH and AT_EMPTY_PATH hide behind _GNU_SOURCE
+/// fchownat(2) of the file that a descriptor of any kind is open on.
+static inline int clinux_change_owner(int fd, uint32_t owner, uint32_t group) {
+  return fchownat(fd, "", owner, group, 0x1000) ? -errno : 0;
+}
+/// A datagram socket on which sending waits at most `milliseconds`.
+static inline int clinux_socket_datagram(int milliseconds) {
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  struct timeval t = {milliseconds / 1000, milliseconds % 1000 * 1000};
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
+  return fd;
 }
 /// Two connected sockets, the first non-blocking, both closed on exec.
 static inline int clinux_socket_pair(int32_t *_Nonnull ours, int32_t *_Nonnull theirs) {
@@ -208,6 +217,13 @@ static inline int clinux_is_listening_unix(int fd) {
   if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) || domain != AF_UNIX) return 0;
   if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) || type != SOCK_STREAM) return 0;
   return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) && accepts;
+}
+/// Whether `fd` is bound to a path, rather than to an abstract name or none. See unix(7).
+static inline int clinux_is_bound_to_path(int fd) {
+  struct sockaddr_un a;
+  socklen_t size = sizeof a;
+  if (getsockname(fd, (struct sockaddr *)&a, &size)) return 0;
+  return size > offsetof(struct sockaddr_un, sun_path) && a.sun_path[0] != 0;
 }
 /// Non-blocking, and closed on exec.
 static inline int clinux_make_private(int fd) {

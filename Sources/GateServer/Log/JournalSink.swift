@@ -8,12 +8,13 @@ struct JournalSink: LogSink {
   private let fd: Int32
   private let name: UnixSocketName
 
-  /// Throws if nobody listens at `path`.
+  /// Throws if nobody listens at `path`, or it has more than the 107 bytes of a socket address.
   init(path: String) throws(SystemError) {
     name = UnixSocketName(path: path)
-    fd = clinux_socket_datagram()
+    if name.bytes.count > 107 { throw SystemError("cannot reach the journal at \(path)", ENAMETOOLONG) }
+    fd = clinux_socket_datagram(0)
     if fd < 0 { throw SystemError("cannot make a socket for the journal", fd) }
-    let probe = clinux_socket_datagram()
+    let probe = clinux_socket_datagram(0)
     let result = probe < 0 ? probe : name.connect(probe)
     closeDescriptor(probe)
     if result < 0 {

@@ -1,0 +1,384 @@
+"""Sockets that a service manager listened on, and what the manager is told: READY, RELOADING, STOPPING, STATUS, WATCHDOG."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from harness import BUSGATE, EVERYTHING, PATIENCE, rule
+from service import (NOBODY, NotifySocket, busgate, claim_as, connect, external, flood, listening, refused, run_with_sockets, start,
+                     start_with_sockets)
+from wire import OWN_UID, Client, eventually, hello, join, raw_bus
+
+NOWHERE = "session=unix:path=/nonexistent"
+
+
+def flags(workshop, bus=NOWHERE, rules=EVERYTHING):
+    address = bus if isinstance(bus, str) else f"session={bus.address}"
+    return ["--config", workshop.config(rules), "--bus", address]
+
+
+# Inherited sockets
+
+def test_an_inherited_socket_is_served_by_the_gate_that_it_is_named_after(workshop, bus):
+    path = workshop.directory / "inherited"
+    start_with_sockets(workshop, [listening(path)], *flags(workshop, bus), names="session")
+    assert join(workshop, path).name.startswith(":")
+
+
+def test_each_of_several_inherited_sockets_has_its_bus_and_its_policy(workshop, bus_program):
+    buses = {name: workshop.bus(name=f"bus-{name}") for name in ("session", "system", "radio")}
+    paths = {name: workshop.directory / name for name in buses}
+    config = {"dbus-gateway-config-session": [rule(method="OnSession")], "dbus-gateway-config-system": [rule(method="OnSystem")]}
+    arguments = [part for name, bus in buses.items() for part in ("--bus", f"{name}={bus.address}")]
+    start_with_sockets(workshop, [listening(path) for path in paths.values()], "--config", workshop.config(config), *arguments,
+                       "--policy", "radio=system", names=":".join(paths))
+    for name, path in paths.items():
+        direct, client = workshop.keep(Client(buses[name].path)), workshop.keep(Client(path))
+        assert client.authenticate() == direct.authenticate()
+        client.say_hello()
+        allowed, denied = ("OnSession", "OnSystem") if name == "session" else ("OnSystem", "OnSession")
+        assert client.ask("a.b", allowed).error == "org.freedesktop.DBus.Error.ServiceUnknown"
+        assert client.ask("a.b", denied).error == "org.freedesktop.DBus.Error.AccessDenied"
+
+
+def test_inherited_sockets_and_sockets_of_its_own_stand_beside_each_other(workshop, bus):
+    paths = [workshop.directory / "inherited", workshop.directory / "own"]
+    start_with_sockets(workshop, [listening(paths[0])], *flags(workshop, bus), "--system", paths[1], "--bus", f"system={bus.address}",
+                       names="session")
+    for path in paths:
+        join(workshop, path)
+
+
+def test_socket_activation_by_systemd(workshop, bus):
+    path = workshop.directory / "activated"
+    activator = workshop.child(["systemd-socket-activate", "-l", path, "--fdname=session", BUSGATE, "run", *flags(workshop, bus)])
+    activator.log.wait_for("Listening on", str(path))
+    join(workshop, path)
+
+
+@pytest.mark.parametrize("pid", ["1", "0", "", "$$0", " $$", None], ids=["init", "zero", "empty", "longer", "blank", "absent"])
+def test_sockets_meant_for_another_process_are_none_of_ours(workshop, pid):
+    path = workshop.directory / "inherited"
+    pid = None if pid is None else f'"{pid}"'
+    done = run_with_sockets([listening(path)], *flags(workshop), names="session", pid=pid)
+    assert refused(done, 64, "nothing to listen on")
+
+
+@pytest.mark.parametrize("count, names, says", [
+    ("one", "session", "LISTEN_FDS=one"),
+    ("-1", "session", "LISTEN_FDS=-1"),
+    ("99999999999", "session", "LISTEN_FDS=99999999999"),
+    ("1", "session:system", "LISTEN_FDNAMES has 2 names, expected 1"),
+    ("2", "session", "LISTEN_FDNAMES has 1 names, expected 2"),
+    ("1", None, 'inherited socket named ""'),
+    ("1", "", 'inherited socket named ""'),
+    ("1", "unknown", 'inherited socket named "unknown"'),
+    ("2", "session:session", "gate session given twice"),
+])
+def test_sockets_whose_number_or_names_make_no_sense_are_a_usage_error(workshop, count, names, says):
+    done = run_with_sockets([listening(workshop.directory / "one"), listening(workshop.directory / "two")], *flags(workshop), names=names,
+                            count=count)
+    assert refused(done, 64, says, "expected")
+
+
+def test_no_sockets_at_all_are_no_error(workshop, bus):
+    path = workshop.directory / "own"
+    start_with_sockets(workshop, [], *flags(workshop, bus), "--session", path, names="")
+    join(workshop, path)
+
+
+def unfit(kind, directory):
+    if kind == "not-listening":
+        return listening(directory / "s", backlog=None)
+    if kind == "datagram":
+        return listening(directory / "s", backlog=None, kind=socket.SOCK_DGRAM)
+    if kind == "seqpacket":
+        return listening(directory / "s", kind=socket.SOCK_SEQPACKET)
+    if kind == "tcp":
+        end = socket.create_server(("127.0.0.1", 0))
+        return end
+    if kind == "connected":
+        return socket.socketpair()[0]
+    return open(directory / "s", "w")
+
+
+@pytest.mark.parametrize("kind", ["not-listening", "datagram", "seqpacket", "tcp", "connected", "file"])
+def test_a_descriptor_that_is_no_listening_unix_stream_socket_is_refused(workshop, kind):
+    done = run_with_sockets([unfit(kind, workshop.directory)], *flags(workshop), names="session")
+    assert refused(done, 78, "descriptor 3", "expected")
+
+
+def test_a_descriptor_that_is_not_open_is_refused(workshop):
+    done = run_with_sockets([listening(workshop.directory / "one")], *flags(workshop), names="session:system", count="2")
+    assert refused(done, 78, "descriptor 4")
+
+
+def test_the_ready_descriptor_may_not_be_one_of_the_inherited_sockets(workshop):
+    done = run_with_sockets([listening(workshop.directory / "one")], *flags(workshop), "--ready-fd", "3", names="session")
+    assert refused(done, 64, "--ready-fd 3", "expected")
+
+
+def test_the_environment_for_the_service_manager_is_not_passed_on_to_a_program(workshop):
+    seen, path = workshop.directory / "seen", workshop.directory / "inherited"
+    notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
+    start_with_sockets(workshop, [listening(path)], *flags(workshop, f"session=unixexec:path=/bin/sh,argv1=-c,argv2=env%20>{seen}".replace(
+        ">", "%3e")), "--require-bus", names="session", env={**notify.environment, "WATCHDOG_USEC": "60000000", "MINE": "stays"})
+    eventually(lambda: seen.exists() and "MINE=stays" in seen.read_text(), "the program does not run")
+    names = {line.split("=")[0] for line in seen.read_text().splitlines()}
+    assert not names & {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
+
+
+def test_an_inherited_socket_survives_a_gate_and_no_client_is_lost(workshop, bus):
+    path = workshop.directory / "inherited"
+    ours = listening(path)
+    arguments = flags(workshop, bus)
+    for _ in range(3):
+        gate = start_with_sockets(workshop, [ours], *arguments, names="session")
+        join(workshop, path)
+        assert gate.terminate() == 0
+        assert path.exists()
+        waiting = [workshop.keep(Client(path)) for _ in range(5)]  # nobody accepts them now
+    start_with_sockets(workshop, [ours], *arguments, names="session")
+    for client in waiting:
+        client.authenticate()
+        client.say_hello()
+
+
+def test_clients_that_wait_at_an_inherited_socket_while_the_gate_ends_cost_it_nothing(workshop):
+    path, bus = workshop.directory / "inherited", raw_bus(workshop)
+    notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
+    ours = listening(path)
+    gate = start_with_sockets(workshop, [ours], *flags(workshop, bus), "--limit", "drain-timeout=60s", names="session",
+                              env=notify.environment)
+    client, _ = stall(workshop, gate, path, bus)
+    gate.process.send_signal(signal.SIGTERM)
+    notify.receive_key("STOPPING")
+    waiting = connect(path)
+    before = gate.cpu_nanoseconds()
+    select.select([waiting], [], [], 0.3)  # the time in which a loop would turn
+    assert gate.cpu_nanoseconds() - before < 50_000_000
+    client.receive_all()
+    assert gate.process.wait(PATIENCE) == 0
+    waiting.close()
+
+
+def stall(workshop, gate, path, bus):
+    """A client that does not read while the bus sends it more than fits, in whole messages that the gate has read."""
+    client = workshop.keep(Client(path))
+    client.send(b"\0AUTH EXTERNAL " + OWN_UID + b"\r\nBEGIN\r\n")
+    side = workshop.keep(bus.accept())
+    side.handshake()
+    client.finish_handshake(False)
+    client.send(hello(1))
+    side.answer_hello()
+    client.finish_hello()
+    flood(gate, side)
+    return client, side
+
+
+# What the manager is told
+
+@pytest.mark.parametrize("kind", ["path", "abstract", "long"])
+def test_ready_is_said_once_every_socket_accepts(workshop, bus, kind):
+    names = {"path": workshop.directory / "notify", "abstract": f"@{workshop.directory}/notify"}
+    if kind == "long":
+        deep = workshop.directory / ("d" * 120)
+        deep.mkdir()
+        os.chdir(deep)  # the test's own way around the length of an address
+        notify = workshop.keep(NotifySocket("notify"))
+        notify.name = str(deep / "notify")
+        os.chdir("/")
+    else:
+        notify = workshop.keep(NotifySocket(names[kind]))
+    paths = [workshop.directory / f"gate-{number}" for number in range(20)]
+    listeners = [part for number, path in enumerate(paths) for part in
+                 ("--listen", f"g{number}={path}", "--policy", f"g{number}=session", "--bus", f"g{number}={bus.address}")]
+    start(workshop, "--config", workshop.config([]), *listeners, ready=False, env=notify.environment)
+    got = notify.receive()
+    ends = [connect(path) for path in paths]  # at this moment
+    assert got["READY"] == "1"
+    assert got["STATUS"] == "serving " + ", ".join(f"g{number}" for number in range(20))
+    for end in ends:
+        end.close()
+    assert notify.is_quiet()
+
+
+def test_a_gate_that_cannot_listen_everywhere_never_says_ready(workshop, bus):
+    notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
+    blocked = workshop.directory / "directory"
+    blocked.mkdir()
+    read, write = os.pipe()
+    done = busgate("run", *flags(workshop, bus), "--session", workshop.directory / "one", "--system", blocked, "--bus",
+                   f"system={bus.address}", "--ready-fd", write, env=notify.environment, pass_fds=[write])
+    os.close(write)
+    assert refused(done, 78, blocked)
+    assert os.read(read, 1) == b"" and notify.is_quiet()
+    os.close(read)
+    assert not (workshop.directory / "one").exists()
+
+
+def test_the_ready_descriptor_gets_a_line_end_which_is_what_s6_waits_for(workshop, bus):
+    read, write = os.pipe()
+    gate = start(workshop, *flags(workshop, bus), "--session", workshop.directory / "gate", "--ready-fd", write, ready=False, pass_fds=[write])
+    os.close(write)
+    with os.fdopen(read, "rb") as stream:
+        assert stream.read() == b"\n"
+    assert gate.process.poll() is None
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_standard_descriptor_may_say_ready_and_the_log_does_not_go_to_a_client_after_it(workshop, bus, number):
+    read, write = os.pipe()
+    path = workshop.directory / "gate"
+    command = [str(part) for part in (BUSGATE, "run", *flags(workshop, bus, []), "--session", path, "--ready-fd", number)]
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL, ["", "stdout", "stderr"][number]: write}
+    process = subprocess.Popen(command, **options)
+    try:
+        os.close(write)
+        assert os.read(read, 1) == b"\n"
+        clients = [join(workshop, path) for _ in range(3)]
+        for client in clients:
+            client.record = bytearray()
+            assert client.ask("a.b", "Denied").error.endswith("AccessDenied")
+            client.round_trip()
+            assert b"deny" not in client.record
+    finally:
+        process.kill()
+        process.wait()
+        os.close(read)
+
+
+@pytest.mark.parametrize("is_good", [True, False], ids=["good", "refused"])
+def test_each_reload_is_told_from_its_beginning_to_its_end(workshop, bus, is_good):
+    notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
+    config = workshop.config(EVERYTHING)
+    gate = start(workshop, "--config", config, "--session", workshop.directory / "gate", "--bus", f"session={bus.address}", ready=False,
+                 env=notify.environment)
+    assert notify.receive()["READY"] == "1"
+    if not is_good:
+        config.write_text('{\n  "dbus-gateway-config-session": 7 }')
+    for _ in range(3):
+        before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        gate.process.send_signal(signal.SIGHUP)
+        began, ended = notify.receive(), notify.receive()
+        after = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        assert began.keys() == {"RELOADING", "MONOTONIC_USEC"} and began["RELOADING"] == "1"
+        assert before <= int(began["MONOTONIC_USEC"]) <= after
+        assert ended["READY"] == "1"
+        if is_good:
+            assert ended["STATUS"] == "serving session"
+        else:
+            assert f"{config}:2:" in ended["STATUS"] and "error" in ended["STATUS"]
+    if not is_good:  # the error goes away with its cause
+        config.write_text(workshop.config([]).read_text())
+        gate.process.send_signal(signal.SIGHUP)
+        assert [notify.receive().keys(), notify.receive()["STATUS"]] == [{"RELOADING", "MONOTONIC_USEC"}, "serving session"]
+
+
+def test_nothing_is_lost_on_a_manager_that_is_slow_to_listen(workshop, bus):
+    notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
+    gate = start(workshop, *flags(workshop, bus), "--session", workshop.directory / "gate", ready=False, env=notify.environment)
+    assert notify.receive()["READY"] == "1"
+    # The kernel lets few datagrams wait (net.unix.max_dgram_qlen): the queue is filled, then a reload is asked for.
+    filler = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    filler.connect(notify.name)
+    filler.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            filler.send(b"FILL=1")
+    gate.process.send_signal(signal.SIGHUP)
+    eventually(lambda: is_waiting_to_send(gate) or gate.log.matching("configuration reloaded"), "the reload is not begun")
+    seen = []
+    while "READY" not in (got := notify.receive()):
+        seen += [key for key in got if key != "FILL"]
+    assert seen[0] == "RELOADING"
+
+
+def is_waiting_to_send(gate):
+    with open(f"/proc/{gate.pid}/wchan") as file:
+        return "unix" in file.read()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopping_is_said_first_thing(workshop, bus, number):
+    notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
+    gate = start(workshop, *flags(workshop, bus), "--session", workshop.directory / "gate", ready=False, env=notify.environment)
+    assert notify.receive()["READY"] == "1"
+    gate.process.send_signal(number)
+    assert notify.receive() == {"STOPPING": "1"}
+    assert gate.process.wait(PATIENCE) == 0
+    assert notify.is_quiet()
+
+
+def test_a_reload_that_is_asked_for_while_stopping_is_not_begun(workshop):
+    notify, bus = workshop.keep(NotifySocket(workshop.directory / "notify")), raw_bus(workshop)
+    path = workshop.directory / "gate"
+    gate = start(workshop, *flags(workshop, bus), "--session", path, "--limit", "drain-timeout=60s", ready=False, env=notify.environment)
+    assert notify.receive()["READY"] == "1"
+    client, side = stall(workshop, gate, path, bus)
+    gate.process.send_signal(signal.SIGTERM)
+    assert notify.receive() == {"STOPPING": "1"}
+    gate.process.send_signal(signal.SIGHUP)
+    client.receive_all()
+    assert gate.process.wait(PATIENCE) == 0
+    assert notify.is_quiet()
+
+
+def test_the_watchdog_is_fed_at_least_twice_in_its_time(workshop, bus):
+    notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
+    period = 0.3
+    environment = {**notify.environment, "WATCHDOG_USEC": str(int(period * 1_000_000))}
+    start(workshop, *flags(workshop, bus), "--session", workshop.directory / "gate", ready=False, env=environment)
+    notify.receive_key("READY")
+    times = [time.monotonic()]
+    for _ in range(6):
+        assert notify.receive() == {"WATCHDOG": "1"}
+        times.append(time.monotonic())
+    # Two in any window of the period, whatever a busy machine adds to one of them.
+    gaps = sorted(after - before for before, after in zip(times, times[1:]))
+    assert gaps[len(gaps) // 2] < period / 2
+
+
+@pytest.mark.parametrize("environment", [
+    {"WATCHDOG_USEC": "20000", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "20000", "WATCHDOG_PID": "somebody"}, {"WATCHDOG_USEC": "0"},
+    {"WATCHDOG_USEC": "soon"}, {"WATCHDOG_USEC": "18446744073709551615"}, {}])
+def test_a_watchdog_that_is_anothers_or_none_is_not_fed(workshop, bus, environment):
+    notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
+    gate = start(workshop, *flags(workshop, bus), "--session", workshop.directory / "gate", ready=False, env={**notify.environment, **environment})
+    assert notify.receive()["READY"] == "1"
+    for _ in range(5):  # what would be due by now is said by now
+        select.select([], [], [], 0.012)
+        join(workshop, workshop.directory / "gate").close()
+    gate.terminate()
+    assert notify.receive() == {"STOPPING": "1"}
+
+
+@pytest.mark.parametrize("name", ["relative", "@", "/nonexistent/notify", "vsock:2:1234"])
+def test_a_manager_that_cannot_be_told_is_no_reason_not_to_serve(workshop, bus, name):
+    path = workshop.directory / "gate"
+    gate = start(workshop, *flags(workshop, bus), "--session", path, env={**os.environ, "NOTIFY_SOCKET": name})
+    join(workshop, path)
+    assert gate.terminate() == 0
+
+
+# Who may connect to an inherited socket
+
+def test_an_inherited_abstract_socket_admits_the_gates_own_user_only(workshop, bus):
+    name = f"{workshop.directory}/abstract"
+    start_with_sockets(workshop, [listening(b"\0" + name.encode())], *flags(workshop, bus), names="session")
+    assert claim_as(os.getuid(), "@" + name, external(os.getuid())).startswith("OK ")
+    assert claim_as(NOBODY, "@" + name, external(NOBODY)).startswith("REJECTED")
+
+
+def test_an_inherited_socket_in_a_directory_admits_everybody_who_can_reach_it(workshop, bus):
+    workshop.directory.chmod(0o755)
+    path = workshop.directory / "inherited"
+    ours = listening(path)
+    path.chmod(0o666)
+    start_with_sockets(workshop, [ours], *flags(workshop, bus), names="session")
+    assert claim_as(NOBODY, path, external(NOBODY)).startswith("OK ")
