@@ -31,6 +31,8 @@ struct Connection: ~Copyable {
   /// Number of the connection since the start, for people.
   let number: UInt64
   let peer: PeerCredentials?
+  /// The client's control group; nil until the log wants it, empty if it could not be read.
+  var cgroup: String?
 
   var client = Socket()
   var bus = Socket()

@@ -127,7 +127,7 @@ extension Server {
     if service == .metrics { return true }
     guard let peer = PeerCredentials(of: fd) else { return false }
     if peer.uid == 0 || peer.uid == geteuid() { return true }
-    log.limit("control", "pid \(peer.pid) of user \(peer.uid) was turned away", now)
+    log.warning("control: pid \(peer.pid) of user \(peer.uid) was turned away")
     return false
   }
 

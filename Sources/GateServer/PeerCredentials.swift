@@ -20,13 +20,29 @@ struct PeerCredentials {
   /// The map is read from /proc/PID/uid_map while a pidfd of the peer is held; if the process behind the number has
   /// ended meanwhile, what was read may be another's and is not believed.
   func isKnownInside(as claimed: UInt32, socket: Int32) -> Bool {
+    guard let text = processFile("uid_map", socket: socket) else { return false }
+    return Self.maps(text[...], outside: uid, to: claimed)
+  }
+
+  /// The peer's control group, as cgroups(7) writes it: of version 2, else systemd's own. Nil if it cannot be read.
+  func cgroup(socket: Int32) -> String? {
+    guard let text = processFile("cgroup", socket: socket) else { return nil }
+    let lines = text.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+    for hierarchy in ["0::", "1:name=systemd:"] {
+      if let line = lines.first(where: { $0.hasPrefix(hierarchy) }) { return String(line.dropFirst(hierarchy.count)) }
+    }
+    return nil
+  }
+
+  /// What /proc/PID/`name` says, at most 16 KiB of it: 340 lines of a uid_map (user_namespaces(7)) have 33 bytes each. Nil if it
+  /// cannot be read, or the peer has ended.
+  private func processFile(_ name: String, socket: Int32) -> [UInt8]? {
     let pidfd = clinux_peer_pidfd(socket)
-    if pidfd < 0 { return false }
+    if pidfd < 0 { return nil }
     defer { closeDescriptor(pidfd) }
-    let file = unsafe clinux_open("/proc/\(pid)/uid_map", O_RDONLY)
-    if file < 0 { return false }
+    let file = unsafe clinux_open("/proc/\(pid)/\(name)", O_RDONLY)
+    if file < 0 { return nil }
     defer { closeDescriptor(file) }
-    // 340 lines at most (user_namespaces(7)) of 33 bytes.
     var text = [UInt8](repeating: 0, count: 16384)
     var count = 0
     while count < text.count {
@@ -34,8 +50,9 @@ struct PeerCredentials {
       if n <= 0 { break }
       count += n
     }
-    if clinux_pidfd_is_alive(pidfd) == 0 { return false }
-    return Self.maps(text[..<count], outside: uid, to: claimed)
+    if clinux_pidfd_is_alive(pidfd) == 0 { return nil }
+    text.removeLast(text.count - count)
+    return text
   }
 
   /// Whether a uid_map, lines of "inside outside count", maps `outside` to `inside`.

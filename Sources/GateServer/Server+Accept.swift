@@ -32,7 +32,7 @@ extension Server {
     if gates[gate].connectionCount >= options.connectionsMax {
       closeDescriptor(fd)
       hit(.connectionsMax, gate: gate)
-      log.limit("connections-max", "\(options.label): a client was turned away, there are \(options.connectionsMax)", now)
+      log.limit("connections-max", gate: gate, "a client was turned away, there are \(options.connectionsMax)")
       return
     }
     let peer = PeerCredentials(of: fd)
@@ -41,7 +41,7 @@ extension Server {
     var settings = options.settings
     settings.allowsAnonymous = gates[gate].admitsAnonymous(peer?.uid)
     if let peer, !isAdmitted && !settings.allowsAnonymous {
-      log.warning("gate=\(options.label) pid=\(peer.pid) uid=\(peer.uid) is not among the users that may connect (allow-uid)")
+      log.refused(peer, gate: gate, "the client is not among the users that may connect (allow-uid)")
     }
     let session = Session(
       settings: settings, peerUID: isAdmitted ? peer?.uid : nil, ownUID: geteuid(), bus: gates[gate].knownBus, at: now)
@@ -66,6 +66,7 @@ extension Server {
       return
     }
     unsafe slot.pointee.client.interest = EPOLLIN.rawValue
+    if options.settings.logging == .everything { unsafe log.opened(slot) }
     unsafe noteDeadline(slot)
   }
 
@@ -87,7 +88,7 @@ extension Server {
       let oldest = unsafe slots[gates[gate].oldestUnauthenticated]
     {
       hit(.unauthenticatedMax, gate: gate)
-      log.limit("unauthenticated-max", "\(gates[gate].options.label): the oldest client gave way", now)
+      log.limit("unauthenticated-max", gate: gate, "the oldest client gave way")
       unsafe oldest.pointee.end = .gaveWay
       unsafe closeNow(oldest)
     }
@@ -115,7 +116,7 @@ extension Server {
 
   /// Stops asking about new clients until a connection ends or a moment has passed: the ones that are there are served meanwhile.
   private func pauseAccepting(gate: Int, _ error: SystemError) {
-    log.limit("descriptors", "\(error); accepting pauses", now)
+    log.limit("descriptors", gate: gate, "\(error); accepting pauses")
     gates[gate].isPaused = true
     _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, gates[gate].listener.fd, 0, Tag.listener(gate: gate).bits)
     retryAt = now.advanced(byMilliseconds: Self.pause)

@@ -11,10 +11,7 @@ extension Server {
   func end(_ slot: UnsafeMutablePointer<Connection>, _ reason: CloseReason) {
     if unsafe !isLive(slot) { return }
     if let limit = LimitName(reason) { hit(limit, gate: unsafe slot.pointee.gate) }
-    if unsafe slot.pointee.closeReason == nil {
-      unsafe slot.pointee.closeReason = reason
-      unsafe log.closing(slot, reason, gates[slot.pointee.gate].options.label)
-    }
+    if unsafe slot.pointee.closeReason == nil { unsafe slot.pointee.closeReason = reason }
     switch reason {
     case .endOfStream(let side):
       if side == .bus { forgetBus(gate: unsafe slot.pointee.gate) }
@@ -128,6 +125,7 @@ extension Server {
     if unsafe !isLive(slot) { return }
     let gate = unsafe slot.pointee.gate
     unsafe countEnd(slot)
+    unsafe logEnd(slot)
     unsafe forgetUnauthenticated(slot)
     unsafe closeDescriptor(slot.pointee.client.fd)
     unsafe closeDescriptor(slot.pointee.bus.fd)
@@ -149,6 +147,16 @@ extension Server {
     unsafe slots[slot.pointee.index] = nil
     unsafe ended.append(slot)
     resumeAccepting()
+  }
+
+  /// An end that nobody asked for is logged; an ordinary one where everything is.
+  private func logEnd(_ slot: UnsafeMutablePointer<Connection>) {
+    let isOrdinary =
+      switch unsafe slot.pointee.closeReason {
+      case nil, .endOfStream: true
+      default: false
+      }
+    unsafe log.closed(slot, isLogged: !isOrdinary || gates[slot.pointee.gate].options.settings.logging == .everything)
   }
 
   /// Frees connections that ended. Not before all events of a wake-up are dealt with: some may still point to them.

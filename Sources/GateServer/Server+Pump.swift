@@ -106,7 +106,7 @@ extension Server {
   @inline(__always)
   private func account(_ slot: UnsafeMutablePointer<Connection>, _ bytes: RawSpan, _ side: Side, _ policy: Policy) {
     for i in 0..<output.decisionCount {
-      unsafe log.decision(output.decision(i), bytes, side, policy, slot, gates[slot.pointee.gate].options.label)
+      unsafe log.decision(output.decision(i), bytes, side, policy, slot)
     }
   }
 

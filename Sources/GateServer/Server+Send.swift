@@ -171,7 +171,7 @@ extension Server {
     let bytes = unsafe RawSpan(_unsafeStart: buffer + Int(action.offset), byteCount: Int(action.count))
     let policy = gates[unsafe slot.pointee.gate].policy
     let (count, decision) = unsafe slot.pointee.session.withdraw(bytes, from: side.other, policy: policy)
-    unsafe log.decision(decision, bytes, side.other, policy, slot, gates[slot.pointee.gate].options.label)
+    unsafe log.decision(decision, bytes, side.other, policy, slot)
     unsafe pipe.pointee.closeDescriptors(Int(action.descriptors))
     unsafe batch.actions[index].descriptors = 0
     unsafe batch.actions[index].offset += UInt32(count)

@@ -120,10 +120,7 @@ extension Server {
     if case .draining(let until) = stopping, earliest.map({ until < $0 }) ?? true { earliest = until }
     if let operatorDeadline, earliest.map({ operatorDeadline < $0 }) ?? true { earliest = operatorDeadline }
     if let next = heartbeat?.next, earliest.map({ next < $0 }) ?? true { earliest = next }
-    if log.hasUnwritten {
-      let poll = now.advanced(byMilliseconds: 100)
-      if earliest.map({ poll < $0 }) ?? true { earliest = poll }
-    }
+    if let due = log.deadline, earliest.map({ due < $0 }) ?? true { earliest = due }
     guard let earliest else { return -1 }
     return earliest <= now ? 0 : Int32(clamping: earliest.milliseconds - now.milliseconds)
   }

@@ -85,6 +85,7 @@ public final class Server {
       throw .system(SystemError("cannot watch \(gate.listener.name)", result))
     }
     gates.append(gate)
+    log.addGate(options.label)
     meters.gates.append(GateMeter())
     return gates.count - 1
   }
@@ -130,6 +131,7 @@ public final class Server {
       log.flush()
       let count = unsafe clinux_epoll_wait(epoll, events, capacity, timeout())
       now = Instant(milliseconds: clinux_milliseconds())
+      log.advance(to: now)
       let woken = meters.timesWakeups ? clinux_nanoseconds() : 0
       if count < 0 && -count != EINTR { throw SystemError("cannot wait for events", count) }
       for i in 0..<max(0, Int(count)) {
@@ -140,7 +142,9 @@ public final class Server {
       keepBeating()
       if meters.timesWakeups && count > 0 { meters.wakeups.observe(nanoseconds: clinux_nanoseconds() &- woken) }
     }
-    log.flush()
+    unsafe forEachConnection { unsafe closeNow($0) }
+    releaseEnded()
+    log.finish()
   }
 
   private func handle(_ tag: Tag, _ events: UInt32) {

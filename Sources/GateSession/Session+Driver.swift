@@ -15,11 +15,15 @@ extension Session {
     let method = header.frame.type == .methodCall ? Driver.method(interface: interface, member: member) : nil
 
     let isHello = method.map { $0.inspection == .hello } ?? false
+    var denial = RuleMatch.none
     if !isHello {
-      let denial = policy.matchDeny(
+      denial = policy.matchDeny(
         direction: .outgoing, isSignal: header.frame.type == .signal, interface: interface, path: path, member: member,
         descriptors: fds)
-      if denial.outcome == .deny { return Verdict(.deny, .rule, rule: denial.rule, log: denial.log) }
+      let isPrivileged = method.map { $0.access == .literalRule } ?? true
+      if denial.outcome == .deny && (isPrivileged || !byRules(denial).passes) {
+        return Verdict(.deny, .rule, rule: denial.rule, log: denial.log)
+      }
     }
     guard let method else {
       // Unknown to us: only a rule that names it literally opens it, and none can name what has no interface.
@@ -29,8 +33,9 @@ extension Session {
       if match.outcome != .allow || interface.byteCount == 0 { return Verdict(.deny, .driverClosed) }
       return allowDriverCall(header, .call, detail: 0, Verdict(.allow, .rule, rule: match.rule, log: match.log))
     }
-    let opening = open(method, path: path, descriptors: fds, policy: policy)
-    if opening.action != .allow { return opening }
+    let opening =
+      denial.outcome == .deny ? byRules(denial) : open(method, path: path, descriptors: fds, policy: policy)
+    if !opening.passes { return opening }
     return inspect(method, opening, message, header, isComplete, &output)
   }
 
@@ -49,8 +54,8 @@ extension Session {
       }
     }
     if match.outcome == .allow { return Verdict(.allow, .rule, rule: match.rule, log: match.log) }
-    if method.inspection == .startService { return Verdict(.deny, .serviceUnknown) }
-    return Verdict(.deny, method.access == .rule ? .noRule : .driverClosed)
+    if method.access == .literalRule { return Verdict(.deny, .driverClosed) }
+    return refusal(method.inspection == .startService ? .serviceUnknown : .noRule)
   }
 
   /// Whether a rule opens `method` on `path`.
@@ -114,7 +119,7 @@ extension Session {
     if method.inspection == .addMatch {
       if matchCount >= settings.limits.matchesMax { return Verdict(.deny, .matches) }
       let allowed = allowDriverCall(header, .addMatch, detail: hash, verdict)
-      if allowed.action == .allow {
+      if allowed.passes {
         matches[hash, default: 0] += 1
         matchCount += 1
       }
@@ -122,7 +127,7 @@ extension Session {
     }
     if matches[hash] == nil { return Verdict(.deny, .matchRuleNotFound) }
     let allowed = allowDriverCall(header, .call, detail: 0, verdict)
-    if allowed.action == .allow { forgetMatch(hash) }
+    if allowed.passes { forgetMatch(hash) }
     return allowed
   }
 
@@ -139,13 +144,13 @@ extension Session {
     let hash = settings.seed.hash(name)
     if method.inspection == .releaseName {
       let allowed = allowDriverCall(header, .call, detail: 0, verdict)
-      if allowed.action == .allow { requestedNames.remove(hash) }
+      if allowed.passes { requestedNames.remove(hash) }
       return allowed
     }
     if !requestedNames.contains(hash) && requestedNames.count >= settings.limits.namesMax { return Verdict(.deny, .names) }
     let isNew = !requestedNames.contains(hash)
     let allowed = allowDriverCall(header, isNew ? .requestName : .call, detail: hash, verdict)
-    if allowed.action == .allow { requestedNames.insert(hash) }
+    if allowed.passes { requestedNames.insert(hash) }
     return allowed
   }
 

@@ -43,7 +43,7 @@ extension Session {
       }
       let taken = min(message.byteCount, frame.messageByteCount)
       let claimed = Int(header.unixFDs)
-      if verdict.action == .allow {
+      if verdict.passes {
         takeOwnOutput(goingWith: side, &output)
         output.forward(at, taken, descriptors: claimed)
         waiting &-= claimed

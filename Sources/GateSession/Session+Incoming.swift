@@ -22,7 +22,7 @@ extension Session {
     case .methodCall:
       if header.destination.isAbsent || !isAddressedToClient(message, header) { return Verdict(.drop, .notAddressed) }
       let verdict = judgeByRules(message, header, policy)
-      if verdict.action == .allow && !header.frame.flags.contains(.noReplyExpected) {
+      if verdict.passes && !header.frame.flags.contains(.noReplyExpected) {
         incomingCalls.insert(caller: settings.seed.hash(message.bytes(in: header.sender)), serial: header.frame.serial)
       }
       return verdict
@@ -40,12 +40,7 @@ extension Session {
         path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
       incomingMatch.policy = policy.identity
     }
-    let match = incomingMatch.match
-    switch match.outcome {
-    case .none: return Verdict(.deny, .noRule)
-    case .deny: return Verdict(.deny, .rule, rule: match.rule, log: match.log)
-    case .allow: return Verdict(.allow, .rule, rule: match.rule, log: match.log)
-    }
+    return byRules(incomingMatch.match)
   }
 
   /// Whether a message is for everybody, for the client's unique name, or for a name that it acquired.

@@ -41,22 +41,14 @@ extension Session {
         member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
       outgoingMatch.policy = policy.identity
     }
-    let match = outgoingMatch.match
-    switch match.outcome {
-    case .none: return Verdict(.deny, .noRule)
-    case .deny: return Verdict(.deny, .rule, rule: match.rule, log: match.log)
-    case .allow: break
-    }
-    if isSignal || header.frame.flags.contains(.noReplyExpected) {
-      return Verdict(.allow, .rule, rule: match.rule, log: match.log)
-    }
+    let verdict = byRules(outgoingMatch.match)
+    if !verdict.passes || isSignal || header.frame.flags.contains(.noReplyExpected) { return verdict }
     // A unique name answers for itself; a well-known name is answered for by whoever owns it.
     let isUnique = destination.starts(with: UInt8(ascii: ":"))
     let call = PendingCall(
       serial: header.frame.serial, purpose: .call, answerer: isUnique ? .uniqueName : .anyone,
       detail: isUnique ? settings.seed.hash(destination) : 0)
-    if let refusal = expect(call) { return refusal }
-    return Verdict(.allow, .rule, rule: match.rule, log: match.log)
+    return expect(call) ?? verdict
   }
 
   /// Remembers that an answer is expected; nil if that could be done.

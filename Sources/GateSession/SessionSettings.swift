@@ -12,10 +12,21 @@ public struct SessionSettings: Sendable {
     case everything
   }
 
+  /// What becomes of a message that the rules do not allow.
+  public enum Mode: Sendable {
+    /// It is not forwarded.
+    case enforce
+    /// It is forwarded, with the verdict ``Verdict/Action/audit``: for learning what a container needs. Whatever is not the rules' to
+    /// open stays closed: see ``Session/refusal(_:by:)``.
+    case audit
+  }
+
   /// Bounds of one connection.
   public var limits = Limits()
   /// What the decision log wants.
   public var logging = Logging.denied
+  /// What becomes of a message that the rules do not allow.
+  public var mode = Mode.enforce
   /// RequestName and ReleaseName need no rule (personality `dbus-proxy`, whose documentation promises it).
   public var opensNames = false
   /// A client that speaks before saying Hello gets its Hello said by the gate (personality `dbus-proxy`).

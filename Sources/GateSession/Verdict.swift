@@ -6,6 +6,8 @@ public struct Verdict: BitwiseCopyable, Equatable, Sendable {
   public enum Action: UInt8, BitwiseCopyable, Sendable {
     /// It is forwarded, byte for byte.
     case allow
+    /// It is forwarded, since the gate only watches; the rules would have denied it.
+    case audit
     /// It is not forwarded; its sender is told if it asked for an answer.
     case deny
     /// It is not forwarded and nobody is told.
@@ -70,6 +72,9 @@ public struct Verdict: BitwiseCopyable, Equatable, Sendable {
 
   /// What happens to the message.
   public var action: Action
+  /// Whether the message is forwarded.
+  @inlinable @inline(__always)
+  public var passes: Bool { action == .allow || action == .audit }
   /// Why.
   public var reason: Reason
   /// Index of the deciding rule in the policy, −1 if no rule decided.

@@ -43,12 +43,12 @@ enum ClassicProxyCommand {
     try server.readLines(from: STDIN_FILENO) { server, line, number in
       do throws(ConfigurationError) {
         let document = try GatewayDocument.parse(line, file: "stdin", dialect: .classic, firstLine: number)
-        for warning in document.warnings { log.line("\(warning)") }
+        for warning in document.warnings { log.configuration("\(warning)", isError: false) }
         let added = bus == .session ? document.sessionRules : document.systemRules
         let rules = server.policy(ofGate: gate).rules + added
         server.setPolicy(Policy(rules: rules, busName: bus.policyName), ofGate: gate)
       } catch {
-        log.line("\(error)")
+        log.configuration("\(error)")
       }
     }
     try server.run()

@@ -32,7 +32,7 @@ enum RunCommand {
 
   private static func run(_ options: RunOptions) throws -> Int32 {
     let notifier = ServiceNotifier()
-    let log = Log(fd: STDERR_FILENO)
+    let log = try Log(options.log.options)
     // Before any socket exists: a configuration that is refused leaves nothing behind. Standard input adds to the files.
     var rules = try PolicyFiles.read(options.configurations)
     let gates = try options.listeners.map { try gateOptions($0, options, rules) }
@@ -73,7 +73,8 @@ enum RunCommand {
       label: listener.label, address: listener.address, bus: try endpoint(listener, options), policy: rules.policy(for: bus))
     gate.socketFile = options.socketFile
     gate.allowedUIDs = options.allowedUIDs
-    gate.settings.logging = options.logging
+    gate.settings.logging = options.log.logging
+    gate.settings.mode = options.log.mode
     gate.settings.allowsAnonymous = options.allowsAnonymous
     if bus == .system { gate.settings.limits.pendingRepliesMax = 128 }
     for change in options.limits { change(&gate) }
@@ -95,8 +96,9 @@ enum RunCommand {
     }
   }
 
-  /// Addresses that the gate chose itself are told to whoever started it.
+  /// Addresses that the gate chose itself are told to whoever started it; and that it enforces nothing, to whoever left it so.
   private static func announce(_ server: Server, _ options: RunOptions, _ log: Log) {
+    if options.log.mode == .audit { log.warning("audit mode: what the rules do not allow is forwarded, and logged") }
     for (gate, listener) in options.listeners.enumerated() {
       if case .directory = listener.address {
         log.note("gate \(listener.label) listens on \(server.listeningName(ofGate: gate))")
@@ -126,12 +128,11 @@ enum RunCommand {
       rules = try PolicyFiles.read(options.configurations)
       setPolicies(server, options, rules)
       server.noteReload(succeeded: true)
-      log.note("configuration reloaded")
+      log.reloaded()
       notifier.ready(status(options))
     } catch {
-      log.line("\(error)")
       server.noteReload(succeeded: false)
-      log.note("the reload was refused; the policy stays as it was")
+      log.reloadRefused("\(error)")
       notifier.ready("the reload was refused: \(error)")
     }
   }
@@ -144,7 +145,7 @@ enum RunCommand {
       rules.add(try GatewayDocument.parse(line, file: "stdin", firstLine: number))
       setPolicies(server, options, rules)
     } catch {
-      log.line("\(error)")
+      log.configuration("\(error)")
     }
   }
 

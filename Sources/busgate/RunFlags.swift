@@ -32,14 +32,20 @@ struct RunFlag {
       RunFlag("--socket-owner", "USER[:GROUP]", "owner of the sockets"),
       RunFlag("--allow-uid", "USER", "only this user may connect (repeatable), by the kernel's word"),
       RunFlag("--allow-anonymous", "", "clients may authenticate as ANONYMOUS"),
-      RunFlag("--log", "denied|all|none", "which decisions go to standard error; denied if not given"),
+      RunFlag("--mode", "enforce|audit", "audit forwards what the rules do not allow, and logs it; enforce if not given"),
+      RunFlag("--log", "denied|all|none", "which decisions are logged; denied if not given"),
+      RunFlag(
+        "--log-format", "text|json|journal", "text and json go to standard error, journal to journald; text if not given"),
+      RunFlag("--log-rate", "N", "decisions a second that a gate logs, 50 if not given; what is held back is counted"),
+      RunFlag("--log-fold", "SECONDS", "repetitions are counted so long and logged as one, 5 if not given; 0: each by itself"),
+      RunFlag("--log-target", "PATH", "the journal's socket, /run/systemd/journal/socket if not given"),
       RunFlag("--limit", "NAME=VALUE", "a limit, as fds-per-message-max=32 or auth-timeout=10s"),
       RunFlag("--ready-fd", "N", "write one byte to descriptor N once every socket accepts"),
       RunFlag("--metrics", "PATH", "metrics for Prometheus on the socket PATH: HTTP, GET /metrics"),
       RunFlag("--metrics-mode", "MODE", "permissions of that socket, octal; 0600 if not given"),
       RunFlag(
         "--control", "PATH", "questions about the running gate on the socket PATH, of the gate's own user and of root only"),
-      RunFlag("--list", "flags|limits|metrics", "print that table, a row a line, columns between tabs"),
+      RunFlag("--list", "flags|limits|metrics|log-keys", "print that table, a row a line, columns between tabs"),
     ]
   }
 
@@ -57,6 +63,7 @@ struct RunFlag {
     case "flags": all.map { "\($0.name)\t\($0.value)\t\($0.meaning)" }.joined(separator: "\n")
     case "limits": LimitFlag.all.map { "\($0.name)\t\($0.standard)\t\($0.meaning)" }.joined(separator: "\n")
     case "metrics": MetricFamily.all.map { "\($0.name)\t\($0.kind)\t\($0.help)" }.joined(separator: "\n")
+    case "log-keys": LogKey.allCases.map { "\($0.rawValue)\t\($0.meaning)" }.joined(separator: "\n")
     default: nil
     }
   }

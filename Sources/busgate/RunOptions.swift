@@ -18,7 +18,7 @@ struct RunOptions {
   private(set) var buses: [String: String] = [:]
   /// Which array of the document a gate uses, by label.
   private(set) var policies: [String: BusKind] = [:]
-  private(set) var logging = SessionSettings.Logging.denied
+  private(set) var log = LogFlags()
   private(set) var socketFile = SocketFileOptions()
   private(set) var allowedUIDs: Set<UInt32> = []
   private(set) var allowsAnonymous = false
@@ -38,6 +38,7 @@ struct RunOptions {
     var rest = arguments[...]
     while let flag = rest.popFirst() { try take(flag, &rest) }
     for socket in inherited.entries { try listen(on: socket) }
+    try log.check()
     if configurations.isEmpty && !readsStandardInput {
       throw UsageError("no --config, expected at least one gateway configuration file (or --stdin)")
     }
@@ -80,7 +81,8 @@ struct RunOptions {
       let (label, word) = try Self.pair(flag, try value("NAME=session or NAME=system"), "NAME=session or NAME=system")
       guard let bus = BusKind(rawValue: word) else { throw UsageError("--policy \(label)=\(word): expected session or system") }
       if policies.updateValue(bus, forKey: label) != nil { throw UsageError("--policy \(label) given twice, expected one") }
-    case "--log": logging = try Self.logging(try value("denied, all or none"))
+    case "--log", "--log-format", "--log-rate", "--log-fold", "--log-target", "--mode":
+      try log.take(flag, try value(LogFlags.expected(flag)))
     case "--limit": limits.append(try LimitFlag.parse(try value("NAME=VALUE")))
     case "--socket-mode": socketFile.mode = try Self.mode(flag, try value("an octal mode such as 0660"))
     case "--socket-owner": try setOwner(try value("USER or USER:GROUP"))
@@ -96,7 +98,7 @@ struct RunOptions {
     case "--metrics": metricsPath = try Self.once(flag, metricsPath, try value("a path to listen on"))
     case "--metrics-mode": metricsMode = try Self.mode(flag, try value("an octal mode such as 0660"))
     case "--control": controlPath = try Self.once(flag, controlPath, try value("a path to listen on"))
-    case "--list": throw UsageError("--list stands alone, expected busgate run --list flags, limits or metrics")
+    case "--list": throw UsageError("--list stands alone, expected busgate run --list flags, limits, metrics or log-keys")
     case "--ready-fd": readyDescriptor = try Self.descriptor(try value("a descriptor number"))
     default: throw UsageError("unknown argument \"\(flag)\", expected one of those that busgate --help lists")
     }
@@ -157,15 +159,6 @@ struct RunOptions {
 
   private static func address(_ flag: String, _ text: String) throws(UsageError) -> ListenAddress {
     do throws(UsageError) { return try ListenAddress(text) } catch { throw UsageError("\(flag): \(error)") }
-  }
-
-  private static func logging(_ word: String) throws(UsageError) -> SessionSettings.Logging {
-    switch word {
-    case "denied": return .denied
-    case "all": return .everything
-    case "none": return .nothing
-    default: throw UsageError("--log \"\(word)\": expected denied, all or none")
-    }
   }
 
   private static func once(_ flag: String, _ given: String?, _ path: String) throws(UsageError) -> String {

@@ -201,7 +201,7 @@ def test_what_is_no_message_closes_the_connection_and_nothing_else(scene, order)
     expect_descriptors(gate, before)
 
     def reasons():
-        return gate.log.matching("closed: client sent a malformed message: ", ", at byte ")
+        return gate.log.matching("closed ", "client sent a malformed message: ", ", at byte ")
 
     eventually(lambda: len(reasons()) == len(MALFORMED), lambda: f"{len(reasons())} reasons for {len(MALFORMED)} messages")
 
@@ -252,7 +252,7 @@ def test_a_bus_that_sends_what_is_no_message_loses_its_connection_and_the_client
         side.expect_end()
         client.close()
         side.close()
-    gate.log.wait_for("closed: bus sent a malformed message: ")
+    gate.log.wait_for("closed ", "bus sent a malformed message: ")
     bystanders_bus.send(signal(52, "Still", sender=":1.2"))
     assert bystander.receive().member == "Still"
     expect_descriptors(gate, before)

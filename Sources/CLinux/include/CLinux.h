@@ -144,6 +144,18 @@ static inline int clinux_is_writable(int fd) {
   return poll(&p, 1, 0) == 1 && (p.revents & (POLLOUT | POLLERR | POLLHUP));
 }
 static inline ssize_t clinux_write(int fd, const void *_Nonnull p, size_t n) { ssize_t r = write(fd, p, n); return r < 0 ? -errno : r; }
+/// send(2) that neither waits nor raises SIGPIPE.
+static inline ssize_t clinux_send_now(int fd, const void *_Nonnull p, size_t n) {
+  ssize_t r = send(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return r < 0 ? -errno : r;
+}
+/// One datagram of `n` bytes to the socket called `name`.
+static inline ssize_t clinux_send_datagram(int fd, const uint8_t *_Nonnull name, size_t length, const void *_Nonnull p, size_t n) {
+  struct sockaddr_un a; socklen_t size; int error = clinux_address(&a, &size, name, length);
+  if (error) return error;
+  ssize_t r = sendto(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&a, size);
+  return r < 0 ? -errno : r;
+}
 static inline ssize_t clinux_read(int fd, void *_Nonnull p, size_t n) { ssize_t r = read(fd, p, n); return r < 0 ? -errno : r; }
 static inline int clinux_open(const char *_Nonnull path, int flags) { int r = open(path, flags | O_CLOEXEC); return r < 0 ? -errno : r; }
 /// A descriptor that becomes readable on the given signals, which are blocked for the process from then on.

@@ -1,0 +1,20 @@
+// The log as JSON: one object a line, the same keys as the text, numbers as numbers.
+
+enum JSONFormat {
+  static func write(_ event: LogEvent) -> [UInt8] {
+    var json = JSONWriter()
+    json.object { json in
+      json.member("time", event.time.description)
+      json.member("event", event.kind.rawValue)
+      for (key, value) in event.fields {
+        json.key(key.rawValue)
+        switch value {
+        case .text(let text): json.value(text)
+        case .number(let number): json.value(number)
+        }
+      }
+    }
+    json.endLine()
+    return json.text
+  }
+}

@@ -1,0 +1,302 @@
+// What the operator sees: errors, what happened to connections, and the decision log. Three things stand between an event and its
+// reader, each of which counts what it keeps back: repetitions are folded (EventFolder), the rate is bounded (EventRate), and what
+// the reader does not take waits in a bounded queue (LogQueue). Writing never waits.
+//
+// Used from the server's thread alone. The server tells what happened and what time it is; it calls `advance(to:)` and `flush()` once per wake-up.
+
+import CLinux
+import DBusWire
+import GatePolicy
+import GateSession
+import Glibc
+
+/// Events for people and their tools.
+public final class Log {
+  private let format: LogFormat
+  private let options: LogOptions
+  private var queue: LogQueue
+  private var folder: EventFolder
+  private var rates: [GateRates] = []
+  private let seed = SeededHash()
+  private var now = Instant(milliseconds: clinux_milliseconds())
+
+  /// How often it is said how much the rate held back, in milliseconds.
+  private static let heldInterval: UInt64 = 5_000
+
+  /// How often, at the end, a reader is asked to take what is left, 10 ms apart.
+  private static let lastAttempts = 20
+
+  /// What one gate may write, and what was held back. A gate is a container: one that is noisy is not to hide the others.
+  private struct GateRates {
+    let label: String
+    /// Apart, so that a flood of messages that pass cannot hide one that does not.
+    var passed: EventRate
+    var refused: EventRate
+    var connections: EventRate
+    var heldDecisions = 0
+    var heldConnections = 0
+    /// When that is said.
+    var reportAt: Instant?
+
+    /// Whether one more event of this kind may be written.
+    mutating func admits(_ kind: LogEvent.Kind, passes: Bool, at now: Instant) -> Bool {
+      if kind != .decision { return connections.admits(at: now) }
+      return passes ? passed.admits(at: now) : refused.admits(at: now)
+    }
+  }
+
+  /// A log in text on a descriptor that stays the caller's.
+  public init(fd: Int32) {
+    options = LogOptions()
+    format = .text
+    queue = LogQueue(StreamSink(fd))
+    folder = EventFolder(window: options.foldingWindow)
+  }
+
+  /// A log as `options` want it. Throws if the journal cannot be reached.
+  public init(_ options: LogOptions) throws(SystemError) {
+    self.options = options
+    format = options.format
+    switch options.format {
+    case .text, .json: queue = LogQueue(StreamSink(options.descriptor))
+    case .journal: queue = LogQueue(try JournalSink(path: options.journalSocket))
+    }
+    folder = EventFolder(window: options.foldingWindow)
+  }
+
+  deinit { queue.close() }
+
+  /// Events that could not be written since the start.
+  public var lostCount: UInt64 { queue.lost }
+
+  // MARK: Sentences
+
+  /// An error that a person should mend.
+  public func error(_ text: String) { write(LogEvent(.error, message: text)) }
+
+  /// Something a person should know.
+  public func warning(_ text: String) { write(LogEvent(.warning, message: text)) }
+
+  /// Something that happened.
+  public func note(_ text: String) { write(LogEvent(.note, message: text)) }
+
+  /// What is wrong with a configuration, as `file:line:column: error: …`; in text as it is, so that editors jump to it.
+  public func configuration(_ text: String, isError: Bool = true) {
+    switch format {
+    case .text: queue.append(Array(TextFormat.printable(text).utf8) + [UInt8(ascii: "\n")])
+    case .json, .journal: write(LogEvent(isError ? .error : .warning, message: text))
+    }
+  }
+
+  /// The configuration was read again.
+  public func reloaded() {
+    var event = LogEvent(.reload)
+    event.add(.outcome, "done")
+    event.add(.message, "configuration reloaded")
+    write(event)
+  }
+
+  /// The configuration was read again and is refused.
+  public func reloadRefused(_ reason: String) {
+    configuration(reason)
+    var event = LogEvent(.reload)
+    event.add(.outcome, "refused")
+    event.add(.message, "the reload was refused; the policy stays as it was")
+    write(event)
+  }
+
+  // MARK: Connections
+
+  /// A gate was added; its number is the next.
+  func addGate(_ label: String) {
+    let rate = EventRate(
+      perSecond: options.eventsPerSecond, burst: options.eventsPerSecond * LogOptions.burstSeconds, at: now)
+    rates.append(GateRates(label: label, passed: rate, refused: rate, connections: rate))
+  }
+
+  /// A client connected.
+  func opened(_ slot: UnsafeMutablePointer<Connection>) {
+    unsafe offer(gate: slot.pointee.gate) { unsafe about(slot, .opened) }
+  }
+
+  /// A connection is over, and what it did.
+  func closed(_ slot: UnsafeMutablePointer<Connection>, isLogged: Bool) {
+    let number = unsafe slot.pointee.number
+    for repetitions in folder.removeAll(of: number) { write(repetitions) }
+    if !isLogged { return }
+    unsafe offer(gate: slot.pointee.gate) {
+      var event = unsafe about(slot, .closed)
+      event.add(.reason, unsafe slot.pointee.closeReason.map { "\($0)" } ?? "the gate ended it")
+      event.add(.allowed, unsafe Int(slot.pointee.session.counters.allowed))
+      event.add(.denied, unsafe Int(slot.pointee.session.counters.denied))
+      return event
+    }
+  }
+
+  /// Something that a connection needs failed.
+  func failure(_ slot: UnsafeMutablePointer<Connection>, _ text: String) {
+    unsafe offer(gate: slot.pointee.gate) {
+      var event = unsafe about(slot, .error)
+      event.add(.message, text)
+      return event
+    }
+  }
+
+  /// A client that may not connect.
+  func refused(_ peer: PeerCredentials, gate: Int, _ text: String) {
+    offer(gate: gate) {
+      var event = LogEvent(.warning)
+      event.add(.gate, rates[gate].label)
+      event.add(.pid, peer.pid)
+      event.add(.uid, peer.uid)
+      event.add(.message, text)
+      return event
+    }
+  }
+
+  /// A limit of a gate was hit.
+  func limit(_ name: StaticString, gate: Int, _ text: String) {
+    let key = unsafe seed.hash(UInt64(gate), seed.hash(RawSpan(_unsafeStart: name.utf8Start, byteCount: name.utf8CodeUnitCount)))
+    if folder.counts(key) { return }
+    offer(gate: gate, key: key) {
+      var event = LogEvent(.limit)
+      event.add(.gate, rates[gate].label)
+      event.add(.limit, name.description)
+      event.add(.message, text)
+      return event
+    }
+  }
+
+  /// An event about a connection, with what is known of its client.
+  private func about(_ slot: UnsafeMutablePointer<Connection>, _ kind: LogEvent.Kind) -> LogEvent {
+    var event = LogEvent(kind)
+    unsafe addClient(slot, to: &event)
+    return event
+  }
+
+  private func addClient(_ slot: UnsafeMutablePointer<Connection>, to event: inout LogEvent) {
+    event.add(.gate, unsafe rates[slot.pointee.gate].label)
+    event.add(.connection, unsafe slot.pointee.number)
+    guard let peer = unsafe slot.pointee.peer else { return }
+    event.add(.pid, peer.pid)
+    event.add(.uid, peer.uid)
+    if unsafe slot.pointee.cgroup == nil { unsafe slot.pointee.cgroup = peer.cgroup(socket: slot.pointee.client.fd) ?? "" }
+    if let cgroup = unsafe slot.pointee.cgroup, !cgroup.isEmpty { event.add(.cgroup, cgroup) }
+  }
+
+  // MARK: Decisions
+
+  /// A decision about the message at `decision.offset` of `bytes`.
+  func decision(
+    _ decision: Decision, _ bytes: RawSpan, _ side: Side, _ policy: Policy, _ slot: UnsafeMutablePointer<Connection>
+  ) {
+    let bytes = bytes.extracting(Int(decision.offset)..<bytes.byteCount)
+    let message = DecidedMessage(bytes, decision.verdict, from: side)
+    let (number, gate) = unsafe (slot.pointee.number, slot.pointee.gate)
+    let key = message.key(bytes, seed, connection: number, policy: policy.identity)
+    if folder.counts(key) { return }
+    if !rates[gate].admits(.decision, passes: decision.verdict.action == .allow, at: now) {
+      hold(gate: gate, decisions: 1)
+      return
+    }
+    var event = LogEvent(.decision)
+    event.add(.verdict, "\(decision.verdict.action)")
+    unsafe addClient(slot, to: &event)
+    event.describe(message, bytes, name: unsafe slot.pointee.session.name)
+    event.explain(message, bytes, by: policy)
+    write(event)
+    if let displaced = folder.remember(key, event, connection: number, gate: gate, at: now) { write(displaced) }
+  }
+
+  // MARK: Folding and rate
+
+  /// Writes an event about a connection if the rate allows, and folds its repetitions if it has a key.
+  private func offer(gate: Int, key: UInt64? = nil, _ event: () -> LogEvent) {
+    if !rates[gate].connections.admits(at: now) {
+      hold(gate: gate, connections: 1)
+      return
+    }
+    let event = event()
+    write(event)
+    guard let key, let displaced = folder.remember(key, event, connection: 0, gate: gate, at: now) else { return }
+    write(displaced)
+  }
+
+  private func hold(gate: Int, decisions: Int = 0, connections: Int = 0) {
+    rates[gate].heldDecisions += decisions
+    rates[gate].heldConnections += connections
+    if rates[gate].reportAt == nil { rates[gate].reportAt = now.advanced(byMilliseconds: Self.heldInterval) }
+  }
+
+  /// Writes one event for several; they are held back as others are.
+  private func write(_ repetitions: EventFolder.Repetitions) {
+    let (gate, count) = (repetitions.gate, repetitions.count)
+    let isDecision = repetitions.event.kind == .decision
+    let passes = repetitions.event[.verdict] == .text("allow")
+    if !rates[gate].admits(repetitions.event.kind, passes: passes, at: now) {
+      hold(gate: gate, decisions: isDecision ? count : 0, connections: isDecision ? 0 : count)
+      return
+    }
+    var event = repetitions.event
+    event.become(count: count)
+    write(event)
+  }
+
+  private func reportHeld(gate: Int) {
+    var event = LogEvent(.held)
+    event.add(.gate, rates[gate].label)
+    event.add(.decisions, rates[gate].heldDecisions)
+    event.add(.connections, rates[gate].heldConnections)
+    rates[gate].heldDecisions = 0
+    rates[gate].heldConnections = 0
+    rates[gate].reportAt = nil
+    write(event)
+  }
+
+  // MARK: Time
+
+  /// When there is something to write even if nothing happens.
+  var deadline: Instant? {
+    var earliest = folder.deadline
+    func note(_ instant: Instant?) {
+      if let instant, earliest.map({ instant < $0 }) ?? true { earliest = instant }
+    }
+    for rate in rates { note(rate.reportAt) }
+    if !queue.isGone && !(queue.isEmpty && queue.unreported == 0) { note(queue.retryAt ?? now) }
+    return earliest
+  }
+
+  /// Time has passed: windows end.
+  func advance(to now: Instant) {
+    self.now = now
+    while let repetitions = folder.expire(at: now) { write(repetitions) }
+    for gate in rates.indices {
+      if let at = rates[gate].reportAt, now >= at { reportHeld(gate: gate) }
+    }
+  }
+
+  /// The end: nothing is kept back any more.
+  func finish() {
+    for repetitions in folder.removeAll(of: nil) { write(repetitions) }
+    for gate in rates.indices where rates[gate].reportAt != nil { reportHeld(gate: gate) }
+    // Nobody is held up any more; a reader that is only slow may have what is there.
+    for _ in 0..<Self.lastAttempts {
+      queue.hurry()
+      flush()
+      if queue.isEmpty || queue.isGone { return }
+      usleep(10_000)
+    }
+  }
+
+  private func write(_ event: LogEvent) { queue.append(format.write(event)) }
+
+  /// Writes what the reader takes without waiting.
+  func flush() {
+    let format = self.format
+    queue.flush(at: now) { lost in
+      var event = LogEvent(.lost)
+      event.add(.lost, lost)
+      return format.write(event)
+    }
+  }
+}

@@ -1,0 +1,122 @@
+// A decision as an event: what the header says about the message, what was decided and by which rule.
+
+import DBusWire
+import GatePolicy
+import GateSession
+
+/// A message that was decided on, and where it came from. Its bytes are given with every call: they are the server's.
+struct DecidedMessage {
+  let header: MessageHeader
+  let verdict: Verdict
+  let side: Side
+
+  /// Reads the header of `message`, whose first byte it begins with, again.
+  init(_ message: RawSpan, _ verdict: Verdict, from side: Side) {
+    self.verdict = verdict
+    self.side = side
+    do throws(WireError) {
+      let frame = try MessageFrame(message)
+      var header = MessageHeader(frame: frame)
+      if verdict.reason != .headerTooLong { try header.read(message, frame: frame) }
+      self.header = header
+    } catch {
+      preconditionFailure("a message that was decided on cannot be read again")
+    }
+  }
+
+  /// What decisions have in common that are counted as one, as a number.
+  func key(_ bytes: RawSpan, _ seed: SeededHash, connection: UInt64, policy: UInt64) -> UInt64 {
+    var key = seed.hash(connection, policy)
+    key = seed.hash(key, UInt64(side.rawValue) | UInt64(header.frame.type.rawValue) << 8 | UInt64(verdict.action.rawValue) << 16)
+    key = seed.hash(key, UInt64(bitPattern: Int64(verdict.reason.hashValue)))
+    key = seed.hash(key, UInt64(UInt32(bitPattern: verdict.rule)))
+    key = seed.hash(key, seed.hash(bytes.bytes(in: side == .bus ? header.sender : ByteRange())))
+    key = seed.hash(key, seed.hash(bytes.bytes(in: header.destination)))
+    key = seed.hash(key, seed.hash(bytes.bytes(in: header.path)))
+    key = seed.hash(key, seed.hash(bytes.bytes(in: header.interface)))
+    key = seed.hash(key, seed.hash(bytes.bytes(in: header.member)))
+    return seed.hash(key, seed.hash(bytes.bytes(in: header.errorName)))
+  }
+}
+
+extension LogEvent {
+  /// Adds what is known about the message.
+  ///
+  /// - Parameter name: The client's name on the bus; empty as long as it has none.
+  mutating func describe(_ message: DecidedMessage, _ bytes: RawSpan, name: String) {
+    let header = message.header
+    func add(_ key: LogKey, _ range: ByteRange) {
+      if range.isAbsent { return }
+      // What is cut anyway is not copied first.
+      let part = bytes.bytes(in: range)
+      let kept = part.extracting(0..<min(part.byteCount, Self.textBytesMax + 1))
+      self.add(key, String(decoding: unsafe kept.withUnsafeBytes { unsafe Array($0) }, as: UTF8.self))
+    }
+    self.add(.direction, message.side == .client ? "outgoing" : "incoming")
+    self.add(.type, Self.name(of: header.frame.type))
+    if message.side == .client {
+      if !name.isEmpty { self.add(.sender, name) }
+    } else {
+      add(.sender, header.sender)
+    }
+    add(.destination, header.destination)
+    add(.path, header.path)
+    add(.interface, header.interface)
+    add(.member, header.member)
+    add(.error, header.errorName)
+    add(.signature, header.signature)
+    self.add(.serial, header.frame.serial)
+    if header.replySerial != 0 { self.add(.replySerial, header.replySerial) }
+    self.add(.bytes, header.frame.messageByteCount)
+    if header.unixFDs > 0 { self.add(.fds, header.unixFDs) }
+  }
+
+  /// Adds what was decided, and why.
+  mutating func explain(_ message: DecidedMessage, _ bytes: RawSpan, by policy: Policy) {
+    let verdict = message.verdict
+    add(.reason, verdict.reason.rawValue)
+    if verdict.rule >= 0 { add(.rule, Self.place(of: Int(verdict.rule), in: policy)) }
+    guard let miss = Self.nearestMiss(message, bytes, policy) else { return }
+    add(.nearest, Self.place(of: miss.rule, in: policy))
+    add(.miss, miss.parts.map(\.rawValue).joined(separator: ","))
+  }
+
+  /// The rule that could have allowed the message, where a rule could have.
+  private static func nearestMiss(_ message: DecidedMessage, _ bytes: RawSpan, _ policy: Policy) -> NearestMiss? {
+    guard message.verdict.reason.isForWantOfARule else { return nil }
+    let header = message.header
+    return policy.nearestMiss(
+      direction: message.side.direction, isSignal: header.frame.type == .signal,
+      interface: bytes.bytes(in: header.interface), path: bytes.bytes(in: header.path),
+      member: bytes.bytes(in: header.member), descriptors: Int(header.unixFDs),
+      literally: message.verdict.reason == .driverClosed)
+  }
+
+  private static func place(of rule: Int, in policy: Policy) -> String {
+    let location = policy.rules[rule].location
+    return "\(location.file):\(location.line)"
+  }
+
+  private static func name(of type: MessageType) -> String {
+    switch type {
+    case .methodCall: "method_call"
+    case .methodReturn: "method_return"
+    case .error: "error"
+    case .signal: "signal"
+    default: "\(type.rawValue)"  // not an enumeration: a type that nobody knows
+    }
+  }
+}
+
+extension Verdict.Reason {
+  /// Whether the message would have passed if there were a rule for it.
+  fileprivate var isForWantOfARule: Bool {
+    switch self {
+    case .noRule, .driverClosed, .serviceUnknown: true
+    case .rule, .driver, .reply, .strayReply, .unknownType, .containerInstance, .tooManyDescriptors, .descriptorsNotNegotiated,
+      .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,
+      .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .notAddressed, .monitor, .ownHello:
+      false
+    }
+  }
+}

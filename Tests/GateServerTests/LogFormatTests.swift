@@ -1,0 +1,96 @@
+// How events are written: one event is one line, or one datagram, whatever is in it.
+
+import Testing
+
+@testable import GateServer
+
+@Suite("log formats")
+struct LogFormatTests {
+  /// An event at a known time.
+  private static func event(_ kind: LogEvent.Kind, _ fields: [(LogKey, String)]) -> LogEvent {
+    var event = LogEvent(kind)
+    event.time = LogTime(seconds: 1_769_851_800, nanoseconds: 250_999_999)
+    for (key, value) in fields { event.add(key, value) }
+    return event
+  }
+
+  private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+  @Test("a decision in text begins with its verdict and the time")
+  func decision() {
+    var event = Self.event(.decision, [(.verdict, "deny"), (.gate, "session"), (.rule, "a b:1")])
+    event.add(.serial, 7 as UInt32)
+    #expect(
+      Self.text(TextFormat.write(event)) == "deny 2026-01-31T09:30:00.250Z gate=session rule=\"a b:1\" serial=7\n")
+    #expect(
+      Self.text(JSONFormat.write(event))
+        == #"{"time":"2026-01-31T09:30:00.250Z","event":"decision","verdict":"deny","gate":"session","rule":"a b:1","serial":7}"#
+        + "\n")
+  }
+
+  @Test(
+    "a sentence in text is one as other programs write it",
+    arguments: [
+      (LogEvent.Kind.error, "busgate: error: it broke\n"), (.warning, "busgate: warning: it broke\n"),
+      (.note, "busgate: it broke\n"),
+    ])
+  func sentence(kind: LogEvent.Kind, expected: String) {
+    #expect(Self.text(TextFormat.write(LogEvent(kind, message: "it broke"))) == expected)
+  }
+
+  static let values: [(value: String, text: String)] = [
+    ("plain:1", "plain:1"), ("", "\"\""), ("a b", "\"a b\""), ("a=b", "a=b"), ("q\"", #""q\"""#), (#"b\"#, #""b\\""#),
+    ("é", "\"é\""), ("l\nf", #""l\u{a}f""#), ("\u{0}", #""\u{0}""#), ("\u{7F}", #""\u{7f}""#), ("\u{9B}2J", #""\u{9b}2J""#),
+    ("a\u{202E}b", #""a\u{202e}b""#), ("a\u{2028}b", #""a\u{2028}b""#), ("a\r\nb", #""a\u{d}\u{a}b""#),
+  ]
+
+  @Test("a value is plain or in quotes, and on one line", arguments: values)
+  func quoting(value: String, text: String) {
+    #expect(TextFormat.quoted(value) == text)
+    for format in [LogFormat.text, .json] {
+      let line = format.write(Self.event(.closed, [(.reason, value)]))
+      #expect(line.count { $0 == UInt8(ascii: "\n") } == 1 && line.last == UInt8(ascii: "\n"))
+      let asSentence = format.write(LogEvent(.error, message: value))
+      #expect(asSentence.count { $0 == UInt8(ascii: "\n") } == 1 && !asSentence.contains(0x1B))
+    }
+  }
+
+  @Test("a value with a line feed goes to the journal with its length in front")
+  func journal() {
+    var datagram: [UInt8] = []
+    JournalFormat.append("A", "x=y", to: &datagram)
+    JournalFormat.append("B", "x\nC=y", to: &datagram)
+    #expect(datagram == Array("A=x=y\nB\n".utf8) + [5, 0, 0, 0, 0, 0, 0, 0] + Array("x\nC=y\n".utf8))
+  }
+
+  @Test("an event for the journal has what journalctl shows")
+  func journalFields() {
+    var event = Self.event(.decision, [(.verdict, "deny"), (.direction, "outgoing"), (.type, "signal"), (.interface, "a.B")])
+    event.add(.replySerial, 7 as UInt32)
+    let lines = Self.text(JournalFormat.write(event)).split(separator: "\n")
+    #expect(lines.first == "MESSAGE=deny outgoing signal a.B.- on -: -")
+    for field in ["PRIORITY=4", "SYSLOG_IDENTIFIER=busgate", "BUSGATE_EVENT=decision", "BUSGATE_REPLY_SERIAL=7"] {
+      #expect(lines.contains { $0 == field })
+    }
+  }
+
+  @Test(
+    "a text is cut at 1024 bytes, not inside of a character",
+    arguments: [
+      ("x", 1024, 1024), ("x", 1025, 1024), ("é", 512, 1024), ("é", 513, 1024), ("€", 342, 1023), ("🙂", 257, 1024),
+    ])
+  func cutting(character: String, count: Int, kept: Int) {
+    let whole = String(repeating: character, count: count)
+    let event = Self.event(.closed, [(.reason, whole)])
+    let isCut = whole.utf8.count > LogEvent.textBytesMax
+    #expect(event[.reason] == .text(isCut ? String(whole.utf8.prefix(kept))! + "…" : whole))
+  }
+
+  @Test("every key has a meaning, and can be a field of the journal")
+  func keys() {
+    for key in LogKey.allCases {
+      #expect(!key.meaning.isEmpty && !key.meaning.contains("\t") && !key.meaning.contains("\n"))
+      #expect(key.rawValue.utf8.allSatisfy { (0x61...0x7A).contains($0) || $0 == UInt8(ascii: "-") })
+    }
+  }
+}
