@@ -181,7 +181,7 @@ def test_only_the_gates_user_and_root_are_answered(workshop, bus):
     # Whatever the mode is made: the kernel's word counts.
     gate.control.chmod(0o666)
     assert as_nobody().stdout == "b''\n"
-    gate.log.wait_for("limit control", "user 65534 was turned away")
+    gate.log.wait_for("control: ", "user 65534 was turned away")
     assert ask(gate, "status")["pid"] == gate.pid
 
 

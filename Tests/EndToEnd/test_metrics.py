@@ -280,7 +280,7 @@ def test_log_lines_that_nobody_read_are_counted(workshop, bus):
     config = workshop.config([])
     process = subprocess.Popen(
         [BUSGATE, "run", "--config", config, "--session", workshop.directory / "g", "--bus", f"session={bus.address}", "--metrics", path,
-         "--ready-fd", str(tell)], stderr=write, pass_fds=[tell])
+         "--ready-fd", str(tell), "--log-fold", "0", "--log-rate", "1000000"], stderr=write, pass_fds=[tell])
     os.close(write)
     os.close(tell)
     try:
