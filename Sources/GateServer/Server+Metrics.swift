@@ -124,7 +124,7 @@ extension Server {
     for (label, figures) in gates {
       for side in sides {
         for type in 1...SessionCounters.typeCount {
-          for (verdict, word) in [(Verdict.Action.allow, "allow"), (.deny, "deny"), (.drop, "drop")] {
+          for (verdict, word) in [(Verdict.Action.allow, "allow"), (.deny, "deny"), (.drop, "drop"), (.audit, "audit")] {
             let count = figures.meter.sessions.messages(from: side, verdict, type: type % SessionCounters.typeCount)
             text.value(
               count, ("gate", label), ("direction", Self.word(side)), ("type", Self.typeNames[type - 1]), ("verdict", word))

@@ -47,7 +47,7 @@ extension Session {
         takeOwnOutput(goingWith: side, &output)
         output.forward(at, taken, descriptors: claimed)
         waiting &-= claimed
-        counters.countAllowed(from: side, frame.type.rawValue)
+        counters.countPassed(from: side, verdict, frame.type.rawValue)
         stream.passes = true
         stream.owedDescriptors = 0
       } else {

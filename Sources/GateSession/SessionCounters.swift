@@ -10,30 +10,44 @@ public struct SessionCounters: Sendable {
   /// Reasons that fit: see ``Verdict/Reason/number``.
   static let reasonsMax = 32
 
-  /// By action, side and type: a place has two, one and three bits of each.
-  private var messages = InlineArray<64, UInt64>(repeating: 0)
+  /// Messages that were allowed, by side and type; a session has these and the bytes from the start.
+  private var allowedMessages = InlineArray<16, UInt64>(repeating: 0)
   /// By side: bytes of messages, and those among them that were skipped.
   private var bytes = InlineArray<2, UInt64>(repeating: 0)
   private var skippedBytes = InlineArray<2, UInt64>(repeating: 0)
-  /// By side and reason.
-  private var refusals = InlineArray<64, UInt64>(repeating: 0)
+  /// What most sessions never have, and no memory until they do: messages that were not simply allowed, by action, side and type
+  /// (a place has two, one and three bits of each); behind them refusals by side and reason.
+  private var others: [UInt64] = []
+  private static let refusalsStart = 64
 
   /// Nothing yet.
   public init() {}
 
   // MARK: Counting
 
+  /// A message that passes: as `verdict` says, allowed or only watched.
   @inline(__always)
-  mutating func countAllowed(from side: Side, _ type: UInt8) { messages[Self.place(side, .allow, type)] &+= 1 }
+  mutating func countPassed(from side: Side, _ verdict: Verdict, _ type: UInt8) {
+    if verdict.action == .allow {
+      allowedMessages[Self.place(side, type)] &+= 1
+    } else {
+      countOther(Self.place(side, verdict.action, type))
+    }
+  }
 
   mutating func countRefused(from side: Side, _ verdict: Verdict, _ type: UInt8) {
-    messages[Self.place(side, verdict.action, type)] &+= 1
+    countOther(Self.place(side, verdict.action, type))
     countRefusal(from: side, verdict.reason)
   }
 
   /// A message that does not pass after all, though it was counted as allowed.
   mutating func countRefusal(from side: Side, _ reason: Verdict.Reason) {
-    refusals[Int(side.rawValue) * Self.reasonsMax + reason.number] &+= 1
+    countOther(Self.place(side, reason))
+  }
+
+  private mutating func countOther(_ place: Int) {
+    if others.isEmpty { others = Array(repeating: 0, count: Self.refusalsStart + 2 * Self.reasonsMax) }
+    others[place] &+= 1
   }
 
   /// Bytes of messages that came, whatever became of them.
@@ -49,10 +63,14 @@ public struct SessionCounters: Sendable {
 
   /// Adds what another session did.
   public mutating func add(_ other: SessionCounters) {
-    for i in 0..<messages.count { messages[i] &+= other.messages[i] }
+    for i in 0..<allowedMessages.count { allowedMessages[i] &+= other.allowedMessages[i] }
     for i in 0..<bytes.count { bytes[i] &+= other.bytes[i] }
     for i in 0..<skippedBytes.count { skippedBytes[i] &+= other.skippedBytes[i] }
-    for i in 0..<refusals.count { refusals[i] &+= other.refusals[i] }
+    if others.isEmpty {
+      others = other.others
+    } else {
+      for i in other.others.indices { others[i] &+= other.others[i] }
+    }
   }
 
   // MARK: Reading
@@ -60,7 +78,8 @@ public struct SessionCounters: Sendable {
   /// Messages of `type` (less than ``typeCount``) from `side` that `action` was decided on.
   public func messages(from side: Side, _ action: Verdict.Action, type: Int) -> UInt64 {
     precondition(type < Self.typeCount, "no such type")
-    return messages[Self.place(side, action, UInt8(type))]
+    if action == .allow { return allowedMessages[Self.place(side, UInt8(type))] }
+    return other(Self.place(side, action, UInt8(type)))
   }
 
   /// Bytes of messages from `side` that were forwarded, or that were not. A message that is still coming counts as far as it has come.
@@ -71,11 +90,11 @@ public struct SessionCounters: Sendable {
 
   /// Messages from `side` that did not pass for `reason`, those included that the kernel refused to carry after they were allowed.
   public func refusals(from side: Side, _ reason: Verdict.Reason) -> UInt64 {
-    refusals[Int(side.rawValue) * Self.reasonsMax + reason.number]
+    other(Self.place(side, reason))
   }
 
-  /// Messages that were allowed.
-  public var allowed: UInt64 { total(.allow) }
+  /// Messages that were forwarded: allowed, or only watched.
+  public var allowed: UInt64 { total(.allow) + total(.audit) }
 
   /// Messages that were denied or dropped.
   public var denied: UInt64 { total(.deny) + total(.drop) }
@@ -88,9 +107,19 @@ public struct SessionCounters: Sendable {
     return sum
   }
 
+  private func other(_ place: Int) -> UInt64 { others.isEmpty ? 0 : others[place] }
+
   @inline(__always)
+  private static func place(_ side: Side, _ type: UInt8) -> Int {
+    Int(side.rawValue & 1) << 3 | Int(type < Self.typeCount ? type : 0)
+  }
+
   private static func place(_ side: Side, _ action: Verdict.Action, _ type: UInt8) -> Int {
-    Int(action.rawValue & 3) << 4 | Int(side.rawValue & 1) << 3 | Int(type < Self.typeCount ? type : 0)
+    Int(action.rawValue & 3) << 4 | place(side, type)
+  }
+
+  private static func place(_ side: Side, _ reason: Verdict.Reason) -> Int {
+    refusalsStart + Int(side.rawValue & 1) * reasonsMax + reason.number
   }
 }
 

@@ -152,6 +152,23 @@ def test_every_message_is_counted_once_by_direction_type_and_verdict(workshop):
                       ("replies_pending", "outgoing"): -1, ("replies_pending", "incoming"): -1}
 
 
+@pytest.mark.parametrize("mode", ["enforce", "audit"])
+def test_what_audit_lets_pass_is_counted_as_audit(workshop, mode):
+    bus = raw_bus(workshop)
+    gate = metered(workshop, RULES, bus, "--mode", mode)
+    client, side = introduce(workshop, gate, bus)
+    before = values(gate)
+    client.send(call(14, SERVICE, "M", SHUT, OBJECT))
+    if mode == "audit":
+        side.receive_member("M")
+    else:
+        assert client.receive_reply(14).error == ACCESS_DENIED
+    changed = changes(before, values(gate))
+    assert [key for key in changed if key[0] in ("messages_total", "denials_total")] == (
+        [("messages_total", "outgoing", "method_call", "audit")] if mode == "audit" else
+        [("messages_total", "outgoing", "method_call", "deny"), ("denials_total", "outgoing", "no-rule")])
+
+
 def test_a_body_that_is_still_coming_counts_as_far_as_it_has_come(workshop):
     bus = raw_bus(workshop)
     gate = metered(workshop, RULES, bus)

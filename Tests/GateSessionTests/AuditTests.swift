@@ -17,6 +17,8 @@ struct AuditTests {
     var rules: [GatewayRule]
     var action: Verdict.Action
     var reason: Verdict.Reason
+    /// The type that the message counts as.
+    var counted: Int { message.type < SessionCounters.typeCount ? Int(message.type) : 0 }
     init(
       _ text: String, _ message: Draft, from side: Side = .client, rules: [GatewayRule] = [],
       is action: Verdict.Action, _ reason: Verdict.Reason
@@ -81,11 +83,13 @@ struct AuditTests {
       $0.mode = .audit
       $0.logging = .everything
     }
+    let before = rig.session.counters.messages(from: item.side, item.action, type: item.counted)
     rig.feed(item.message, from: item.side)
     let last = try #require(rig.decisions.last).verdict
     #expect(last.action == item.action && last.reason == item.reason)
     #expect(rig.peer(item.side.other).forwarded == (last.passes ? item.message.bytes : []))
     #expect(last.passes == (item.action == .allow || item.action == .audit))
+    #expect(rig.session.counters.messages(from: item.side, item.action, type: item.counted) == before + 1)
   }
 
   @Test("the twin: enforced, the same message is denied", arguments: cases.filter { $0.action == .audit })

@@ -15,17 +15,30 @@ struct CounterTests {
     for side in [Side.client, .bus] {
       for type: UInt8 in 0...255 {
         var counters = SessionCounters()
-        counters.countAllowed(from: side, type)
+        counters.countPassed(from: side, Verdict(.allow, .rule), type)
+        counters.countPassed(from: side, Verdict(.audit, .noRule), type)
         counters.countRefused(from: side, Verdict(.deny, .noRule), type)
         counters.countRefused(from: side, Verdict(.drop, .strayReply), type)
         let place = type < 5 ? Int(type) : 0
-        for action in [Verdict.Action.allow, .deny, .drop] {
+        for action in [Verdict.Action.allow, .audit, .deny, .drop] {
           #expect(counters.messages(from: side, action, type: place) == 1)
         }
-        #expect((counters.allowed, counters.denied) == (1, 2))
+        #expect((counters.allowed, counters.denied) == (2, 2))
         #expect(counters.refusals(from: side, .noRule) == 1 && counters.refusals(from: side.other, .noRule) == 0)
       }
     }
+  }
+
+  @Test("what ended sessions counted adds up, whichever of them refused anything")
+  func sums() {
+    var quiet = SessionCounters()
+    quiet.countPassed(from: .client, Verdict(.allow, .rule), 1)
+    var refusing = quiet
+    refusing.countRefused(from: .client, Verdict(.deny, .noRule), 1)
+    var sum = SessionCounters()
+    for counters in [quiet, refusing, quiet, refusing] { sum.add(counters) }
+    #expect((sum.allowed, sum.denied) == (4, 2))
+    #expect(sum.refusals(from: .client, .noRule) == 2)
   }
 
   @Test("bytes are forwarded or skipped")
