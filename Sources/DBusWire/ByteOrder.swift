@@ -10,4 +10,8 @@ public enum ByteOrder: UInt8, BitwiseCopyable, Sendable {
   case little = 0x6C
   /// `B`
   case big = 0x42
+
+  /// A number whose bytes, the first one lowest, are `bytes`.
+  @inlinable @inline(__always)
+  func number(_ bytes: UInt32) -> UInt32 { self == .little ? bytes : bytes.byteSwapped }
 }

@@ -10,6 +10,7 @@ public struct MessageFrame: BitwiseCopyable, Sendable {
   /// Most bytes that the array of header fields may claim, as any array. Spec: "message-protocol-marshaling-container".
   public static var fieldsByteCountMax: Int { 67_108_864 }
   /// Most bytes that a message may have, header and body. Spec: "message-protocol-messages".
+  @inlinable
   public static var messageByteCountMax: Int { 134_217_728 }
 
   /// The order of this message's numbers.

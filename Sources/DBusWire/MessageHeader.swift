@@ -36,7 +36,7 @@ public struct MessageHeader: BitwiseCopyable, Sendable {
   public init() {}
 
   /// Where the number of REPLY_SERIAL is, for ``HeaderMemory``; 0 if absent.
-  private(set) var replySerialOffset = 0
+  @usableFromInline private(set) var replySerialOffset = 0
 
   /// Becomes the header of a message that differs in its numbers only. For ``HeaderMemory``, which has compared the rest.
   @inline(__always)

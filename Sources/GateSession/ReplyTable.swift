@@ -54,31 +54,49 @@ struct ReplyTable: ~Copyable {
     self.seed = seed
   }
 
-  private func home(_ serial: UInt32) -> Int { Int(truncatingIfNeeded: seed.hash(UInt64(serial))) & mask }
+  @inline(__always)
+  private func home(_ serial: UInt32) -> Int { Self.home(serial, seed, mask) }
 
-  func contains(_ serial: UInt32) -> Bool { index(of: serial) != nil }
+  @inline(__always)
+  private static func home(_ serial: UInt32, _ seed: SeededHash, _ mask: Int) -> Int {
+    Int(truncatingIfNeeded: seed.hash(UInt64(serial))) & mask
+  }
 
-  private func index(of serial: UInt32) -> Int? {
+  func contains(_ serial: UInt32) -> Bool { place(of: serial) != nil }
+
+  /// Where the call that an answer with this REPLY_SERIAL would be for stands, until the next change; nil: there is none.
+  @inline(__always)
+  func place(of serial: UInt32) -> Int? {
     if count == 0 { return nil }
+    let slots = slots.span
     var at = home(serial)
-    while slots[at].serial != 0 {
-      if slots[at].serial == serial { return at }
+    while true {
+      let found = slots[at].serial
+      if found == 0 { return nil }
+      if found == serial { return at }
       at = (at &+ 1) & mask
     }
-    return nil
   }
+
+  /// The call at a ``place(of:)``.
+  @inline(__always)
+  subscript(place: Int) -> PendingCall { slots.span[place] }
 
   /// The call that an answer with this REPLY_SERIAL would be for.
+  @inline(__always)
   func find(_ serial: UInt32) -> PendingCall? {
-    guard let at = index(of: serial) else { return nil }
-    return slots[at]
+    guard let at = place(of: serial) else { return nil }
+    return self[at]
   }
 
+  @inline(__always)
   mutating func insert(_ call: PendingCall) -> Insertion {
     precondition(call.serial != 0, "serial 0 is no serial")
     if count >= limit { return contains(call.serial) ? .serialInUse : .full }
     if 2 &* (count &+ 1) > slots.count { grow() }
+    let mask = mask
     var at = home(call.serial)
+    var slots = slots.mutableSpan
     while slots[at].serial != 0 {
       if slots[at].serial == call.serial { return .serialInUse }
       at = (at &+ 1) & mask
@@ -88,28 +106,40 @@ struct ReplyTable: ~Copyable {
     return .done
   }
 
-  /// Removes the call with this serial, which must be there, moving back those that had made way for it.
+  /// Removes the call with this serial, which must be there.
   mutating func remove(_ serial: UInt32) {
-    guard var hole = index(of: serial) else { preconditionFailure("removed a call that is not pending") }
+    guard let place = place(of: serial) else { preconditionFailure("removed a call that is not pending") }
+    remove(at: place)
+  }
+
+  /// Removes the call at a ``place(of:)``, moving back those that had made way for it.
+  @inline(__always)
+  mutating func remove(at place: Int) {
+    let (seed, mask) = (seed, mask)
+    var hole = place
     var at = hole
-    while true {
-      at = (at &+ 1) & mask
-      let call = slots[at]
-      if call.serial == 0 { break }
-      let distance = (at &- home(call.serial)) & mask
-      if distance >= (at &- hole) & mask {
-        slots[hole] = call
-        hole = at
+    do {
+      var slots = slots.mutableSpan
+      while true {
+        at = (at &+ 1) & mask
+        let call = slots[at]
+        if call.serial == 0 { break }
+        let distance = (at &- Self.home(call.serial, seed, mask)) & mask
+        if distance >= (at &- hole) & mask {
+          slots[hole] = call
+          hole = at
+        }
       }
+      slots[hole] = Self.free
     }
-    slots[hole] = Self.free
     count &-= 1
     if count == 0 && slots.count > Self.keptSlots {
       slots = []
-      mask = 0
+      self.mask = 0
     }
   }
 
+  @inline(never)
   private mutating func grow() {
     let old = slots
     slots = Array(repeating: Self.free, count: max(16, old.count * 2))

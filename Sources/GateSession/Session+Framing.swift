@@ -33,8 +33,12 @@ extension Session {
         output.wait = .ownOutput(side)
         break
       }
+      let gone = passRun(bytes, from: at, side, policy, &stream, &output)
+      at &+= gone
+      if gone > 0 { continue }
       let message = bytes.extracting(at..<end)
-      guard let frame = readHeader(message, &header, side, &output) else { break }
+      var isRepeated = false
+      guard let frame = readHeader(message, &header, &isRepeated, side, &output) else { break }
       guard let verdict = decide(message, header, frame, side, waiting, policy, &output) else { break }
       // An error in the place of an answer goes where the answer would have gone, and needs room there.
       if verdict.action == .deny && frame.isReply && !hasRoomForAnswers(to: side.other) {
@@ -60,7 +64,11 @@ extension Session {
         stream.owedDescriptors = verdict.reason == .headerTooLong ? -1 : claimed &- dropped
         if verdict.action == .deny { answer(verdict, header, message, side, policy) }
       }
-      if isLogged(verdict) { output.record(verdict, at: at) }
+      if isLogged(verdict) {
+        output.record(verdict, at: at)
+      } else if isRepeated && verdict.action == .allow {
+        learnRoutine(message, header, side, policy)
+      }
       stream.remaining = frame.messageByteCount &- taken
       at &+= taken
     }
@@ -100,7 +108,7 @@ extension Session {
   /// In front of a message is where the gate's own output to its receiver may go. Not in front of one that does not pass: a receiver
   /// that takes nothing would then stop a sender that has nothing for it.
   @inline(__always)
-  private mutating func takeOwnOutput(goingWith side: Side, _ output: inout Output) {
+  mutating func takeOwnOutput(goingWith side: Side, _ output: inout Output) {
     switch side {
     case .client: if ownToBus.uncommittedCount > 0 { output.own(ownToBus.commit()) }
     case .bus: if ownToClient.uncommittedCount > 0 { output.own(ownToClient.commit()) }
@@ -110,7 +118,7 @@ extension Session {
   /// Reads the header at the front of `message`. Nil: there is not all of it yet, or it is malformed and the output says so.
   @inline(__always)
   private mutating func readHeader(
-    _ message: RawSpan, _ header: inout MessageHeader, _ side: Side, _ output: inout Output
+    _ message: RawSpan, _ header: inout MessageHeader, _ isRepeated: inout Bool, _ side: Side, _ output: inout Output
   ) -> MessageFrame? {
     if message.byteCount < MessageFrame.byteCount { return nil }
     do throws(WireError) {
@@ -122,10 +130,18 @@ extension Session {
       if message.byteCount < frame.headerByteCount { return nil }
       switch side {
       case .client:
-        if try !clientHeaders.read(message, frame: frame) { outgoingMatch.policy = 0 }
+        isRepeated = try clientHeaders.read(message, frame: frame)
+        if !isRepeated {
+          outgoingMatch.policy = 0
+          outgoingRoutine.step = .none
+        }
         header = clientHeaders.header
       case .bus:
-        if try !busHeaders.read(message, frame: frame) { incomingMatch.policy = 0 }
+        isRepeated = try busHeaders.read(message, frame: frame)
+        if !isRepeated {
+          incomingMatch.policy = 0
+          incomingRoutine.step = .none
+        }
         header = busHeaders.header
       }
       return frame

@@ -53,7 +53,7 @@ extension Session {
   }
 
   @inline(__always)
-  private func isUniqueName(_ name: RawSpan) -> Bool {
+  func isUniqueName(_ name: RawSpan) -> Bool {
     if name.byteCount != uniqueName.count || name.byteCount == 0 { return false }
     return unsafe name.isEqual(to: uniqueName.span.bytes)
   }
@@ -65,11 +65,12 @@ extension Session {
   private mutating func judgeIncomingReply(
     _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ output: inout Output
   ) -> Verdict? {
-    guard let call = outgoingCalls.find(header.replySerial) else { return Verdict(.drop, .strayReply) }
+    guard let place = outgoingCalls.place(of: header.replySerial) else { return Verdict(.drop, .strayReply) }
+    let call = outgoingCalls[place]
     if let reason = reasonAgainst(message, header, answering: call) { return Verdict(.drop, reason) }
     switch call.purpose {
     case .call:
-      outgoingCalls.remove(header.replySerial)
+      outgoingCalls.remove(at: place)
       return Verdict(.allow, .reply)
     case .hello, .ownHello, .addMatch, .requestName, .becomeMonitor:
       return judgeDriverAnswer(call, message, header, isComplete, &output)
@@ -124,6 +125,7 @@ extension Session {
       if !succeeded || !holdsName(afterAnswer: message, header) { requestedNames.remove(call.detail) }
     case .becomeMonitor:
       isMonitor = succeeded
+      forgetRoutines()
     case .call:
       preconditionFailure("an ordinary call is answered elsewhere")
     }
@@ -143,6 +145,7 @@ extension Session {
   private mutating func learnUniqueName(_ name: RawSpan, _ output: inout Output) {
     if !name.starts(with: UInt8(ascii: ":")) { return }
     uniqueName = unsafe name.withUnsafeBytes { unsafe Array($0) }
+    forgetRoutines()
     helloPhase = .answered
     output.requests.insert(.helloDone)
   }

@@ -68,6 +68,8 @@ public struct Session: ~Copyable {
   var busHeaders = HeaderMemory()
   var outgoingMatch = RememberedMatch()
   var incomingMatch = RememberedMatch()
+  var outgoingRoutine = Routine()
+  var incomingRoutine = Routine()
   var ownToClient: OwnOutput
   var ownToBus: OwnOutput
   /// Serial of the gate's next own message to each side, counted down.

@@ -35,6 +35,12 @@ public struct SessionCounters: Sendable {
     }
   }
 
+  /// So many messages of one type that are allowed.
+  @inline(__always)
+  mutating func countAllowed(_ count: UInt64, from side: Side, _ type: UInt8) {
+    allowedMessages[Self.place(side, type)] &+= count
+  }
+
   mutating func countRefused(from side: Side, _ verdict: Verdict, _ type: UInt8) {
     countOther(Self.place(side, verdict.action, type))
     countRefusal(from: side, verdict.reason)

@@ -1,0 +1,180 @@
+// Messages of one stream come in runs: the same call again and again, answers that look like the last one. What was decided about a
+// header holds for the next message with the same header; only its numbers are new. A run goes by in one loop that does what is
+// left to do, and leaves everything else to the long way (Session+Framing), which decides about each message by itself.
+
+import DBusWire
+import GatePolicy
+
+/// What is left to do for a message whose header is the last one's but for its numbers, and that passes as that one did.
+struct Routine: BitwiseCopyable {
+  enum Step: UInt8, BitwiseCopyable {
+    /// There is no routine.
+    case none
+    /// Nothing: a signal, or a call that wants no answer.
+    case pass
+    /// An answer from the bus is expected.
+    case expectAnswer
+    /// An answer from the client is expected.
+    case expectClientAnswer
+    /// It answers a call of the client's, if there is one that its sender may answer.
+    case answer
+    /// It answers a call that the client was asked.
+    case clientAnswer
+  }
+  var step = Step.none
+  /// Who may answer a call.
+  var answerer = Answerer.anyone
+  /// Whether an answer's sender is the driver; whether the answer is an error.
+  var isFromDriver = false, isError = false
+  /// For a call from the client: see ``PendingCall/detail``. Otherwise the hash of the peer's name.
+  var detail: UInt64 = 0
+  /// The policy that allowed it.
+  var policy: UInt64 = 0
+
+  /// Whether an answer from this sender is one to `call`: see ``Session/reasonAgainst(_:_:answering:)``.
+  @inline(__always)
+  func answers(_ call: PendingCall) -> Bool {
+    if call.purpose != .call { return false }
+    return switch call.answerer {
+    case .anyone: true
+    case .driver: isFromDriver
+    case .uniqueName: detail == call.detail || isError && isFromDriver
+    }
+  }
+}
+
+extension Session {
+  /// Passes on the messages from `start` on for which the routine of their side is enough.
+  ///
+  /// - Returns: How many bytes went; with the last message `stream` says what is still to come of it.
+  @inline(__always)
+  mutating func passRun(
+    _ bytes: RawSpan, from start: Int, _ side: Side, _ policy: Policy, _ stream: inout Stream, _ output: inout Output
+  ) -> Int {
+    switch side {
+    case .client:
+      if outgoingRoutine.step == .none || outgoingRoutine.policy != policy.identity { return 0 }
+      return passOutgoingRun(bytes, from: start, &stream, &output)
+    case .bus:
+      if incomingRoutine.step == .none || incomingRoutine.policy != policy.identity { return 0 }
+      return passIncomingRun(bytes, from: start, &stream, &output)
+    }
+  }
+
+  private mutating func passOutgoingRun(
+    _ bytes: RawSpan, from start: Int, _ stream: inout Stream, _ output: inout Output
+  ) -> Int {
+    let routine = outgoingRoutine
+    let sizeMax = settings.limits.messageBytesMax
+    var at = start, count: UInt64 = 0
+    while let next = clientHeaders.repetition(in: bytes, at: at), next.messageByteCount <= sizeMax {
+      switch routine.step {
+      case .pass: break
+      case .expectAnswer:
+        let call = PendingCall(serial: next.serial, purpose: .call, answerer: routine.answerer, detail: routine.detail)
+        if outgoingCalls.insert(call) != .done { return endRun(.client, start, at, count, &output) }
+      case .clientAnswer:
+        if !incomingCalls.remove(caller: routine.detail, serial: next.replySerial) {
+          return endRun(.client, start, at, count, &output)
+        }
+      case .none, .expectClientAnswer, .answer: preconditionFailure("not what a client's message is treated by")
+      }
+      count &+= 1
+      let left = next.messageByteCount &- (bytes.byteCount &- at)
+      if left > 0 {
+        stream = Stream(remaining: left, passes: true)
+        at = bytes.byteCount
+        break
+      }
+      at &+= next.messageByteCount
+    }
+    return endRun(.client, start, at, count, &output)
+  }
+
+  private mutating func passIncomingRun(
+    _ bytes: RawSpan, from start: Int, _ stream: inout Stream, _ output: inout Output
+  ) -> Int {
+    let routine = incomingRoutine
+    let sizeMax = settings.limits.messageBytesMax
+    var at = start, count: UInt64 = 0
+    while let next = busHeaders.repetition(in: bytes, at: at), next.messageByteCount <= sizeMax {
+      switch routine.step {
+      case .pass: break
+      case .answer:
+        guard let place = outgoingCalls.place(of: next.replySerial), routine.answers(outgoingCalls[place]) else {
+          return endRun(.bus, start, at, count, &output)
+        }
+        outgoingCalls.remove(at: place)
+      case .expectClientAnswer:
+        incomingCalls.insert(caller: routine.detail, serial: next.serial)
+      case .none, .expectAnswer, .clientAnswer: preconditionFailure("not what a message of the bus is treated by")
+      }
+      count &+= 1
+      let left = next.messageByteCount &- (bytes.byteCount &- at)
+      if left > 0 {
+        stream = Stream(remaining: left, passes: true)
+        at = bytes.byteCount
+        break
+      }
+      at &+= next.messageByteCount
+    }
+    return endRun(.bus, start, at, count, &output)
+  }
+
+  @inline(__always)
+  private mutating func endRun(_ side: Side, _ start: Int, _ end: Int, _ count: UInt64, _ output: inout Output) -> Int {
+    if count == 0 { return 0 }
+    takeOwnOutput(goingWith: side, &output)
+    output.forward(start, end &- start, descriptors: 0)
+    let type = side == .client ? clientHeaders.header.frame.type : busHeaders.header.frame.type
+    counters.countAllowed(count, from: side, type.rawValue)
+    return end &- start
+  }
+
+  /// What routines rest on has changed.
+  mutating func forgetRoutines() {
+    outgoingRoutine.step = .none
+    incomingRoutine.step = .none
+  }
+
+  /// A message with the header of the one before it was allowed, without a word in the log: the next one like it need not be asked about,
+  /// if all that it was asked stands in its header and cannot have another answer while the policy stays the same.
+  @inline(never)
+  mutating func learnRoutine(_ message: RawSpan, _ header: MessageHeader, _ side: Side, _ policy: Policy) {
+    if header.unixFDs > 0 || isMonitor { return }
+    var routine = Routine()
+    routine.policy = policy.identity
+    let type = header.frame.type
+    let wantsAnswer = type == .methodCall && !header.frame.flags.contains(.noReplyExpected)
+    let destination = message.bytes(in: header.destination)
+    let sender = message.bytes(in: header.sender)
+    switch (side, type) {
+    case (.client, .methodCall), (.client, .signal):
+      if settings.saysHello && helloPhase != .answered { return }
+      if destination.isEqual(to: Driver.name) || (destination.byteCount == 0 && type == .methodCall) { return }
+      let isUnique = destination.starts(with: UInt8(ascii: ":"))
+      routine.step = wantsAnswer ? .expectAnswer : .pass
+      routine.answerer = isUnique ? .uniqueName : .anyone
+      routine.detail = isUnique ? settings.seed.hash(destination) : 0
+    case (.client, _):
+      routine.step = .clientAnswer
+      routine.detail = settings.seed.hash(destination)
+    case (.bus, .methodCall), (.bus, .signal):
+      // A name that the client acquired it may also lose.
+      if !(header.destination.isAbsent && type == .signal) && !isUniqueName(destination) { return }
+      if sender.isEqual(to: Driver.name) { return }
+      routine.step = wantsAnswer ? .expectClientAnswer : .pass
+      routine.detail = settings.seed.hash(sender)
+    case (.bus, _):
+      if !isUniqueName(destination) || header.sender.isAbsent { return }
+      routine.step = .answer
+      routine.detail = settings.seed.hash(sender)
+      routine.isFromDriver = sender.isEqual(to: Driver.name)
+      routine.isError = type == .error
+    }
+    switch side {
+    case .client: outgoingRoutine = routine
+    case .bus: incomingRoutine = routine
+    }
+  }
+}
