@@ -59,9 +59,10 @@ public struct HeaderMemory: ~Copyable, Sendable {
   /// The numbers of the message at `start`, if all of its header is there and it differs from the last one that was read in nothing
   /// but serial, REPLY_SERIAL and the length of the body, and is as well-formed. ``header`` stays the last one's.
   ///
+  /// Changes nothing: it is mutating so that the memory is looked at where it is, since a borrowed value is copied first.
   /// - Parameter start: At least 0 (precondition).
   @inlinable @inline(__always)
-  public borrowing func repetition(in bytes: RawSpan, at start: Int) -> Repetition? {
+  public mutating func repetition(in bytes: RawSpan, at start: Int) -> Repetition? {
     precondition(start >= 0, "read outside of the bytes")
     let count = wordCount &<< 3
     // A header's length is a multiple of 8. Both are as long as all that is read below, so no read is checked again.

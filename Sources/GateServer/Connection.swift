@@ -77,6 +77,17 @@ struct Connection: ~Copyable {
   @inline(__always)
   func pipe(from side: Side) -> UnsafeMutablePointer<Pipe> { unsafe pipes + Int(side.rawValue) }
 
+  /// Closes the sockets, and the descriptors that are under way.
+  mutating func closeDescriptors() {
+    closeDescriptor(client.fd)
+    closeDescriptor(bus.fd)
+    client.fd = -1
+    bus.fd = -1
+    for side in [Side.client, .bus] {
+      unsafe pipe(from: side).pointee.closeDescriptors(pipe(from: side).pointee.descriptors.count)
+    }
+  }
+
   func socket(_ side: Side) -> Socket {
     switch side {
     case .client: client

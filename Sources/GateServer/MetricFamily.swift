@@ -56,7 +56,8 @@ public struct MetricFamily: Sendable {
     "busgate_start_time_seconds", .gauge, unit: "seconds", "When the gate was started, in seconds since 1970.")
   static let messages = MetricFamily(
     "busgate_messages", .counter,
-    "Messages by direction, type and verdict: allow, deny (the sender is told if it asked), drop, audit (forwarded, would be denied).")
+    "Messages by direction, type and verdict: allow, deny (the sender is told if it asked), drop, audit (forwarded, would be denied)."
+  )
   static let messageBytes = MetricFamily(
     "busgate_message_bytes", .counter, unit: "bytes", "Bytes of messages that were forwarded, or skipped.")
   static let denials = MetricFamily(

@@ -67,6 +67,12 @@ struct OperatorSocket {
   let listener: ListeningSocket
   var clients: [OperatorClient] = []
   var isPaused = false
+
+  /// Closes it and its clients, and removes its file if that is still ours.
+  func close() {
+    for client in clients { closeDescriptor(client.fd) }
+    listener.close()
+  }
 }
 
 extension Server {
@@ -77,7 +83,7 @@ extension Server {
   /// Milliseconds that accepting pauses when descriptors ran out.
   private static let pause: UInt64 = 500
 
-  func listen(for service: OperatorService, path: String, mode: UInt32) throws(ListenFailure) {
+  mutating func listen(for service: OperatorService, path: String, mode: UInt32) throws(ListenFailure) {
     precondition(!operators.contains { $0.service == service }, "one socket for each service")
     var options = SocketFileOptions()
     options.mode = mode
@@ -92,11 +98,8 @@ extension Server {
   }
 
   /// Closes the sockets and their clients, and removes the files that are still ours.
-  func closeOperatorSockets() {
-    for socket in operators {
-      for client in socket.clients { closeDescriptor(client.fd) }
-      socket.listener.close()
-    }
+  mutating func closeOperatorSockets() {
+    for socket in operators { socket.close() }
     operators = []
   }
 
@@ -104,7 +107,7 @@ extension Server {
 
   // MARK: New clients
 
-  func acceptOperators(_ service: OperatorService) {
+  mutating func acceptOperators(_ service: OperatorService) {
     guard let at = place(of: service) else { return }
     for _ in 0..<Self.acceptsPerWakeup {
       let fd = clinux_accept(operators[at].listener.fd)
@@ -131,7 +134,7 @@ extension Server {
     return false
   }
 
-  private func welcome(_ fd: Int32, _ at: Int) {
+  private mutating func welcome(_ fd: Int32, _ at: Int) {
     let service = operators[at].service
     while operators[at].clients.count >= service.clientsMax {
       let silent = operators[at].clients.indices.min {
@@ -154,7 +157,7 @@ extension Server {
     operators[at].clients.append(client)
   }
 
-  func resumeAcceptingOperators() {
+  mutating func resumeAcceptingOperators() {
     for at in operators.indices where operators[at].isPaused {
       operators[at].isPaused = false
       _ = clinux_epoll_control(
@@ -164,7 +167,7 @@ extension Server {
 
   // MARK: Questions and answers
 
-  func handleOperator(_ service: OperatorService, id: UInt32, _ events: UInt32) {
+  mutating func handleOperator(_ service: OperatorService, id: UInt32, _ events: UInt32) {
     guard let at = place(of: service), let index = operators[at].clients.firstIndex(where: { $0.id == id }) else { return }
     // Out of the array while it is worked on: what it asks for looks at everything else.
     var client = operators[at].clients[index]
@@ -180,7 +183,7 @@ extension Server {
   }
 
   /// One read, one answer, one write: whatever a client sends, it has one turn per wake-up. False: it is to be closed.
-  private func serve(_ client: inout OperatorClient, _ service: OperatorService, _ events: UInt32) -> Bool {
+  private mutating func serve(_ client: inout OperatorClient, _ service: OperatorService, _ events: UInt32) -> Bool {
     let wasReading = client.interest & EPOLLIN.rawValue != 0
     if wasReading && events & (EPOLLIN.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
       if !read(&client, service) { return false }
@@ -197,7 +200,7 @@ extension Server {
     return watch(&client, service)
   }
 
-  private func read(_ client: inout OperatorClient, _ service: OperatorService) -> Bool {
+  private mutating func read(_ client: inout OperatorClient, _ service: OperatorService) -> Bool {
     let room = service.requestBytesMax - client.input.count
     precondition(room > 0, "read more than a request may have")
     let had = client.input.count
@@ -214,7 +217,7 @@ extension Server {
     return true
   }
 
-  private func write(_ client: inout OperatorClient, _ service: OperatorService) -> Bool {
+  private mutating func write(_ client: inout OperatorClient, _ service: OperatorService) -> Bool {
     if !client.hasOutput { return true }
     if client.sent == client.output.count { refill(&client) }
     let (fd, start) = (client.fd, client.sent)
@@ -248,7 +251,7 @@ extension Server {
 
   /// Asks the kernel for what the client waits for: room for its answer, or its next bytes. What stands in the input already may hold
   /// another request, whose turn comes when the socket is found to have room.
-  private func watch(_ client: inout OperatorClient, _ service: OperatorService) -> Bool {
+  private mutating func watch(_ client: inout OperatorClient, _ service: OperatorService) -> Bool {
     let hasRequest =
       switch service {
       case .metrics: HTTPRequest.read(client.input) != .incomplete
@@ -263,12 +266,12 @@ extension Server {
 
   // MARK: Deadlines
 
-  private func note(_ deadline: Instant?) {
+  private mutating func note(_ deadline: Instant?) {
     if let deadline, operatorDeadline.map({ deadline < $0 }) ?? true { operatorDeadline = deadline }
   }
 
   /// Closes clients that took too long.
-  func expireOperators() {
+  mutating func expireOperators() {
     guard let due = operatorDeadline, now >= due else { return }
     operatorDeadline = nil
     for at in operators.indices {

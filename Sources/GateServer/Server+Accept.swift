@@ -10,7 +10,7 @@ extension Server {
   /// Milliseconds that accepting pauses when descriptors ran out and no connection ends meanwhile.
   private static let pause: UInt64 = 500
 
-  func accept(gate: Int) {
+  mutating func accept(gate: Int) {
     for _ in 0..<Self.acceptsPerWakeup {
       let fd = clinux_accept(gates[gate].listener.fd)
       if fd >= 0 {
@@ -27,7 +27,7 @@ extension Server {
     }
   }
 
-  private func accepted(_ fd: Int32, gate: Int) {
+  private mutating func accepted(_ fd: Int32, gate: Int) {
     let options = gates[gate].options
     if gates[gate].connectionCount >= options.connectionsMax {
       closeDescriptor(fd)
@@ -55,6 +55,7 @@ extension Server {
     nextNumber += 1
     unsafe slots[index] = slot
     gates[gate].connectionCount += 1
+    mostConnections = unsafe max(mostConnections, slots.count - freeSlots.count)
     meters.gates[gate].accepted &+= 1
     unsafe slot.pointee.since = now
     unsafe rememberUnauthenticated(slot)
@@ -72,7 +73,7 @@ extension Server {
 
   // MARK: Unauthenticated clients, oldest first
 
-  private func rememberUnauthenticated(_ slot: UnsafeMutablePointer<Connection>) {
+  private mutating func rememberUnauthenticated(_ slot: UnsafeMutablePointer<Connection>) {
     let gate = unsafe slot.pointee.gate
     let index = unsafe slot.pointee.index
     let last = gates[gate].newestUnauthenticated
@@ -94,7 +95,7 @@ extension Server {
     }
   }
 
-  func forgetUnauthenticated(_ slot: UnsafeMutablePointer<Connection>) {
+  mutating func forgetUnauthenticated(_ slot: UnsafeMutablePointer<Connection>) {
     if unsafe !slot.pointee.isUnauthenticated { return }
     unsafe slot.pointee.isUnauthenticated = false
     let gate = unsafe slot.pointee.gate
@@ -115,14 +116,14 @@ extension Server {
   // MARK: Out of descriptors
 
   /// Stops asking about new clients until a connection ends or a moment has passed: the ones that are there are served meanwhile.
-  private func pauseAccepting(gate: Int, _ error: SystemError) {
+  private mutating func pauseAccepting(gate: Int, _ error: SystemError) {
     log.limit("descriptors", gate: gate, "\(error); accepting pauses")
     gates[gate].isPaused = true
     _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, gates[gate].listener.fd, 0, Tag.listener(gate: gate).bits)
     retryAt = now.advanced(byMilliseconds: Self.pause)
   }
 
-  func resumeAccepting() {
+  mutating func resumeAccepting() {
     resumeAcceptingOperators()
     for gate in gates.indices where gates[gate].isPaused && !gates[gate].isClosed {
       gates[gate].isPaused = false

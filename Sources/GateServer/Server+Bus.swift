@@ -9,7 +9,7 @@ extension Server {
   private static let retryInterval: UInt64 = 10
 
   /// Does what a session asked for.
-  func fulfil(_ slot: UnsafeMutablePointer<Connection>, _ requests: Output.Requests) {
+  mutating func fulfil(_ slot: UnsafeMutablePointer<Connection>, _ requests: Output.Requests) {
     let gate = unsafe slot.pointee.gate
     if requests.contains(.busKnown) { gates[gate].knownBus = unsafe slot.pointee.session.bus }
     if requests.contains(.resumeClient) { unsafe slot.pointee.pipe(from: .client).pointee.wait = .room }
@@ -23,7 +23,7 @@ extension Server {
   }
 
   /// The connection has its Hello, or its bus is gone: the next one may be opened.
-  func givePlaceAmongHelloPending(_ slot: UnsafeMutablePointer<Connection>) {
+  mutating func givePlaceAmongHelloPending(_ slot: UnsafeMutablePointer<Connection>) {
     if unsafe !slot.pointee.countsAsHelloPending { return }
     unsafe slot.pointee.countsAsHelloPending = false
     let gate = unsafe slot.pointee.gate
@@ -32,7 +32,7 @@ extension Server {
   }
 
   /// Opens the connections to the bus that wait for their turn, as far as there is room.
-  func connectWaiting(gate: Int) {
+  mutating func connectWaiting(gate: Int) {
     var taken = 0
     while taken < gates[gate].waitingForBus.count && gates[gate].helloPendingCount < gates[gate].options.helloPendingMax {
       guard case .connection(let index, let generation, _) = Tag(bits: gates[gate].waitingForBus[taken]),
@@ -66,7 +66,7 @@ extension Server {
     if taken > 0 { gates[gate].waitingForBus.removeFirst(taken) }
   }
 
-  private func refuse(_ slot: UnsafeMutablePointer<Connection>, _ error: SystemError) {
+  private mutating func refuse(_ slot: UnsafeMutablePointer<Connection>, _ error: SystemError) {
     unsafe log.failure(slot, "\(error); the client is closed, the next one tries again")
     let gate = unsafe slot.pointee.gate
     meters.gates[gate].busConnectFailures &+= 1
@@ -75,7 +75,7 @@ extension Server {
     unsafe closeNow(slot)
   }
 
-  private func connected(_ slot: UnsafeMutablePointer<Connection>, _ fd: Int32) {
+  private mutating func connected(_ slot: UnsafeMutablePointer<Connection>, _ fd: Int32) {
     let tag = unsafe Tag.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .bus)
     let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, tag.bits)
     if result < 0 {
@@ -93,10 +93,10 @@ extension Server {
   }
 
   /// The bus went away, or is another one: the next client asks anew who it is.
-  func forgetBus(gate: Int) { gates[gate].knownBus = nil }
+  mutating func forgetBus(gate: Int) { gates[gate].knownBus = nil }
 
   /// Answers the session's question whether the client may call itself `uid`.
-  func identify(_ slot: UnsafeMutablePointer<Connection>, _ uid: UInt32) {
+  mutating func identify(_ slot: UnsafeMutablePointer<Connection>, _ uid: UInt32) {
     let isKnown = unsafe slot.pointee.peer?.isKnownInside(as: uid, socket: slot.pointee.client.fd) ?? false
     output.removeAll()
     unsafe slot.pointee.session.identify(accepted: isKnown, into: &output)
@@ -110,7 +110,7 @@ extension Server {
   }
 
   /// Tries again what could not be done for lack of descriptors or of room at the bus.
-  func retry() {
+  mutating func retry() {
     guard let at = retryAt, now >= at else { return }
     retryAt = nil
     resumeAccepting()

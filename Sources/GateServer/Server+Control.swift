@@ -6,7 +6,7 @@ import Glibc
 
 extension Server {
   /// Answers requests of the gate's own user and of root on a Unix socket of mode 0600.
-  public func serveControl(path: String) throws(ListenFailure) { try listen(for: .control, path: path, mode: 0o600) }
+  public mutating func serveControl(path: String) throws(ListenFailure) { try listen(for: .control, path: path, mode: 0o600) }
 
   /// Connections that an answer to `status` lists at most: some 60 KB.
   private static let listedMax = 256

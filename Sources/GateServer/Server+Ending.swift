@@ -8,7 +8,7 @@ import Glibc
 
 extension Server {
   /// The connection has to end, for `reason`.
-  func end(_ slot: UnsafeMutablePointer<Connection>, _ reason: CloseReason) {
+  mutating func end(_ slot: UnsafeMutablePointer<Connection>, _ reason: CloseReason) {
     if unsafe !isLive(slot) { return }
     if let limit = LimitName(reason) { hit(limit, gate: unsafe slot.pointee.gate) }
     if unsafe slot.pointee.closeReason == nil { unsafe slot.pointee.closeReason = reason }
@@ -29,7 +29,7 @@ extension Server {
   }
 
   /// From `side` comes nothing more that counts, and nothing more goes there.
-  private func nothingMore(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
+  private mutating func nothingMore(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
     if unsafe slot.pointee.ending != .none {
       // Neither side is left to deliver anything to.
       if unsafe slot.pointee.ending != .delivering(from: side) { unsafe closeNow(slot) }
@@ -49,7 +49,7 @@ extension Server {
   }
 
   /// `side` takes nothing any more: what waits for it is forgotten, what comes for it is dropped.
-  private func stopSending(_ slot: UnsafeMutablePointer<Connection>, to side: Side) {
+  private mutating func stopSending(_ slot: UnsafeMutablePointer<Connection>, to side: Side) {
     let pipe = unsafe slot.pointee.pipe(from: side.other)
     unsafe pipe.pointee.isDeaf = true
     unsafe slot.pointee.session.ownOutputLeft(slot.pointee.session.ownOutputCount(to: side), to: side)
@@ -58,7 +58,7 @@ extension Server {
     unsafe releaseBuffer(of: pipe)
   }
 
-  func startDrainTimer(_ slot: UnsafeMutablePointer<Connection>) {
+  mutating func startDrainTimer(_ slot: UnsafeMutablePointer<Connection>) {
     if unsafe slot.pointee.drainDeadline != nil { return }
     let limits = gates[unsafe slot.pointee.gate].options.settings.limits
     unsafe slot.pointee.drainDeadline = now.advanced(byMilliseconds: limits.drainTimeout)
@@ -71,7 +71,7 @@ extension Server {
   }
 
   /// Goes on with an ending as far as it can be gone on with.
-  func continueEnding(_ slot: UnsafeMutablePointer<Connection>) {
+  mutating func continueEnding(_ slot: UnsafeMutablePointer<Connection>) {
     guard case .delivering(let side) = unsafe slot.pointee.ending else { return }
     let pipe = unsafe slot.pointee.pipe(from: side)
     if unsafe pipe.pointee.hasUnsent { return }
@@ -93,7 +93,7 @@ extension Server {
   }
 
   /// Reads what nobody will get.
-  func discard(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
+  mutating func discard(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
     guard let buffer = unsafe try? pool.take() else {
       unsafe closeNow(slot)
       return
@@ -110,7 +110,7 @@ extension Server {
   }
 
   /// The peer hung up while nothing is read from it: its socket leaves the poll set, or it would be reported for ever.
-  func hangUp(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) {
+  mutating func hangUp(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) {
     var socket = unsafe slot.pointee.socket(side)
     if socket.interest != nil { _ = clinux_epoll_control(epoll, EPOLL_CTL_DEL, socket.fd, 0, 0) }
     socket.interest = nil
@@ -121,19 +121,15 @@ extension Server {
   }
 
   /// Everything of the connection goes, at once.
-  func closeNow(_ slot: UnsafeMutablePointer<Connection>) {
+  mutating func closeNow(_ slot: UnsafeMutablePointer<Connection>) {
     if unsafe !isLive(slot) { return }
     let gate = unsafe slot.pointee.gate
     unsafe countEnd(slot)
     unsafe logEnd(slot)
     unsafe forgetUnauthenticated(slot)
-    unsafe closeDescriptor(slot.pointee.client.fd)
-    unsafe closeDescriptor(slot.pointee.bus.fd)
-    unsafe slot.pointee.client.fd = -1
-    unsafe slot.pointee.bus.fd = -1
+    unsafe slot.pointee.closeDescriptors()
     for side in [Side.client, .bus] {
       let pipe = unsafe slot.pointee.pipe(from: side)
-      unsafe pipe.pointee.closeDescriptors(pipe.pointee.descriptors.count)
       unsafe pipe.pointee.unsent = []
       unsafe pipe.pointee.start = unsafe pipe.pointee.end
       unsafe releaseBuffer(of: pipe)
@@ -150,7 +146,7 @@ extension Server {
   }
 
   /// An end that nobody asked for is logged; an ordinary one where everything is.
-  private func logEnd(_ slot: UnsafeMutablePointer<Connection>) {
+  private mutating func logEnd(_ slot: UnsafeMutablePointer<Connection>) {
     let isOrdinary =
       switch unsafe slot.pointee.closeReason {
       case nil, .endOfStream: true
@@ -159,17 +155,34 @@ extension Server {
     unsafe log.closed(slot, isLogged: !isOrdinary || gates[slot.pointee.gate].options.settings.logging == .everything)
   }
 
+  /// Everything of all connections goes.
+  mutating func closeConnections() {
+    for index in unsafe slots.indices {
+      if let slot = unsafe slots[index] { unsafe closeNow(slot) }
+    }
+  }
+
   /// Frees connections that ended. Not before all events of a wake-up are dealt with: some may still point to them.
-  func releaseEnded() {
+  mutating func releaseEnded() {
     if unsafe ended.isEmpty { return }
     while let slot = unsafe ended.popLast() {
       freeSlots.append(unsafe slot.pointee.index)
       unsafe release(slot)
     }
+    giveBackMemory()
     for gate in gates.indices where !gates[gate].waitingForBus.isEmpty { connectWaiting(gate: gate) }
   }
 
-  func release(_ slot: UnsafeMutablePointer<Connection>) {
+  /// Half of many connections are gone: their memory goes back to the kernel, which malloc(3) alone does only with what lies on top.
+  private mutating func giveBackMemory() {
+    let live = unsafe slots.count - freeSlots.count
+    if 2 * live > mostConnections || mostConnections < Self.manyConnections { return }
+    mostConnections = live
+    clinux_give_back_memory()
+  }
+  private static let manyConnections = 64
+
+  mutating func release(_ slot: UnsafeMutablePointer<Connection>) {
     unsafe closeNow(slot)
     unsafe slot.deinitialize(count: 1)
     unsafe slot.deallocate()

@@ -8,22 +8,22 @@ extension Server {
   /// Answers scrapes on a Unix socket: HTTP/1.1, `GET /metrics`.
   ///
   /// - Parameter mode: Permissions of the socket's file.
-  public func serveMetrics(path: String, mode: UInt32 = 0o600) throws(ListenFailure) {
+  public mutating func serveMetrics(path: String, mode: UInt32 = 0o600) throws(ListenFailure) {
     try listen(for: .metrics, path: path, mode: mode)
     meters.timesWakeups = true
   }
 
   /// A reload was asked for; `succeeded` says whether it changed anything.
-  public func noteReload(succeeded: Bool) {
+  public mutating func noteReload(succeeded: Bool) {
     if succeeded { meters.reloads &+= 1 } else { meters.refusedReloads &+= 1 }
   }
 
   // MARK: Counting
 
-  func hit(_ limit: LimitName, gate: Int) { meters.gates[gate].hit(limit) }
+  mutating func hit(_ limit: LimitName, gate: Int) { meters.gates[gate].hit(limit) }
 
   /// A connection is over.
-  func countEnd(_ slot: UnsafeMutablePointer<Connection>) {
+  mutating func countEnd(_ slot: UnsafeMutablePointer<Connection>) {
     let known = unsafe slot.pointee.closeReason.map { ConnectionEnd($0) }
     let why = unsafe slot.pointee.end ?? known ?? .error
     unsafe meters.gates[slot.pointee.gate].ended(slot.pointee.session, why)

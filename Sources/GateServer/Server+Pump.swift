@@ -7,7 +7,7 @@ import Glibc
 
 extension Server {
   /// Deals with what epoll said about one socket of a connection.
-  func handle(_ slot: UnsafeMutablePointer<Connection>, _ side: Side, _ events: UInt32) {
+  mutating func handle(_ slot: UnsafeMutablePointer<Connection>, _ side: Side, _ events: UInt32) {
     if events & EPOLLOUT.rawValue != 0 { unsafe sendUnsent(slot, to: side) }
     if unsafe isLive(slot) && events & (EPOLLIN.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
       if unsafe discards(slot, from: side) {
@@ -28,7 +28,7 @@ extension Server {
   // MARK: Reading
 
   /// One read of what fits, and what follows from it.
-  private func read(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
+  private mutating func read(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
     let pipe = unsafe slot.pointee.pipe(from: side)
     let result: Int
     do throws(SystemError) {
@@ -54,7 +54,7 @@ extension Server {
   ///
   /// - Returns: Number of bytes, 0 at the end, or -errno.
   @inline(__always)
-  private func receive(_ fd: Int32, _ pipe: UnsafeMutablePointer<Pipe>) throws(SystemError) -> Int {
+  private mutating func receive(_ fd: Int32, _ pipe: UnsafeMutablePointer<Pipe>) throws(SystemError) -> Int {
     if unsafe pipe.pointee.buffer == nil { unsafe pipe.pointee.buffer = try pool.take() }
     unsafe pipe.pointee.compact()
     guard let buffer = unsafe pipe.pointee.buffer else { preconditionFailure("a pipe without its buffer") }
@@ -70,7 +70,7 @@ extension Server {
   }
 
   /// Offers the pipe's bytes to the session and carries out what it says, until it wants more bytes or nothing can be sent.
-  func pump(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
+  mutating func pump(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
     let pipe = unsafe slot.pointee.pipe(from: side)
     let policy = gates[unsafe slot.pointee.gate].policy
     while unsafe !pipe.pointee.hasUnsent {
@@ -104,7 +104,7 @@ extension Server {
   }
 
   @inline(__always)
-  private func account(_ slot: UnsafeMutablePointer<Connection>, _ bytes: RawSpan, _ side: Side, _ policy: Policy) {
+  private mutating func account(_ slot: UnsafeMutablePointer<Connection>, _ bytes: RawSpan, _ side: Side, _ policy: Policy) {
     for i in 0..<output.decisionCount {
       unsafe log.decision(output.decision(i), bytes, side, policy, slot)
     }
@@ -112,7 +112,7 @@ extension Server {
 
   /// Gives the buffer back when there is nothing in it.
   @inline(__always)
-  func releaseBuffer(of pipe: UnsafeMutablePointer<Pipe>) {
+  mutating func releaseBuffer(of pipe: UnsafeMutablePointer<Pipe>) {
     if unsafe pipe.pointee.start != pipe.pointee.end || pipe.pointee.hasUnsent { return }
     if let buffer = unsafe pipe.pointee.buffer { unsafe pool.give(buffer) }
     unsafe pipe.pointee.buffer = nil

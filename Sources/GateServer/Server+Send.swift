@@ -22,7 +22,9 @@ struct SendBatch: ~Copyable {
 extension Server {
   /// Carries out the output's actions; `base` is the place in the buffer that their offsets count from.
   @inline(__always)
-  func carryOut(_ slot: UnsafeMutablePointer<Connection>, to side: Side, _ pipe: UnsafeMutablePointer<Pipe>, from base: Int) {
+  mutating func carryOut(
+    _ slot: UnsafeMutablePointer<Connection>, to side: Side, _ pipe: UnsafeMutablePointer<Pipe>, from base: Int
+  ) {
     let count = output.actionCount
     for i in 0..<count {
       var action = output.action(i)
@@ -34,7 +36,7 @@ extension Server {
   }
 
   /// The socket takes bytes again.
-  func sendUnsent(_ slot: UnsafeMutablePointer<Connection>, to side: Side) {
+  mutating func sendUnsent(_ slot: UnsafeMutablePointer<Connection>, to side: Side) {
     let pipe = unsafe slot.pointee.pipe(from: side.other)
     while unsafe pipe.pointee.hasUnsent {
       let count = min(unsafe pipe.pointee.unsent.count, Output.actionsMax)
@@ -54,7 +56,7 @@ extension Server {
   /// Sends the first `count` actions of the batch in order.
   ///
   /// - Returns: How many are done with; the next one, if any, is what is left of it.
-  private func send(
+  private mutating func send(
     _ slot: UnsafeMutablePointer<Connection>, to side: Side, _ pipe: UnsafeMutablePointer<Pipe>, _ count: Int
   ) -> Int {
     let fd = unsafe slot.pointee.socket(side).fd
@@ -163,7 +165,7 @@ extension Server {
   }
 
   /// The kernel refuses more descriptors in flight for our user (CVE-2014-3532): that message is dropped, never the connection.
-  private func withdraw(
+  private mutating func withdraw(
     _ slot: UnsafeMutablePointer<Connection>, to side: Side, _ pipe: UnsafeMutablePointer<Pipe>, _ index: Int
   ) {
     guard let buffer = unsafe pipe.pointee.buffer else { preconditionFailure("sent from a buffer that was given back") }
@@ -184,7 +186,7 @@ extension Server {
   /// Sends the gate's own bytes to `side` if they may stand where its stream is now.
   ///
   /// - Returns: Whether any left.
-  func flushOwnOutput(_ slot: UnsafeMutablePointer<Connection>, to side: Side) -> Bool {
+  mutating func flushOwnOutput(_ slot: UnsafeMutablePointer<Connection>, to side: Side) -> Bool {
     let pipe = unsafe slot.pointee.pipe(from: side.other)
     if unsafe slot.pointee.session.ownOutputCount(to: side) == 0 || pipe.pointee.hasUnsent { return false }
     if unsafe pipe.pointee.isDeaf {
@@ -207,7 +209,7 @@ extension Server {
   }
 
   /// `side` takes nothing any more. What it had sent is still delivered; the end comes when that is read to its end.
-  private func becomeDeaf(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) {
+  private mutating func becomeDeaf(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) {
     unsafe slot.pointee.pipe(from: side.other).pointee.isDeaf = true
     unsafe startDrainTimer(slot)
   }

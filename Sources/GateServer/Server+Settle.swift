@@ -6,7 +6,7 @@ import Glibc
 
 extension Server {
   /// Brings a connection to rest.
-  func settle(_ slot: UnsafeMutablePointer<Connection>) {
+  mutating func settle(_ slot: UnsafeMutablePointer<Connection>) {
     // Each round sends own output, which makes room for answers to bytes that were read already: at most one buffer's worth.
     while unsafe isLive(slot) {
       let flushedClient = unsafe flushOwnOutput(slot, to: .client)
@@ -37,7 +37,7 @@ extension Server {
   }
 
   /// Offers bytes again that the session would not take before, if what it waited for has come.
-  private func resume(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) -> Bool {
+  private mutating func resume(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) -> Bool {
     let pipe = unsafe slot.pointee.pipe(from: side)
     if unsafe pipe.pointee.hasUnsent { return false }
     switch unsafe pipe.pointee.wait {
@@ -54,7 +54,7 @@ extension Server {
 
   /// Asks the kernel about what the connection waits for at one of its sockets, if that has changed.
   @inline(__always)
-  private func watch(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) {
+  private mutating func watch(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) {
     let socket = unsafe slot.pointee.socket(side)
     if socket.fd < 0 { return }
     let wanted = unsafe interest(slot, side)
@@ -77,7 +77,9 @@ extension Server {
     return events
   }
 
-  private func change(_ slot: UnsafeMutablePointer<Connection>, _ side: Side, _ old: Connection.Socket, to events: UInt32) {
+  private mutating func change(
+    _ slot: UnsafeMutablePointer<Connection>, _ side: Side, _ old: Connection.Socket, to events: UInt32
+  ) {
     var socket = old
     if socket.isHungUp && events & EPOLLIN.rawValue == 0 { return }  // it would say so for ever
     let tag = unsafe Tag.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: side)
@@ -97,11 +99,11 @@ extension Server {
   /// How often a receiver that has not taken its descriptors is looked at, in milliseconds: the kernel has no event for it.
   private static let descriptorPoll: UInt64 = 5
 
-  func noteDeadline(_ slot: UnsafeMutablePointer<Connection>) {
+  mutating func noteDeadline(_ slot: UnsafeMutablePointer<Connection>) {
     if let deadline = unsafe deadline(of: slot), nextDeadline.map({ deadline < $0 }) ?? true { nextDeadline = deadline }
   }
 
-  private func deadline(of slot: UnsafeMutablePointer<Connection>) -> Instant? {
+  private mutating func deadline(of slot: UnsafeMutablePointer<Connection>) -> Instant? {
     var earliest = unsafe slot.pointee.session.deadline
     if let drain = unsafe slot.pointee.drainDeadline, earliest.map({ drain < $0 }) ?? true { earliest = drain }
     if unsafe slot.pointee.pipe(from: .client).pointee.waitsForDescriptors
@@ -114,7 +116,7 @@ extension Server {
   }
 
   /// For epoll_wait: milliseconds until something is due, −1 for ever.
-  func timeout() -> Int32 {
+  mutating func timeout() -> Int32 {
     var earliest = nextDeadline
     if let retryAt, earliest.map({ retryAt < $0 }) ?? true { earliest = retryAt }
     if case .draining(let until) = stopping, earliest.map({ until < $0 }) ?? true { earliest = until }
@@ -126,12 +128,13 @@ extension Server {
   }
 
   /// Ends what has taken too long. All connections are looked at, but only when the earliest deadline has passed.
-  func expireDeadlines() {
+  mutating func expireDeadlines() {
     retry()
     expireOperators()
     guard let due = nextDeadline, now >= due else { return }
     nextDeadline = nil
-    unsafe forEachConnection { slot in
+    for index in unsafe slots.indices {
+      guard let slot = unsafe slots[index] else { continue }
       if let reason = unsafe slot.pointee.session.expire(at: now) {
         unsafe end(slot, reason)
         unsafe settle(slot)
@@ -145,7 +148,7 @@ extension Server {
   }
 
   /// Sends on if a receiver that descriptors waited for has taken those under way.
-  private func lookForDescriptorsTaken(_ slot: UnsafeMutablePointer<Connection>) {
+  private mutating func lookForDescriptorsTaken(_ slot: UnsafeMutablePointer<Connection>) {
     for side in [Side.client, .bus] where unsafe slot.pointee.pipe(from: side.other).pointee.waitsForDescriptors {
       unsafe sendUnsent(slot, to: side)
       unsafe settle(slot)

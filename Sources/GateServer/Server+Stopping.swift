@@ -15,13 +15,20 @@ extension Server {
 
   /// Whether there is nothing more to do.
   var isStopped: Bool {
+    mutating get {
+      if stopping == .no { return false }
+      return isDrained()
+    }
+  }
+
+  private mutating func isDrained() -> Bool {
     guard case .draining(let until) = stopping else { return false }
     return now >= until || gates.allSatisfy { $0.connectionCount == 0 }
   }
 
   /// Begins the end: the sockets are removed, clients are let go as soon as what they are still to get is delivered. A second call ends
   /// at once.
-  public func stop() {
+  public mutating func stop() {
     if stopping != .no {
       stopping = .draining(until: now)
       return
@@ -36,7 +43,9 @@ extension Server {
       _ = clinux_epoll_control(epoll, EPOLL_CTL_DEL, gates[gate].listener.fd, 0, 0)
       gates[gate].listener.close()
     }
-    unsafe forEachConnection { unsafe settle($0) }
+    for index in unsafe slots.indices {
+      if let slot = unsafe slots[index] { unsafe settle(slot) }
+    }
   }
 
   /// Whether nothing that was decided on is still to leave.
@@ -58,7 +67,7 @@ extension Server {
   }
 
   /// Tells whoever wants to know that the loop goes round.
-  func keepBeating() {
+  mutating func keepBeating() {
     guard let current = heartbeat, now >= current.next else { return }
     heartbeat = (now.advanced(byMilliseconds: current.interval), current.interval, current.beat)
     current.beat()

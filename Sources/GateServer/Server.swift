@@ -13,12 +13,14 @@ import Glibc
 
 /// Runs gates. Everything happens on the thread that calls ``run()``.
 @safe
-public final class Server {
+public struct Server: ~Copyable {
   let epoll: Int32
   var gates: [Gate] = []
   /// Connections by index; nil where there is none.
   var slots: [UnsafeMutablePointer<Connection>?] = unsafe []
   var freeSlots: [Int] = []
+  /// The most there were since memory was given back.
+  var mostConnections = 0
   /// Connections that ended during this wake-up: their memory goes when all events are dealt with.
   var ended: [UnsafeMutablePointer<Connection>] = unsafe []
   var nextGeneration: UInt32 = 1
@@ -53,7 +55,7 @@ public final class Server {
   /// Called once when stopping begins.
   public var onStopping: () -> Void = {}
   /// Called on a signal that the loop does not handle itself.
-  var onSignal: (Server, Int32) -> Void = { _, _ in }
+  var onSignal: (inout Server, Int32) -> Void = { _, _ in }
 
   /// A server without gates. Throws if the kernel has no epoll descriptor for it.
   public init(log: Log) throws(SystemError) {
@@ -64,9 +66,14 @@ public final class Server {
   }
 
   deinit {
-    unsafe forEachConnection { unsafe release($0) }
+    for index in unsafe slots.indices {
+      guard let slot = unsafe slots[index] else { continue }
+      unsafe slot.pointee.closeDescriptors()
+      unsafe slot.deinitialize(count: 1)
+      unsafe slot.deallocate()
+    }
     for gate in gates where !gate.isClosed { gate.listener.close() }
-    closeOperatorSockets()
+    for socket in operators { socket.close() }
     unsafe received.deallocate()
     closeDescriptor(signals)
     closeDescriptor(epoll)
@@ -76,7 +83,7 @@ public final class Server {
   ///
   /// - Returns: Its number, for ``setPolicy(_:ofGate:)``.
   @discardableResult
-  public func addGate(_ options: GateOptions) throws(ListenFailure) -> Int {
+  public mutating func addGate(_ options: GateOptions) throws(ListenFailure) -> Int {
     let gate = try Gate(options)
     let result = clinux_epoll_control(
       epoll, EPOLL_CTL_ADD, gate.listener.fd, EPOLLIN.rawValue, Tag.listener(gate: gates.count).bits)
@@ -94,17 +101,19 @@ public final class Server {
   public func policy(ofGate gate: Int) -> Policy { gates[gate].policy }
 
   /// Puts another policy in force, for every live connection too, from its next message on.
-  public func setPolicy(_ policy: Policy, ofGate gate: Int) {
+  public mutating func setPolicy(_ policy: Policy, ofGate gate: Int) {
     gates[gate].policy = policy
-    unsafe forEachConnection { slot in
-      if unsafe slot.pointee.gate != gate { return }
+    for index in unsafe slots.indices {
+      guard let slot = unsafe slots[index], unsafe slot.pointee.gate == gate else { continue }
       if let reason = unsafe slot.pointee.session.policyChanged(to: policy) { unsafe end(slot, reason) }
     }
     releaseEnded()
   }
 
   /// Handles these signals in the loop; SIGTERM and SIGINT stop it, others go to `handler`. They are blocked for the process.
-  public func handleSignals(_ numbers: [Int32], _ handler: @escaping (Server, Int32) -> Void = { _, _ in }) throws(SystemError) {
+  public mutating func handleSignals(
+    _ numbers: [Int32], _ handler: @escaping (inout Server, Int32) -> Void = { _, _ in }
+  ) throws(SystemError) {
     let fd = unsafe numbers.withUnsafeBufferPointer { unsafe clinux_signals($0.baseAddress!, Int32($0.count)) }
     if fd < 0 { throw SystemError("cannot handle signals", fd) }
     signals = fd
@@ -117,12 +126,12 @@ public final class Server {
   public func listeningName(ofGate gate: Int) -> UnixSocketName { gates[gate].listener.name }
 
   /// Calls `beat` every `interval` milliseconds as long as the loop goes round.
-  public func setHeartbeat(every interval: UInt64, _ beat: @escaping () -> Void) {
+  public mutating func setHeartbeat(every interval: UInt64, _ beat: @escaping () -> Void) {
     heartbeat = (now.advanced(byMilliseconds: interval), interval, beat)
   }
 
   /// Serves until ``stop()`` has been called and what was allowed is delivered, or `drain-timeout` has passed.
-  public func run() throws(SystemError) {
+  public mutating func run() throws(SystemError) {
     let capacity: Int32 = 64
     let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Int(capacity))
     unsafe events.initialize(repeating: epoll_event(), count: Int(capacity))
@@ -142,12 +151,12 @@ public final class Server {
       keepBeating()
       if meters.timesWakeups && count > 0 { meters.wakeups.observe(nanoseconds: clinux_nanoseconds() &- woken) }
     }
-    unsafe forEachConnection { unsafe closeNow($0) }
+    closeConnections()
     releaseEnded()
     log.finish()
   }
 
-  private func handle(_ tag: Tag, _ events: UInt32) {
+  private mutating func handle(_ tag: Tag, _ events: UInt32) {
     switch tag {
     case .connection(let index, let generation, let side):
       guard let slot = unsafe connection(index, generation) else { return }
@@ -178,13 +187,14 @@ public final class Server {
     return unsafe slot.pointee.generation == generation ? slot : nil
   }
 
-  private func handleSignals() {
+  private mutating func handleSignals() {
+    let handler = onSignal
     while true {
       let number = clinux_next_signal(signals)
       switch number {
       case 0: return
       case SIGTERM, SIGINT: stop()
-      default: if stopping == .no { onSignal(self, number) }
+      default: if stopping == .no { handler(&self, number) }
       }
     }
   }

@@ -8,7 +8,7 @@ import Glibc
 struct StandardInput {
   let fd: Int32
   /// Called with each line, without its end, and its number; the last one counts without an end too.
-  let onLine: (Server, [UInt8], Int) -> Void
+  let onLine: (inout Server, [UInt8], Int) -> Void
   var line: [UInt8] = []
   var lineNumber = 1
   /// The rest of a line that is too long is passed over.
@@ -19,7 +19,7 @@ struct StandardInput {
 
 extension Server {
   /// Reads lines from `fd`, from now to its end, which does not end the server.
-  public func readLines(from fd: Int32, _ onLine: @escaping (Server, [UInt8], Int) -> Void) throws(SystemError) {
+  public mutating func readLines(from fd: Int32, _ onLine: @escaping (inout Server, [UInt8], Int) -> Void) throws(SystemError) {
     input = StandardInput(fd: fd, onLine: onLine)
     let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, Tag.standardInput.bits)
     if result == 0 { return }
@@ -29,7 +29,7 @@ extension Server {
   }
 
   /// One read of what is there.
-  func readInput() {
+  mutating func readInput() {
     guard let fd = input?.fd else { return }
     var chunk = [UInt8](repeating: 0, count: 65536)
     let n = unsafe chunk.withUnsafeMutableBytes { unsafe clinux_read(fd, $0.baseAddress!, $0.count) }
@@ -55,7 +55,7 @@ extension Server {
     }
   }
 
-  private func finishLine(isEnd: Bool) {
+  private mutating func finishLine(isEnd: Bool) {
     guard var current = input else { return }
     let line = current.line
     let number = current.lineNumber
@@ -64,6 +64,6 @@ extension Server {
     current.isPassingOver = false
     current.lineNumber += 1
     input = current
-    if counts { current.onLine(self, line, number) }
+    if counts { current.onLine(&self, line, number) }
   }
 }

@@ -1,5 +1,6 @@
 // What a session asks of whoever drives it. One Output serves a whole loop: it is emptied, filled by one call to the session,
-// carried out, and emptied again. It holds no memory beyond itself.
+// carried out, and emptied again. It holds no memory beyond itself. Reading it is mutating so that it is read where it is: the
+// compiler copies a borrowed value of this size first.
 
 /// The effects of one call to a session, in order.
 public struct Output: ~Copyable {
@@ -96,13 +97,13 @@ public struct Output: ~Copyable {
   }
 
   /// The action at `index`, which is less than ``actionCount``.
-  public func action(_ index: Int) -> Action {
+  public mutating func action(_ index: Int) -> Action {
     precondition(index < actionCount, "no such action")
     return actions.span[index]
   }
 
   /// The decision at `index`, which is less than ``decisionCount``.
-  public func decision(_ index: Int) -> Decision {
+  public mutating func decision(_ index: Int) -> Decision {
     precondition(index < decisionCount, "no such decision")
     return decisions.span[index]
   }

@@ -31,7 +31,7 @@ extension Session {
 
   /// Whether an incoming call that was denied is the client's to answer. A header that was not read names nobody; and a monitor is
   /// disconnected by the bus when it speaks.
-  private func mayAnswerCaller(_ message: RawSpan, _ header: MessageHeader) -> Bool {
+  private mutating func mayAnswerCaller(_ message: RawSpan, _ header: MessageHeader) -> Bool {
     !header.sender.isAbsent && !isMonitor && !header.destination.isAbsent && isAddressedToClient(message, header)
   }
 

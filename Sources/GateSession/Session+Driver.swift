@@ -39,7 +39,7 @@ extension Session {
     return inspect(method, opening, message, header, isComplete, &output)
   }
 
-  private func open(_ method: DriverMethod, path: RawSpan, descriptors: Int, policy: Policy) -> Verdict {
+  private mutating func open(_ method: DriverMethod, path: RawSpan, descriptors: Int, policy: Policy) -> Verdict {
     if method.access == .always { return Verdict(.allow, .driver) }
     let ownsFreely = method.inspection == .requestName || method.inspection == .releaseName
     if settings.opensNames && ownsFreely { return Verdict(.allow, .driver) }
@@ -59,7 +59,7 @@ extension Session {
   }
 
   /// Whether a rule opens `method` on `path`.
-  func isOpenByRule(_ method: DriverMethod, path: StaticString, policy: Policy) -> Bool {
+  mutating func isOpenByRule(_ method: DriverMethod, path: StaticString, policy: Policy) -> Bool {
     withBytes(of: path) { open(method, path: $0, descriptors: 0, policy: policy).action == .allow }
   }
 

@@ -210,7 +210,7 @@ public struct Session: ~Copyable {
   /// A new policy is in force. Calls already forwarded keep their right to a reply.
   ///
   /// - Returns: Why the connection must end, if it must.
-  public func policyChanged(to policy: Policy) -> CloseReason? {
+  public mutating func policyChanged(to policy: Policy) -> CloseReason? {
     if !isMonitor { return nil }
     return isOpenByRule(Driver.becomeMonitor, path: Driver.path, policy: policy) ? nil : .monitorRevoked
   }
@@ -219,6 +219,10 @@ public struct Session: ~Copyable {
 
   /// When ``expire(at:)`` has to be called, at the latest.
   public var deadline: Instant? {
+    mutating get { earliestDeadline() }
+  }
+
+  private mutating func earliestDeadline() -> Instant? {
     var earliest: Instant?
     func note(_ instant: Instant?) {
       if let instant, earliest.map({ instant < $0 }) ?? true { earliest = instant }
@@ -232,7 +236,7 @@ public struct Session: ~Copyable {
   }
 
   /// What has taken too long, if anything has.
-  public func expire(at now: Instant) -> CloseReason? {
+  public mutating func expire(at now: Instant) -> CloseReason? {
     if clientPhase == .handshake && now >= authDeadline { return .authTimeout }
     if helloPhase != .answered, let helloDeadline, now >= helloDeadline { return .helloTimeout }
     if let deadline = partialDeadline(waitToClient), now >= deadline { return .partialMessageTimeout(.bus) }
@@ -241,7 +245,7 @@ public struct Session: ~Copyable {
     return nil
   }
 
-  private func partialDeadline(_ wait: PartialWait) -> Instant? {
+  private mutating func partialDeadline(_ wait: PartialWait) -> Instant? {
     guard let since = wait.since else { return nil }
     let left = settings.limits.partialMessageTimeout - min(settings.limits.partialMessageTimeout, wait.accumulated)
     return since.advanced(byMilliseconds: left)

@@ -30,7 +30,7 @@ enum ClassicProxyCommand {
 
   private static func run(socket: String, _ bus: BusKind) throws {
     let log = Log(fd: STDERR_FILENO)
-    let server = try Server(log: log)
+    var server = try Server(log: log)
     let endpoint = try BusEndpoint(address: bus.defaultAddress())
     // Denies everything until the first line.
     let closed = Policy(rules: [], busName: bus.policyName)

@@ -44,9 +44,9 @@ enum RunCommand {
         }
       }
     }
-    let server = try Server(log: log)
+    var server = try Server(log: log)
     // Before any socket exists, too: whatever signal comes from here on, what was made is removed again.
-    try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in reload(server, options, &rules, notifier, log) }
+    try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in reload(&server, options, &rules, notifier, log) }
     server.onStopping = { notifier.stopping() }
     for gate in gates { try server.addGate(gate) }
     server.version = Invocation.version
@@ -54,7 +54,7 @@ enum RunCommand {
     if let path = options.controlPath { try server.serveControl(path: path) }
     if options.readsStandardInput {
       try server.readLines(from: STDIN_FILENO) { server, line, number in
-        add(line, number, server, options, &rules, log)
+        add(line, number, &server, options, &rules, log)
       }
     }
     announce(server, options, log)
@@ -97,7 +97,7 @@ enum RunCommand {
   }
 
   /// Addresses that the gate chose itself are told to whoever started it; and that it enforces nothing, to whoever left it so.
-  private static func announce(_ server: Server, _ options: RunOptions, _ log: Log) {
+  private static func announce(_ server: borrowing Server, _ options: RunOptions, _ log: Log) {
     if options.log.mode == .audit { log.warning("audit mode: what the rules do not allow is forwarded, and logged") }
     for (gate, listener) in options.listeners.enumerated() {
       if case .directory = listener.address {
@@ -121,12 +121,12 @@ enum RunCommand {
 
   /// Reads the files again; they replace everything, or change nothing.
   private static func reload(
-    _ server: Server, _ options: RunOptions, _ rules: inout PolicyFiles, _ notifier: ServiceNotifier, _ log: Log
+    _ server: inout Server, _ options: RunOptions, _ rules: inout PolicyFiles, _ notifier: ServiceNotifier, _ log: Log
   ) {
     notifier.reloading()
     do throws(ConfigurationFailure) {
       rules = try PolicyFiles.read(options.configurations)
-      setPolicies(server, options, rules)
+      setPolicies(&server, options, rules)
       server.noteReload(succeeded: true)
       log.reloaded()
       notifier.ready(status(options))
@@ -139,17 +139,17 @@ enum RunCommand {
 
   /// A line of standard input adds its rules.
   private static func add(
-    _ line: [UInt8], _ number: Int, _ server: Server, _ options: RunOptions, _ rules: inout PolicyFiles, _ log: Log
+    _ line: [UInt8], _ number: Int, _ server: inout Server, _ options: RunOptions, _ rules: inout PolicyFiles, _ log: Log
   ) {
     do throws(ConfigurationError) {
       rules.add(try GatewayDocument.parse(line, file: "stdin", firstLine: number))
-      setPolicies(server, options, rules)
+      setPolicies(&server, options, rules)
     } catch {
       log.configuration("\(error)")
     }
   }
 
-  private static func setPolicies(_ server: Server, _ options: RunOptions, _ rules: PolicyFiles) {
+  private static func setPolicies(_ server: inout Server, _ options: RunOptions, _ rules: PolicyFiles) {
     for (gate, listener) in options.listeners.enumerated() {
       server.setPolicy(rules.policy(for: kind(listener, options)), ofGate: gate)
     }

@@ -49,7 +49,7 @@ final class Rig {
   static let identity = BusIdentity(guid: Array(guid.utf8).span.bytes, unixFDs: true)!
   static let name = ":1.7"
 
-  private(set) var session: Session
+  var session: Session
   var policy: Policy
   var now = Instant(milliseconds: 1_000)
   private var output = Output()

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -236,6 +237,8 @@ static inline int clinux_next_signal(int fd) {
   struct signalfd_siginfo info;
   return read(fd, &info, sizeof info) == sizeof info ? (int)info.ssi_signo : 0;
 }
+/// malloc_trim(3): whole free pages go back to the kernel, wherever they are.
+static inline void clinux_give_back_memory(void) { malloc_trim(0); }
 static inline uint64_t clinux_monotonic_microseconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);

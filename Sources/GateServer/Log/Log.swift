@@ -2,13 +2,15 @@
 // reader, each of which counts what it keeps back: repetitions are folded (EventFolder), the rate is bounded (EventRate), and what
 // the reader does not take waits in a bounded queue (LogQueue). Writing never waits.
 //
-// Used from the server's thread alone. The server tells what happened and what time it is; it calls `advance(to:)` and `flush()` once per wake-up.
+// Used from the server's thread alone. The server tells what happened and what time it is; it calls `advance(to:)` and `flush()` once per
+// wake-up, which cost nothing while there is nothing to write.
 
 import CLinux
 import DBusWire
 import GatePolicy
 import GateSession
 import Glibc
+import Synchronization
 
 /// Events for people and their tools.
 public final class Log {
@@ -18,7 +20,11 @@ public final class Log {
   private var folder: EventFolder
   private var rates: [GateRates] = []
   private let seed = SeededHash()
-  private var now = Instant(milliseconds: clinux_milliseconds())
+  /// What time the server says it is. An atomic, like the next, because that is the cheapest that a class can hold.
+  private let clock = Atomic<UInt64>(clinux_milliseconds())
+  /// Whether there is something to write, or will be when time has passed.
+  private let isBusy = Atomic<Bool>(false)
+  private var now: Instant { Instant(milliseconds: clock.load(ordering: .relaxed)) }
 
   /// How often it is said how much the rate held back, in milliseconds.
   private static let heldInterval: UInt64 = 5_000
@@ -83,7 +89,7 @@ public final class Log {
   /// What is wrong with a configuration, as `file:line:column: error: …`; in text as it is, so that editors jump to it.
   public func configuration(_ text: String, isError: Bool = true) {
     switch format {
-    case .text: queue.append(Array(TextFormat.printable(text).utf8) + [UInt8(ascii: "\n")])
+    case .text: append(Array(TextFormat.printable(text).utf8) + [UInt8(ascii: "\n")])
     case .json, .journal: write(LogEvent(isError ? .error : .warning, message: text))
     }
   }
@@ -225,6 +231,7 @@ public final class Log {
   private func hold(gate: Int, decisions: Int = 0, connections: Int = 0) {
     rates[gate].heldDecisions += decisions
     rates[gate].heldConnections += connections
+    isBusy.store(true, ordering: .relaxed)
     if rates[gate].reportAt == nil { rates[gate].reportAt = now.advanced(byMilliseconds: Self.heldInterval) }
   }
 
@@ -256,7 +263,9 @@ public final class Log {
   // MARK: Time
 
   /// When there is something to write even if nothing happens.
-  var deadline: Instant? {
+  var deadline: Instant? { isBusy.load(ordering: .relaxed) ? earliestDeadline() : nil }
+
+  private func earliestDeadline() -> Instant? {
     var earliest = folder.deadline
     func note(_ instant: Instant?) {
       if let instant, earliest.map({ instant < $0 }) ?? true { earliest = instant }
@@ -268,7 +277,11 @@ public final class Log {
 
   /// Time has passed: windows end.
   func advance(to now: Instant) {
-    self.now = now
+    clock.store(now.milliseconds, ordering: .relaxed)
+    if isBusy.load(ordering: .relaxed) { finishWindows(at: now) }
+  }
+
+  private func finishWindows(at now: Instant) {
     while let repetitions = folder.expire(at: now) { write(repetitions) }
     for gate in rates.indices {
       if let at = rates[gate].reportAt, now >= at { reportHeld(gate: gate) }
@@ -282,21 +295,31 @@ public final class Log {
     // Nobody is held up any more; a reader that is only slow may have what is there.
     for _ in 0..<Self.lastAttempts {
       queue.hurry()
-      flush()
+      writeQueue()
       if queue.isEmpty || queue.isGone { return }
       usleep(10_000)
     }
   }
 
-  private func write(_ event: LogEvent) { queue.append(format.write(event)) }
+  private func write(_ event: LogEvent) { append(format.write(event)) }
+
+  private func append(_ record: [UInt8]) {
+    queue.append(record)
+    isBusy.store(true, ordering: .relaxed)
+  }
 
   /// Writes what the reader takes without waiting.
   func flush() {
+    if isBusy.load(ordering: .relaxed) { writeQueue() }
+  }
+
+  private func writeQueue() {
     let format = self.format
     queue.flush(at: now) { lost in
       var event = LogEvent(.lost)
       event.add(.lost, lost)
       return format.write(event)
     }
+    if earliestDeadline() == nil { isBusy.store(false, ordering: .relaxed) }
   }
 }
