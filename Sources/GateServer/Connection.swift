@@ -77,6 +77,14 @@ struct Connection: ~Copyable {
   @inline(__always)
   func pipe(from side: Side) -> UnsafeMutablePointer<Pipe> { unsafe pipes + Int(side.rawValue) }
 
+  /// Whether it is one whose client is known and neither of whose sides ends, and the kernel is asked for bytes of both.
+  var isWatchingBoth: Bool {
+    mutating get {
+      client.interest == EPOLLIN.rawValue && bus.interest == EPOLLIN.rawValue && ending == .none && !isUnauthenticated
+        && drainDeadline == nil
+    }
+  }
+
   /// Closes the sockets, and the descriptors that are under way.
   mutating func closeDescriptors() {
     closeDescriptor(client.fd)

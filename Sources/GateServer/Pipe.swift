@@ -31,6 +31,14 @@ struct Pipe: ~Copyable {
   var hasUnsent: Bool { !unsent.isEmpty }
   var hasUnconsumed: Bool { end > start }
 
+  /// Whether everything that was read has left or is the beginning of something, and more is awaited.
+  var isAtRest: Bool {
+    mutating get {
+      if case .bytes = wait { return unsent.isEmpty && !isAtEnd }
+      return false
+    }
+  }
+
   /// Whether more bytes would be dealt with if they were read.
   var wantsBytes: Bool {
     if isAtEnd || hasUnsent { return false }

@@ -72,15 +72,15 @@ extension Server {
   /// Offers the pipe's bytes to the session and carries out what it says, until it wants more bytes or nothing can be sent.
   mutating func pump(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
     let pipe = unsafe slot.pointee.pipe(from: side)
-    let policy = gates[unsafe slot.pointee.gate].policy
     while unsafe !pipe.pointee.hasUnsent {
       guard let buffer = unsafe pipe.pointee.buffer else { return }
       let start = unsafe pipe.pointee.start
       let bytes = unsafe RawSpan(_unsafeStart: buffer + start, byteCount: pipe.pointee.end - start)
       output.removeAll()
       let consumed = unsafe slot.pointee.session.receive(
-        bytes, from: side, descriptors: pipe.pointee.descriptors.count, policy: policy, at: now, into: &output)
-      unsafe account(slot, bytes, side, policy)
+        bytes, from: side, descriptors: pipe.pointee.descriptors.count, policy: gates[slot.pointee.gate].policy, at: now,
+        into: &output)
+      if output.decisionCount > 0 { unsafe account(slot, bytes, side) }
       // What follows may pump another connection, with the same output.
       let (wait, close, requests, claimedUID) = (output.wait, output.close, output.requests, output.claimedUID)
       unsafe pipe.pointee.wait = wait
@@ -103,8 +103,8 @@ extension Server {
     }
   }
 
-  @inline(__always)
-  private mutating func account(_ slot: UnsafeMutablePointer<Connection>, _ bytes: RawSpan, _ side: Side, _ policy: Policy) {
+  private mutating func account(_ slot: UnsafeMutablePointer<Connection>, _ bytes: RawSpan, _ side: Side) {
+    let policy = gates[unsafe slot.pointee.gate].policy
     for i in 0..<output.decisionCount {
       unsafe log.decision(output.decision(i), bytes, side, policy, slot)
     }

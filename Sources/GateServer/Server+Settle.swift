@@ -7,6 +7,7 @@ import Glibc
 extension Server {
   /// Brings a connection to rest.
   mutating func settle(_ slot: UnsafeMutablePointer<Connection>) {
+    if unsafe isAtRest(slot) { return }
     // Each round sends own output, which makes room for answers to bytes that were read already: at most one buffer's worth.
     while unsafe isLive(slot) {
       let flushedClient = unsafe flushOwnOutput(slot, to: .client)
@@ -34,6 +35,13 @@ extension Server {
     unsafe watch(slot, .client)
     unsafe watch(slot, .bus)
     unsafe noteDeadline(slot)
+  }
+
+  /// Whether all that was read has left and more is awaited from both sides, as after most wake-ups: then there is nothing to settle.
+  @inline(__always)
+  private mutating func isAtRest(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
+    unsafe stopping == .no && slot.pointee.isWatchingBoth && slot.pointee.pipe(from: .client).pointee.isAtRest
+      && slot.pointee.pipe(from: .bus).pointee.isAtRest && slot.pointee.session.isAtRest
   }
 
   /// Offers bytes again that the session would not take before, if what it waited for has come.

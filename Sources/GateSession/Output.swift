@@ -102,6 +102,13 @@ public struct Output: ~Copyable {
     return actions.span[index]
   }
 
+  /// `count` bytes of the first action, fewer than it has, are done with.
+  public mutating func advance(by count: Int) {
+    precondition(actionCount > 0 && count >= 0 && count < actions[0].count, "more bytes left than there were")
+    actions[0].offset += UInt32(count)
+    actions[0].count -= UInt32(count)
+  }
+
   /// The decision at `index`, which is less than ``decisionCount``.
   public mutating func decision(_ index: Int) -> Decision {
     precondition(index < decisionCount, "no such decision")

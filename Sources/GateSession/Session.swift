@@ -38,6 +38,8 @@ public struct Session: ~Copyable {
     var accumulated: UInt64 = 0
     var since: Instant?
 
+    var isIdle: Bool { since == nil && accumulated == 0 }
+
     mutating func count(_ isBlocked: Bool, _ receiverIsBusy: Bool, _ now: Instant) {
       if !isBlocked {
         if since != nil || accumulated != 0 { self = PartialWait() }
@@ -213,6 +215,16 @@ public struct Session: ~Copyable {
   public mutating func policyChanged(to policy: Policy) -> CloseReason? {
     if !isMonitor { return nil }
     return isOpenByRule(Driver.becomeMonitor, path: Driver.path, policy: policy) ? nil : .monitorRevoked
+  }
+
+  /// Whether both sides are open, nothing of the gate's own waits to leave, and no time is counted: then ``countPartialWaits(receiverIsBusy:at:)``
+  /// has nothing to count and there is no ``deadline``.
+  public var isAtRest: Bool {
+    mutating get {
+      clientPhase == .open && busPhase == .open && helloPhase == .answered && ownToClient.isEmpty && ownToBus.isEmpty
+        && !fromClient.holdsDescriptors && !fromBus.holdsDescriptors && waitToClient.isIdle && waitToBus.isIdle
+        && waitOfBoth.isIdle
+    }
   }
 
   // MARK: Time
