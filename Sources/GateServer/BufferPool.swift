@@ -11,14 +11,22 @@ struct BufferPool: ~Copyable {
   /// So many unused buffers are kept; further ones go back to the kernel.
   private static let keptMax = 4
 
-  private var unused: [UnsafeMutableRawPointer] = unsafe []
+  private var unused: InlineArray<4, UnsafeMutableRawPointer?> = unsafe InlineArray(repeating: nil)
+  private var unusedCount = 0
   private(set) var lentCount = 0
 
-  init() { unsafe unused.reserveCapacity(Self.keptMax) }
-
+  @inline(__always)
   mutating func take() throws(SystemError) -> UnsafeMutableRawPointer {
     lentCount += 1
-    if let buffer = unsafe unused.popLast() { return unsafe buffer }
+    if unusedCount > 0 {
+      unusedCount -= 1
+      if let buffer = unsafe unused[unusedCount] { return unsafe buffer }
+    }
+    return unsafe try map()
+  }
+
+  @inline(never)
+  private mutating func map() throws(SystemError) -> UnsafeMutableRawPointer {
     let memory = unsafe mmap(nil, Self.bufferByteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
       lentCount -= 1
@@ -27,10 +35,12 @@ struct BufferPool: ~Copyable {
     return unsafe memory
   }
 
+  @inline(__always)
   mutating func give(_ buffer: UnsafeMutableRawPointer) {
     lentCount -= 1
-    if unsafe unused.count < Self.keptMax {
-      unsafe unused.append(buffer)
+    if unusedCount < Self.keptMax {
+      unsafe unused[unusedCount] = unsafe buffer
+      unusedCount += 1
     } else {
       unsafe munmap(buffer, Self.bufferByteCount)
     }

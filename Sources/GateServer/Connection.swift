@@ -41,6 +41,8 @@ struct Connection: ~Copyable {
   /// while the rest of the connection is too.
   private let pipes: UnsafeMutablePointer<Pipe>
 
+  /// Whether nothing is to be done until one of the sockets has bytes: what was read has left, nothing waits, nothing ends.
+  var isAtRest = false
   var ending = Ending.none
   /// Why it ends, once it does.
   var closeReason: CloseReason?

@@ -34,7 +34,7 @@ struct Pipe: ~Copyable {
   /// Whether everything that was read has left or is the beginning of something, and more is awaited.
   var isAtRest: Bool {
     mutating get {
-      if case .bytes = wait { return unsent.isEmpty && !isAtEnd }
+      if case .bytes = wait { return unsent.isEmpty && !isAtEnd && !isDeaf }
       return false
     }
   }

@@ -10,6 +10,7 @@ extension Server {
   /// The connection has to end, for `reason`.
   mutating func end(_ slot: UnsafeMutablePointer<Connection>, _ reason: CloseReason) {
     if unsafe !isLive(slot) { return }
+    unsafe slot.pointee.isAtRest = false
     if let limit = LimitName(reason) { hit(limit, gate: unsafe slot.pointee.gate) }
     if unsafe slot.pointee.closeReason == nil { unsafe slot.pointee.closeReason = reason }
     switch reason {

@@ -8,6 +8,15 @@ import Glibc
 extension Server {
   /// Deals with what epoll said about one socket of a connection.
   mutating func handle(_ slot: UnsafeMutablePointer<Connection>, _ side: Side, _ events: UInt32) {
+    if events == EPOLLIN.rawValue, unsafe slot.pointee.isAtRest && stopping == .no {
+      unsafe read(slot, from: side)
+      if unsafe slot.pointee.isAtRest { return }
+      isRoutine = false
+      unsafe settle(slot)
+      return
+    }
+    isRoutine = false
+    unsafe slot.pointee.isAtRest = false
     if events & EPOLLOUT.rawValue != 0 { unsafe sendUnsent(slot, to: side) }
     if unsafe isLive(slot) && events & (EPOLLIN.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
       if unsafe discards(slot, from: side) {
@@ -39,6 +48,8 @@ extension Server {
       return
     }
     if result == -Int(EAGAIN) || result == -Int(EINTR) { return }
+    if unsafe slot.pointee.isAtRest && passRoutinely(slot, from: side, pipe) { return }
+    unsafe slot.pointee.isAtRest = false
     if result <= 0 {
       unsafe end(slot, .endOfStream(side))
       return
@@ -67,6 +78,38 @@ extension Server {
     for i in 0..<Int(count) { unsafe pipe.pointee.descriptors.append(received[i]) }
     if truncated != 0 { throw SystemError("file descriptors that came with a message were lost", EMFILE) }
     return n
+  }
+
+  /// What most bytes take of the way: they are all like the last ones, the receiver takes them at once, and the connection is as much at
+  /// rest as before.
+  ///
+  /// - Returns: Whether that was all. If not, what could not be sent waits in the pipe, and the rest is to be offered to the session.
+  @inline(__always)
+  private mutating func passRoutinely(
+    _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ pipe: UnsafeMutablePointer<Pipe>
+  ) -> Bool {
+    guard unsafe pipe.pointee.start == 0 && pipe.pointee.descriptors.isEmpty, let buffer = unsafe pipe.pointee.buffer
+    else { return false }
+    let end = unsafe pipe.pointee.end
+    let bytes = unsafe RawSpan(_unsafeStart: buffer, byteCount: end)
+    let count = unsafe slot.pointee.session.passRoutinely(
+      bytes, from: side, policy: gates[slot.pointee.gate].policy.identity)
+    if count == 0 { return false }
+    precondition(count <= end, "sent what was not received")
+    let sent = unsafe clinux_send_now(slot.pointee.socket(side.other).fd, buffer, count)
+    if sent == end {
+      unsafe pipe.pointee.end = 0
+      unsafe releaseBuffer(of: pipe)
+      return true
+    }
+    unsafe pipe.pointee.start = count
+    let done = max(0, sent)
+    if done < count {
+      unsafe pipe.pointee.unsent.append(
+        Output.Action(kind: .forward, descriptors: 0, offset: UInt32(done), count: UInt32(count - done)))
+      unsafe sendUnsent(slot, to: side.other)
+    }
+    return false
   }
 
   /// Offers the pipe's bytes to the session and carries out what it says, until it wants more bytes or nothing can be sent.

@@ -26,7 +26,6 @@ extension Server {
     _ slot: UnsafeMutablePointer<Connection>, to side: Side, _ pipe: UnsafeMutablePointer<Pipe>, from base: Int
   ) {
     let count = output.actionCount
-    if count == 1, unsafe sendRun(slot, to: side, pipe, base) { return }
     for i in 0..<count {
       var action = output.action(i)
       action.offset &+= UInt32(truncatingIfNeeded: base)
@@ -34,24 +33,6 @@ extension Server {
     }
     let done = unsafe send(slot, to: side, pipe, count)
     for i in done..<count { unsafe pipe.pointee.unsent.append(batch.actions[i]) }
-  }
-
-  /// Sends the only action if that is what most are: bytes without descriptors that the socket takes at once.
-  ///
-  /// - Returns: Whether all of it is done. If not, the action says what is left.
-  @inline(__always)
-  private mutating func sendRun(
-    _ slot: UnsafeMutablePointer<Connection>, to side: Side, _ pipe: UnsafeMutablePointer<Pipe>, _ base: Int
-  ) -> Bool {
-    let action = output.action(0)
-    guard action.kind == .forward, action.descriptors == 0, unsafe !pipe.pointee.isDeaf, let buffer = unsafe pipe.pointee.buffer
-    else { return false }
-    let (start, count) = (base + Int(action.offset), Int(action.count))
-    precondition(start + count <= BufferPool.bufferByteCount, "sent from behind the buffer")
-    let sent = unsafe clinux_send_now(slot.pointee.socket(side).fd, buffer + start, count)
-    if sent == count { return true }
-    if sent > 0 { output.advance(by: sent) }
-    return false
   }
 
   /// The socket takes bytes again.

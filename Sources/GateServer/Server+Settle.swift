@@ -7,7 +7,11 @@ import Glibc
 extension Server {
   /// Brings a connection to rest.
   mutating func settle(_ slot: UnsafeMutablePointer<Connection>) {
-    if unsafe isAtRest(slot) { return }
+    if unsafe isAtRest(slot) {
+      unsafe slot.pointee.isAtRest = true
+      return
+    }
+    unsafe slot.pointee.isAtRest = false
     // Each round sends own output, which makes room for answers to bytes that were read already: at most one buffer's worth.
     while unsafe isLive(slot) {
       let flushedClient = unsafe flushOwnOutput(slot, to: .client)
@@ -124,15 +128,21 @@ extension Server {
   }
 
   /// For epoll_wait: milliseconds until something is due, −1 for ever.
+  @inline(__always)
   mutating func timeout() -> Int32 {
+    guard let nextLook else { return -1 }
+    return nextLook <= now ? 0 : Int32(clamping: nextLook.milliseconds - now.milliseconds)
+  }
+
+  /// When something is due, at the earliest.
+  mutating func earliestDeadline() -> Instant? {
     var earliest = nextDeadline
     if let retryAt, earliest.map({ retryAt < $0 }) ?? true { earliest = retryAt }
     if case .draining(let until) = stopping, earliest.map({ until < $0 }) ?? true { earliest = until }
     if let operatorDeadline, earliest.map({ operatorDeadline < $0 }) ?? true { earliest = operatorDeadline }
     if let next = heartbeat?.next, earliest.map({ next < $0 }) ?? true { earliest = next }
     if let due = log.deadline, earliest.map({ due < $0 }) ?? true { earliest = due }
-    guard let earliest else { return -1 }
-    return earliest <= now ? 0 : Int32(clamping: earliest.milliseconds - now.milliseconds)
+    return earliest
   }
 
   /// Ends what has taken too long. All connections are looked at, but only when the earliest deadline has passed.

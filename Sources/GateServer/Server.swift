@@ -34,6 +34,10 @@ public struct Server: ~Copyable {
   var now = Instant(milliseconds: clinux_milliseconds())
   /// When something has to be looked at even if nothing happens.
   var nextDeadline: Instant?
+  /// When the loop has to look after anything even if nothing happens: the earliest of all that was set before it last waited.
+  var nextLook: Instant?
+  /// Whether what happened since the loop last waited was only bytes going by: no deadline was set and there is nothing to look after.
+  var isRoutine = false
   /// When accepting or connecting that failed for lack of something is tried again.
   var retryAt: Instant?
   let log: Log
@@ -137,18 +141,24 @@ public struct Server: ~Copyable {
     unsafe events.initialize(repeating: epoll_event(), count: Int(capacity))
     defer { unsafe events.deallocate() }
     while !isStopped {
-      log.flush()
+      if !isRoutine {
+        log.flush()
+        nextLook = earliestDeadline()
+      }
       let count = unsafe clinux_epoll_wait(epoll, events, capacity, timeout())
       now = Instant(milliseconds: clinux_milliseconds())
       log.advance(to: now)
+      isRoutine = nextLook.map { now < $0 } ?? true
       let woken = meters.timesWakeups ? clinux_nanoseconds() : 0
       if count < 0 && -count != EINTR { throw SystemError("cannot wait for events", count) }
       for i in 0..<max(0, Int(count)) {
         unsafe handle(Tag(bits: clinux_epoll_tag(events + i)), events[i].events)
       }
-      expireDeadlines()
-      releaseEnded()
-      keepBeating()
+      if !isRoutine {
+        expireDeadlines()
+        releaseEnded()
+        keepBeating()
+      }
       if meters.timesWakeups && count > 0 { meters.wakeups.observe(nanoseconds: clinux_nanoseconds() &- woken) }
     }
     closeConnections()
@@ -157,10 +167,13 @@ public struct Server: ~Copyable {
   }
 
   private mutating func handle(_ tag: Tag, _ events: UInt32) {
+    if case .connection(let index, let generation, let side) = tag {
+      if let slot = unsafe connection(index, generation) { unsafe handle(slot, side, events) }
+      return
+    }
+    isRoutine = false
     switch tag {
-    case .connection(let index, let generation, let side):
-      guard let slot = unsafe connection(index, generation) else { return }
-      unsafe handle(slot, side, events)
+    case .connection: break
     case .listener(let gate):
       accept(gate: gate)
     case .signals:

@@ -23,6 +23,11 @@ public struct Output: ~Copyable {
     public var offset: UInt32
     /// Number of bytes.
     public var count: UInt32
+
+    /// That.
+    public init(kind: Kind, descriptors: UInt16, offset: UInt32, count: UInt32) {
+      (self.kind, self.descriptors, self.offset, self.count) = (kind, descriptors, offset, count)
+    }
   }
 
   /// Why the session did not consume everything.
@@ -100,13 +105,6 @@ public struct Output: ~Copyable {
   public mutating func action(_ index: Int) -> Action {
     precondition(index < actionCount, "no such action")
     return actions.span[index]
-  }
-
-  /// `count` bytes of the first action, fewer than it has, are done with.
-  public mutating func advance(by count: Int) {
-    precondition(actionCount > 0 && count >= 0 && count < actions[0].count, "more bytes left than there were")
-    actions[0].offset += UInt32(count)
-    actions[0].count -= UInt32(count)
   }
 
   /// The decision at `index`, which is less than ``decisionCount``.

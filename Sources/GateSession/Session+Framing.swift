@@ -33,9 +33,13 @@ extension Session {
         output.wait = .ownOutput(side)
         break
       }
-      let gone = passRun(bytes, from: at, side, policy, &stream, &output)
-      at &+= gone
-      if gone > 0 { continue }
+      let gone = passRun(bytes, from: at, side, policy.identity, &stream)
+      if gone > 0 {
+        takeOwnOutput(goingWith: side, &output)
+        output.forward(at, gone, descriptors: 0)
+        at &+= gone
+        continue
+      }
       let message = bytes.extracting(at..<end)
       var isRepeated = false
       guard let frame = readHeader(message, &header, &isRepeated, side, &output) else { break }

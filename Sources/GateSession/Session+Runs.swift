@@ -44,26 +44,39 @@ struct Routine: BitwiseCopyable {
 }
 
 extension Session {
-  /// Passes on the messages from `start` on for which the routine of their side is enough.
+  /// Deals with `bytes` as far as they go on with a message that passes, or are a run of messages like the last one: the short way
+  /// of ``receive(_:from:descriptors:policy:at:into:)``, for a session that ``isAtRest`` and bytes that came without descriptors.
   ///
-  /// - Returns: How many bytes went; with the last message `stream` says what is still to come of it.
+  /// - Parameter policy: The ``GatePolicy/Policy/identity`` of the policy in force.
+  /// - Returns: How many bytes from the first one on are to be forwarded as they are. The others are to be received.
+  public mutating func passRoutinely(_ bytes: RawSpan, from side: Side, policy: UInt64) -> Int {
+    var stream = side == .client ? fromClient : fromBus
+    var count = 0
+    if stream.remaining > 0 && stream.passes {
+      count = min(stream.remaining, bytes.byteCount)
+      stream.remaining &-= count
+    }
+    if stream.remaining == 0 && count < bytes.byteCount {
+      count &+= passRun(bytes, from: count, side, policy, &stream)
+    }
+    counters.countBytes(count, from: side)
+    if side == .client { fromClient = stream } else { fromBus = stream }
+    return count
+  }
+
+  /// Deals with the messages from `start` on for which the routine of their side is enough.
+  ///
+  /// - Returns: How many bytes are to be forwarded; with the last message `stream` says what is still to come of it.
   @inline(__always)
-  mutating func passRun(
-    _ bytes: RawSpan, from start: Int, _ side: Side, _ policy: Policy, _ stream: inout Stream, _ output: inout Output
-  ) -> Int {
+  mutating func passRun(_ bytes: RawSpan, from start: Int, _ side: Side, _ policy: UInt64, _ stream: inout Stream) -> Int {
     switch side {
-    case .client:
-      if outgoingRoutine.step == .none || outgoingRoutine.policy != policy.identity { return 0 }
-      return passOutgoingRun(bytes, from: start, &stream, &output)
-    case .bus:
-      if incomingRoutine.step == .none || incomingRoutine.policy != policy.identity { return 0 }
-      return passIncomingRun(bytes, from: start, &stream, &output)
+    case .client: passOutgoingRun(bytes, from: start, policy, &stream)
+    case .bus: passIncomingRun(bytes, from: start, policy, &stream)
     }
   }
 
-  private mutating func passOutgoingRun(
-    _ bytes: RawSpan, from start: Int, _ stream: inout Stream, _ output: inout Output
-  ) -> Int {
+  private mutating func passOutgoingRun(_ bytes: RawSpan, from start: Int, _ policy: UInt64, _ stream: inout Stream) -> Int {
+    if outgoingRoutine.step == .none || outgoingRoutine.policy != policy { return 0 }
     let routine = outgoingRoutine
     let sizeMax = settings.limits.messageBytesMax
     var at = start, count: UInt64 = 0
@@ -72,10 +85,10 @@ extension Session {
       case .pass: break
       case .expectAnswer:
         let call = PendingCall(serial: next.serial, purpose: .call, answerer: routine.answerer, detail: routine.detail)
-        if outgoingCalls.insert(call) != .done { return endRun(.client, start, at, count, &output) }
+        if outgoingCalls.insert(call) != .done { return endRun(.client, start, at, count) }
       case .clientAnswer:
         if !incomingCalls.remove(caller: routine.detail, serial: next.replySerial) {
-          return endRun(.client, start, at, count, &output)
+          return endRun(.client, start, at, count)
         }
       case .none, .expectClientAnswer, .answer: preconditionFailure("not what a client's message is treated by")
       }
@@ -88,12 +101,11 @@ extension Session {
       }
       at &+= next.messageByteCount
     }
-    return endRun(.client, start, at, count, &output)
+    return endRun(.client, start, at, count)
   }
 
-  private mutating func passIncomingRun(
-    _ bytes: RawSpan, from start: Int, _ stream: inout Stream, _ output: inout Output
-  ) -> Int {
+  private mutating func passIncomingRun(_ bytes: RawSpan, from start: Int, _ policy: UInt64, _ stream: inout Stream) -> Int {
+    if incomingRoutine.step == .none || incomingRoutine.policy != policy { return 0 }
     let routine = incomingRoutine
     let sizeMax = settings.limits.messageBytesMax
     var at = start, count: UInt64 = 0
@@ -102,7 +114,7 @@ extension Session {
       case .pass: break
       case .answer:
         guard let place = outgoingCalls.place(of: next.replySerial), routine.answers(outgoingCalls[place]) else {
-          return endRun(.bus, start, at, count, &output)
+          return endRun(.bus, start, at, count)
         }
         outgoingCalls.remove(at: place)
       case .expectClientAnswer:
@@ -118,14 +130,12 @@ extension Session {
       }
       at &+= next.messageByteCount
     }
-    return endRun(.bus, start, at, count, &output)
+    return endRun(.bus, start, at, count)
   }
 
   @inline(__always)
-  private mutating func endRun(_ side: Side, _ start: Int, _ end: Int, _ count: UInt64, _ output: inout Output) -> Int {
+  private mutating func endRun(_ side: Side, _ start: Int, _ end: Int, _ count: UInt64) -> Int {
     if count == 0 { return 0 }
-    takeOwnOutput(goingWith: side, &output)
-    output.forward(start, end &- start, descriptors: 0)
     let type = side == .client ? clientHeaders.header.frame.type : busHeaders.header.frame.type
     counters.countAllowed(count, from: side, type.rawValue)
     return end &- start
