@@ -12,6 +12,8 @@ struct ConfigurationFailure: Error, CustomStringConvertible {
 struct PolicyFiles {
   private(set) var session: [GatewayRule] = []
   private(set) var system: [GatewayRule] = []
+  /// The names of all files, for either bus; nil if none has any.
+  private(set) var names: NameRules?
 
   static func read(_ files: [String]) throws(ConfigurationFailure) -> PolicyFiles {
     var all = PolicyFiles()
@@ -30,12 +32,17 @@ struct PolicyFiles {
   mutating func add(_ document: GatewayDocument) {
     session += document.sessionRules
     system += document.systemRules
+    if let added = document.names {
+      var all = names ?? NameRules()
+      all.add(added)
+      names = all
+    }
   }
 
   func policy(for bus: BusKind) -> Policy {
     switch bus {
-    case .session: Policy(rules: session, busName: bus.policyName)
-    case .system: Policy(rules: system, busName: bus.policyName)
+    case .session: Policy(rules: session, names: names, busName: bus.policyName)
+    case .system: Policy(rules: system, names: names, busName: bus.policyName)
     }
   }
 
