@@ -3,30 +3,43 @@
 /// Numbers of name patterns of one policy.
 public struct NameSet: Sendable, Equatable {
   private var first: UInt64 = 0
+  /// Never ends with a zero, so that equal sets are equal.
   private var rest: [UInt64] = []
 
   /// No pattern.
   public init() {}
 
   /// Whether there is none.
-  public var isEmpty: Bool { first == 0 && rest.allSatisfy { $0 == 0 } }
+  public var isEmpty: Bool { first == 0 && rest.isEmpty }
 
   /// Whether pattern `number` is there.
   public func contains(_ number: Int) -> Bool {
-    if number < 64 { return first & 1 << UInt64(number) != 0 }
+    if number < 64 { return first & Self.bit(number) != 0 }
     let word = number / 64 - 1
-    return word < rest.count && rest[word] & 1 << UInt64(number % 64) != 0
+    return word < rest.count && rest[word] & Self.bit(number) != 0
   }
 
   /// Adds pattern `number`.
   public mutating func insert(_ number: Int) {
     if number < 64 {
-      first |= 1 << UInt64(number)
+      first |= Self.bit(number)
       return
     }
     let word = number / 64 - 1
     while rest.count <= word { rest.append(0) }
-    rest[word] |= 1 << UInt64(number % 64)
+    rest[word] |= Self.bit(number)
+  }
+
+  /// Takes pattern `number` away.
+  public mutating func remove(_ number: Int) {
+    if number < 64 {
+      first &= ~Self.bit(number)
+      return
+    }
+    let word = number / 64 - 1
+    if word >= rest.count { return }
+    rest[word] &= ~Self.bit(number)
+    while rest.last == 0 { rest.removeLast() }
   }
 
   /// Adds the patterns of `other`.
@@ -46,4 +59,6 @@ public struct NameSet: Sendable, Equatable {
       }
     }
   }
+
+  private static func bit(_ number: Int) -> UInt64 { 1 << UInt64(number % 64) }
 }

@@ -4,6 +4,8 @@ import Testing
 
 @Suite("a pattern for names")
 struct NamePatternTests {
+  private func matches(_ pattern: NamePattern, _ name: String) -> Bool { pattern.matches(Array(name.utf8).span.bytes) }
+
   @Test(
     "matches as it is written",
     arguments: [
@@ -20,8 +22,8 @@ struct NamePatternTests {
     ])
   func matching(pattern: String, matched: [String], others: [String]) throws {
     let pattern = try NamePattern(Array(pattern.utf8))
-    for name in matched { #expect(pattern.matches(Array(name.utf8).span.bytes), "\(name)") }
-    for name in others + [":1.5", ""] { #expect(!pattern.matches(Array(name.utf8).span.bytes), "\(name)") }
+    for name in matched { #expect(matches(pattern, name), "\(name)") }
+    for name in others + [":1.5", ""] { #expect(!matches(pattern, name), "\(name)") }
   }
 
   @Test(
@@ -47,7 +49,7 @@ struct NamePatternTests {
   @Test("may have the length of a name and a subtree's ending, and not a byte more")
   func length() throws {
     let name = "a." + String(repeating: "b", count: 253)
-    #expect(try NamePattern(Array((name + ".*").utf8)).matches(Array(name.utf8).span.bytes))
+    #expect(matches(try NamePattern(Array((name + ".*").utf8)), name))
     #expect(throws: NamePatternError.self) { try NamePattern(Array((name + "b.*").utf8)) }
   }
 }

@@ -17,8 +17,8 @@ struct NamePolicyTests {
   }
 
   private func match(
-    _ policy: Policy, _ direction: Direction = .outgoing, isSignal: Bool = false, _ interface: String = "org.foo.Bar",
-    _ path: String = "/foo", _ member: String = "Do", name: String = "", peer: MessagePeer = MessagePeer()
+    _ policy: Policy, _ direction: Direction = .outgoing, isSignal: Bool = false, interface: String = "org.foo.Bar",
+    path: String = "/foo", member: String = "Do", name: String = "", peer: MessagePeer = MessagePeer()
   ) -> RuleMatch.Outcome {
     policy.match(
       direction: direction, isSignal: isSignal, interface: Array(interface.utf8).span.bytes, path: Array(path.utf8).span.bytes,
@@ -26,13 +26,17 @@ struct NamePolicyTests {
     ).outcome
   }
 
+  private func level(of name: String, in policy: Policy) -> NameLevel { policy.level(of: Array(name.utf8).span.bytes) }
+
+  private func patterns(of name: String, in policy: Policy) -> NameSet { policy.patterns(matching: Array(name.utf8).span.bytes) }
+
   /// Somebody who owns, or owned, what these patterns match.
   private func peer(_ policy: Policy, owns: String..., owned: [String] = [], isBroadcast: Bool = false) -> MessagePeer {
     var peer = MessagePeer()
     peer.isBroadcast = isBroadcast
-    for name in owns { peer.owned.formUnion(policy.patterns(matching: Array(name.utf8).span.bytes)) }
+    for name in owns { peer.owned.formUnion(patterns(of: name, in: policy)) }
     peer.everOwned = peer.owned
-    for name in owned { peer.everOwned.formUnion(policy.patterns(matching: Array(name.utf8).span.bytes)) }
+    for name in owned { peer.everOwned.formUnion(patterns(of: name, in: policy)) }
     return peer
   }
 
@@ -44,9 +48,8 @@ struct NamePolicyTests {
       ("org.foo", NameLevel.see), ("org.foo.bar", .own), ("org.foo.baz", .talk), ("org.foo.c", .see), ("org.fool", .none),
       ("com.x", .none),
     ] {
-      let bytes = Array(name.utf8)
-      #expect(policy.level(of: bytes.span.bytes) == level, "\(name)")
-      #expect(policy.level(of: policy.patterns(matching: bytes.span.bytes)) == level, "\(name)")
+      #expect(self.level(of: name, in: policy) == level, "\(name)")
+      #expect(policy.level(of: patterns(of: name, in: policy)) == level, "\(name)")
     }
   }
 
@@ -81,16 +84,16 @@ struct NamePolicyTests {
     rules.allowCalls(try MessagePattern(parsing: Array("org.foo.Bar.Do@/foo/*".utf8)), to: pattern("org.foo.*"), at: place)
     let policy = Policy(rules: [], names: rules, busName: "X")
     #expect(match(policy, name: "org.foo.x") == .allow)
-    #expect(match(policy, "org.foo.Bar", "/foo/a/b", name: "org.foo") == .allow)
+    #expect(match(policy, path: "/foo/a/b", name: "org.foo") == .allow)
     #expect(match(policy, name: ":1.5", peer: peer(policy, owned: ["org.foo"])) == .allow)
     #expect(match(policy, name: "org.bar") == .none)
-    #expect(match(policy, "org.foo.Bar", "/fool", name: "org.foo") == .none)
-    #expect(match(policy, "org.foo.Bar", "/foo", "Undo", name: "org.foo") == .none)
-    #expect(match(policy, "org.foo.Baz", name: "org.foo") == .none)
-    #expect(match(policy, "", name: "org.foo") == .none, "a filter on interfaces is not passed by leaving it out")
+    #expect(match(policy, path: "/fool", name: "org.foo") == .none)
+    #expect(match(policy, member: "Undo", name: "org.foo") == .none)
+    #expect(match(policy, interface: "org.foo.Baz", name: "org.foo") == .none)
+    #expect(match(policy, interface: "", name: "org.foo") == .none, "a filter on interfaces is not passed by leaving it out")
     #expect(match(policy, isSignal: true, name: "org.foo") == .none)
     #expect(match(policy, .incoming, isSignal: true, peer: peer(policy, owns: "org.foo", isBroadcast: true)) == .none)
-    #expect(policy.level(of: Array("org.foo".utf8).span.bytes) == .talk)
+    #expect(level(of: "org.foo", in: policy) == .talk)
   }
 
   @Test("opens the client to the broadcasts of a rule only, whoever sends others")
@@ -99,12 +102,12 @@ struct NamePolicyTests {
     rules.allowBroadcasts(try MessagePattern(parsing: Array("org.foo.Bar.Changed".utf8)), from: pattern("org.foo"), at: place)
     let policy = Policy(rules: [], names: rules, busName: "X")
     let owner = peer(policy, owns: "org.foo", isBroadcast: true)
-    #expect(match(policy, .incoming, isSignal: true, "org.foo.Bar", "/foo", "Changed", peer: owner) == .allow)
-    #expect(match(policy, .incoming, isSignal: true, "org.foo.Bar", "/foo", "Other", peer: owner) == .none)
-    #expect(match(policy, .incoming, isSignal: true, "org.foo.Bar", "/foo", "Changed") == .none)
+    #expect(match(policy, .incoming, isSignal: true, member: "Changed", peer: owner) == .allow)
+    #expect(match(policy, .incoming, isSignal: true, member: "Other", peer: owner) == .none)
+    #expect(match(policy, .incoming, isSignal: true, member: "Changed") == .none)
     #expect(
-      match(policy, .incoming, isSignal: true, "org.foo.Bar", "/foo", "Changed", peer: peer(policy, owns: "org.foo")) == .none)
-    #expect(match(policy, "org.foo.Bar", "/foo", "Changed", name: "org.foo") == .none)
+      match(policy, .incoming, isSignal: true, member: "Changed", peer: peer(policy, owns: "org.foo")) == .none)
+    #expect(match(policy, member: "Changed", name: "org.foo") == .none)
   }
 
   @Test("narrows an allow rule to who was last known to own its name, and a deny rule to who ever did")
@@ -117,7 +120,7 @@ struct NamePolicyTests {
     ] as [(String, [String], [String], Bool, Bool)] {
       for (policy, passes) in [(allow, allowed), (deny, !denied)] {
         var other = peer(policy, owned: owned)
-        for text in owns { other.owned.formUnion(policy.patterns(matching: Array(text.utf8).span.bytes)) }
+        for text in owns { other.owned.formUnion(patterns(of: text, in: policy)) }
         other.everOwned.formUnion(other.owned)
         #expect((match(policy, name: name, peer: other) == .allow) == passes, "\(name) \(owns) \(owned)")
       }
@@ -159,7 +162,7 @@ struct NamePolicyTests {
     let entries = try #require(document.names).entries
     #expect(
       entries.map { "\($0.level) \($0.pattern) \($0.location)" } == [
-        "own org.foo a.json:1:33", "talk org.bar.* a.json:1:54", "talk *.x a.json:1:67", "see org.foo.* a.json:2:32",
+        "own org.foo a.json:1:33", "talk org.bar.* a.json:1:54", "talk *.x a.json:1:67", "see org.foo.* a.json:2:33",
       ])
     #expect(try parse("{\"busgate\": {}}").names == nil)
     #expect(try parse("{\"busgate\": {\"names\": {}}}").names?.entries.isEmpty == true)
