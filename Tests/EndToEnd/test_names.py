@@ -136,9 +136,10 @@ def test_only_an_own_name_is_requested(stage):
 
 
 def test_only_a_name_to_talk_to_is_started(stage):
-    assert stage.driver("StartServiceByName", TALK, 0, signature="su").args == [2]
-    for name in (SEE, HIDDEN):
-        assert stage.driver("StartServiceByName", name, 0, signature="su").error == SERVICE_UNKNOWN
+    # Neither bus starts a service that it has no file for; but it was asked.
+    for name, is_from_gate in ((TALK, False), (SEE, True), (HIDDEN, True)):
+        answer = stage.driver("StartServiceByName", name, 0, signature="su")
+        assert answer.error == SERVICE_UNKNOWN and answer.args[0].startswith("busgate: ") == is_from_gate
 
 
 def test_broadcasts_come_in_from_whom_the_client_may_talk_to(stage):
@@ -290,7 +291,8 @@ def test_a_reload_opens_and_closes_names_under_a_live_connection(workshop, bus):
         assert "reloaded" in live.gate.reload()
         for by_unique_name in (False, True):
             assert live.ask(live.unique(opened) if by_unique_name else opened, opened) is True
-            expected = NO_OWNER if by_unique_name else SERVICE_UNKNOWN
+            # It has answered the client before: that it is there is no secret.
+            expected = ACCESS_DENIED if by_unique_name else SERVICE_UNKNOWN
             assert live.ask(live.unique(closed) if by_unique_name else closed, closed) == expected
     write(file, {"dbus-gateway-config-session": [rule()]})
     live.gate.reload()
@@ -301,10 +303,10 @@ def test_a_reload_opens_and_closes_names_under_a_live_connection(workshop, bus):
     assert changes(live.client.round_trip()) == [[HIDDEN, live.unique(HIDDEN), ""]]
 
 
-def test_a_name_that_changes_its_owner_ten_thousand_times_costs_nothing_lasting(workshop, bus):
+def test_a_name_that_changes_its_owner_thousands_of_times_costs_nothing_lasting(workshop, bus):
     stage = Stage(workshop, bus, document())
     stage.services[TALK].ask_driver("ReleaseName", signature="s", args=[TALK])
-    rounds, before = 500, None
+    rounds, before = 100, None
     owners = [stage.service(f"com.example.Owner{i}") for i in range(2)]
     for turn in range(10):
         for _ in range(rounds):
