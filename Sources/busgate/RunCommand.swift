@@ -125,7 +125,7 @@ enum RunCommand {
   ) {
     notifier.reloading()
     do throws(ConfigurationFailure) {
-      rules = try PolicyFiles.read(options.configurations)
+      rules = try PolicyFiles.read(options.configurations, again: true)
       setPolicies(&server, options, rules)
       server.noteReload(succeeded: true)
       log.reloaded()
