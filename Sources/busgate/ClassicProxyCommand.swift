@@ -57,6 +57,7 @@ enum ClassicProxyCommand {
     }
     if let interval = notifier.watchdogInterval { server.setHeartbeat(every: interval) { notifier.alive() } }
     notifier.ready("serving \(bus.rawValue)")
+    forgetStartUpCode()
     try server.run()
   }
 }

@@ -61,6 +61,7 @@ enum RunCommand {
     if let interval = notifier.watchdogInterval { server.setHeartbeat(every: interval) { notifier.alive() } }
     if let ready = options.readyDescriptor { writeReadyByte(ready) }
     notifier.ready(status(options))
+    forgetStartUpCode()
     try server.run()
     return ExitStatus.success
   }

@@ -239,6 +239,14 @@ static inline int clinux_next_signal(int fd) {
 }
 /// malloc_trim(3): whole free pages go back to the kernel, wherever they are.
 static inline void clinux_give_back_memory(void) { malloc_trim(0); }
+/// madvise(2) MADV_DONTNEED on the code of the program: pages of it come back from the page cache when they are used again. Nothing is
+/// lost, since the program's text is mapped read-only and never written.
+static inline void clinux_forget_code(void) {
+  extern char __executable_start[], etext[];
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  uintptr_t start = (uintptr_t)__executable_start & ~(page - 1), end = (uintptr_t)etext & ~(page - 1);
+  if (end > start) madvise((void *)start, end - start, MADV_DONTNEED);
+}
 static inline uint64_t clinux_monotonic_microseconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
