@@ -78,7 +78,7 @@ extension Session {
   }
 
   /// A serial for a message of the gate's own, counted down from the highest.
-  private mutating func takeOwnSerial() -> UInt32 {
+  mutating func takeOwnSerial() -> UInt32 {
     let serial = nextOwnSerial
     nextOwnSerial = serial == 1 ? .max : serial - 1
     return serial

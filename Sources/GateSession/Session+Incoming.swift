@@ -34,13 +34,15 @@ extension Session {
 
   @inline(__always)
   private mutating func judgeByRules(_ message: RawSpan, _ header: MessageHeader, _ policy: Policy) -> Verdict {
-    if incomingMatch.policy != policy.identity {
-      incomingMatch.match = policy.match(
-        direction: .incoming, isSignal: header.frame.type == .signal, interface: message.bytes(in: header.interface),
-        path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
-      incomingMatch.policy = policy.identity
+    let lane = unsafe busLanes.current
+    if let lane = unsafe lane, unsafe lane.pointee.match.policy == policy.identity {
+      return unsafe byRules(lane.pointee.match.match)
     }
-    return byRules(incomingMatch.match)
+    let match = policy.match(
+      direction: .incoming, isSignal: header.frame.type == .signal, interface: message.bytes(in: header.interface),
+      path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
+    if let lane = unsafe lane { unsafe lane.pointee.match = Lane.RememberedMatch(match: match, policy: policy.identity) }
+    return byRules(match)
   }
 
   /// Whether a message is for everybody, for the client's unique name, or for a name that it acquired.

@@ -10,6 +10,8 @@
 #include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -239,14 +241,32 @@ static inline int clinux_next_signal(int fd) {
 }
 /// malloc_trim(3): whole free pages go back to the kernel, wherever they are.
 static inline void clinux_give_back_memory(void) { malloc_trim(0); }
-/// recvmsg(2) with MSG_PEEK: the bytes stay where they are. `has_descriptors` is set if some of them come with descriptors.
-static inline ssize_t clinux_peek(int fd, void *_Nonnull buffer, size_t capacity, int32_t *_Nonnull has_descriptors) {
-  struct iovec part = {buffer, capacity};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-  ssize_t r = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT);
-  if (r < 0) return -errno;
-  *has_descriptors = message.msg_flags & MSG_CTRUNC;
-  return r;
+/// recv(2) with MSG_PEEK: the bytes stay where they are.
+static inline ssize_t clinux_peek(int fd, void *_Nonnull buffer, size_t capacity) {
+  ssize_t r = recv(fd, buffer, capacity, MSG_PEEK | MSG_DONTWAIT);
+  return r < 0 ? -errno : r;
+}
+/// Bytes that wait in a Unix socket, none of which come with descriptors; 0 where some do. `info` is the socket's file of
+/// /proc/PID/fdinfo, whose line scm_fds says how many descriptors wait (Linux 5.8, proc_pid_fdinfo(5)). -ENOSYS if there is no such line.
+static inline int clinux_plain_bytes(int fd, int info) {
+  static const char key[] = "scm_fds:";
+  char text[512];
+  int count = 0;
+  // In this order: a descriptor that comes in between is seen, and belongs to bytes behind those that were counted.
+  if (ioctl(fd, FIONREAD, &count)) return -errno;
+  ssize_t n = pread(info, text, sizeof text - 1, 0);
+  if (n < 0) return -errno;
+  text[n] = 0;
+  const char *line = strstr(text, key);
+  if (!line) return -ENOSYS;
+  return strtoul(line + sizeof key - 1, NULL, 10) ? 0 : count;
+}
+/// The file that clinux_plain_bytes reads.
+static inline int clinux_open_info(int fd) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+  int r = open(path, O_RDONLY | O_CLOEXEC);
+  return r < 0 ? -errno : r;
 }
 // splice and pipe2 hide behind _GNU_SOURCE.
 ssize_t splice(int, off_t *_Nullable, int, off_t *_Nullable, size_t, unsigned);
