@@ -50,7 +50,7 @@ enum RunCommand {
     server.onStopping = { notifier.stopping() }
     for gate in gates { try server.addGate(gate) }
     server.version = Invocation.version
-    if let path = options.metricsPath { try server.serveMetrics(path: path, mode: options.metricsMode) }
+    if let path = options.metricsPath { try server.serveMetrics(path: path, mode: options.metricsMode ?? 0o600) }
     if let path = options.controlPath { try server.serveControl(path: path) }
     if options.readsStandardInput {
       try server.readLines(from: STDIN_FILENO) { server, line, number in
