@@ -2,9 +2,11 @@
 
 import Glibc
 
-/// A peer that is gone is told by EPIPE, not by a signal; programs of unixexec leave nothing behind when they end.
+/// A peer that is gone is told by EPIPE, and a file that may not grow by EFBIG, not by a signal; programs of unixexec leave nothing behind
+/// when they end.
 func clearSignals() {
   _ = signal(SIGPIPE, SIG_IGN)
+  _ = signal(SIGXFSZ, SIG_IGN)
   _ = signal(SIGCHLD, SIG_IGN)
 }
 
