@@ -10,6 +10,14 @@ func clearSignals() {
   _ = signal(SIGCHLD, SIG_IGN)
 }
 
+/// A reload that is asked for before the loop runs is done then: until somebody listens, SIGHUP would end us.
+func holdReloads() {
+  var reloads = sigset_t()
+  unsafe sigemptyset(&reloads)
+  unsafe sigaddset(&reloads, SIGHUP)
+  unsafe sigprocmask(SIG_BLOCK, &reloads, nil)
+}
+
 /// Standard input, output and error that are closed would be the next sockets we open, and what we read or log would be a client's.
 func openStandardDescriptors() {
   for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {

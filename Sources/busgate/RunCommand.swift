@@ -8,6 +8,7 @@ import Glibc
 /// The native sidecar.
 enum RunCommand {
   static func perform(_ arguments: [String]) -> Int32 {
+    holdReloads()
     if arguments.contains("--help") {
       print(Invocation.usage)
       return ExitStatus.success

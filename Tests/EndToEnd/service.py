@@ -183,7 +183,7 @@ def flood(gate, sender):
 class Inotify:
     """What happens in a directory, event by event."""
 
-    CREATE, ATTRIBUTES, DELETE = 0x100, 0x4, 0x200
+    CREATE, ATTRIBUTES, DELETE, OPEN = 0x100, 0x4, 0x200, 0x20
 
     def __init__(self, directory, mask):
         libc = ctypes.CDLL(None, use_errno=True)
