@@ -232,6 +232,35 @@ def test_the_ready_descriptor_gets_a_line_end_which_is_what_s6_waits_for(worksho
     assert gate.process.poll() is None
 
 
+@pytest.mark.parametrize("kind", ["full", "no-reader"])
+def test_a_ready_descriptor_that_takes_nothing_holds_nobody_up_and_is_named(workshop, bus, kind):
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    if kind == "full":
+        with pytest.raises(BlockingIOError):
+            while True:
+                os.write(write, bytes(4096))
+        os.set_blocking(write, True)
+    else:
+        os.close(read)
+    path = workshop.directory / "gate"
+    gate = start(workshop, *flags(workshop, bus), "--session", path, "--ready-fd", write, ready=False, pass_fds=[write])
+    gate.log.wait_for(f"warning: --ready-fd {write}: nobody could be told")
+    join(workshop, path)
+    assert gate.terminate() == 0
+    os.close(write)
+    if kind == "full":
+        os.close(read)
+
+
+def test_a_ready_descriptor_that_cannot_be_written_to_is_a_usage_error(workshop):
+    with open("/etc/passwd") as file:
+        done = busgate("run", *flags(workshop), "--session", workshop.directory / "gate", "--ready-fd", file.fileno(),
+                       pass_fds=[file.fileno()])
+    assert refused(done, 64, "--ready-fd", "for reading only", "expected")
+    assert not (workshop.directory / "gate").exists()
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_standard_descriptor_may_say_ready_and_the_log_does_not_go_to_a_client_after_it(workshop, bus, number):
     read, write = os.pipe()
