@@ -375,6 +375,25 @@ def test_the_watchdog_is_fed_at_least_twice_in_its_time(workshop, bus):
     assert gaps[len(gaps) // 2] < period / 2
 
 
+def test_a_manager_that_does_not_listen_to_the_watchdog_holds_nobody_up(workshop, bus):
+    notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
+    path = workshop.directory / "gate"
+    start(workshop, *flags(workshop, bus), "--session", path, ready=False, env={**notify.environment, "WATCHDOG_USEC": "60000"})
+    notify.receive_key("WATCHDOG")
+    client = join(workshop, path)
+    # Of the beats of 3 s the kernel lets as few as ten wait (net.unix.max_dgram_qlen); each of the others would wait for a second.
+    began = time.monotonic()
+    slowest = 0
+    while (before := time.monotonic()) - began < 3:
+        client.round_trip()
+        slowest = max(slowest, time.monotonic() - before)
+    assert slowest < 0.9
+    # It is not forgotten: who listens again is told again.
+    while not notify.is_quiet():
+        notify.receive()
+    assert notify.receive() == {"WATCHDOG": "1"}
+
+
 @pytest.mark.parametrize("environment", [
     {"WATCHDOG_USEC": "20000", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "20000", "WATCHDOG_PID": "somebody"}, {"WATCHDOG_USEC": "0"},
     {"WATCHDOG_USEC": "soon"}, {"WATCHDOG_USEC": "18446744073709551615"}, {}])
