@@ -47,16 +47,29 @@ struct ListeningSocket {
       let old = umask(0o777)
       let bound = name.bind(fd)
       umask(old)
+      if -bound == EADDRINUSE { throw .refused("something else came to be at \(path) meanwhile; it is left alone") }
       if bound < 0 { throw .system(SystemError("cannot listen on \(path)", bound, hint: Self.hint(bound, path))) }
-      let listening = clinux_listen(fd, Self.backlog)
-      if listening < 0 { throw .system(SystemError("cannot listen on \(path)", listening)) }
-      file = try SocketFile(path: path).dress(options)
+      file = try Self.open(fd, at: path, options)
     } catch {
       closeDescriptor(fd)
       throw error
     }
     self.fd = fd
     hasDirectory = true
+  }
+
+  /// Makes a socket that was just bound to `path` accept, and its file what was asked for. What cannot be opened does not stay.
+  private static func open(_ fd: Int32, at path: String, _ options: SocketFileOptions) throws(ListenFailure) -> FileIdentity? {
+    let socketFile: SocketFile
+    do throws(ListenFailure) {
+      let listening = clinux_listen(fd, backlog)
+      if listening < 0 { throw .system(SystemError("cannot listen on \(path)", listening)) }
+      socketFile = try SocketFile(path: path)
+    } catch {
+      SocketFile.removeUndressed(path: path)
+      throw error
+    }
+    return try socketFile.dress(options)
   }
 
   private init(abstract name: UnixSocketName) throws(ListenFailure) {

@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from harness import BUSGATE, EVERYTHING, PATIENCE, rule
+from harness import BUSGATE, EVERYTHING, PATIENCE, Watch, rule
 from service import (CLAIM, NOBODY, Inotify, busgate, claim_as, connect, external, listening, refused, start)
-from wire import Client, join
+from wire import Client, eventually, join
 
 NOWHERE = ["--bus", "session=unix:path=/nonexistent"]
 
@@ -477,6 +477,39 @@ def test_told_to_end_at_any_moment_of_its_start_it_leaves_no_socket_of_its_own_a
             end(number, moment(delay))
     connect(directory / "foreign").close()
     foreign.close()
+
+
+@pytest.mark.parametrize("count", range(4, 20))
+def test_a_gate_that_starts_with_too_few_descriptors_leaves_no_socket(workshop, count):
+    directory = workshop.directory / "gates"
+    gate = workshop.child(["prlimit", f"--nofile={count}:{count}", BUSGATE, "run", "--config", workshop.config([]),
+                           "--session", directory / "session", "--metrics", directory / "metrics", "--control", directory / "control",
+                           "--bus", "session=unix:path=/nonexistent"])
+    if count >= 10:
+        Watch(workshop.directory).wait_for_file(directory / "control", gate)
+        assert gate.terminate() == 0
+    else:
+        assert gate.process.wait(PATIENCE) in (65, 71)
+        gate.log.wait_for("Too many open files")
+    assert not directory.exists() or os.listdir(directory) == []
+
+
+def test_of_gates_that_start_at_once_on_one_path_one_serves_and_the_others_are_refused(workshop):
+    config = workshop.config([])
+    for number in range(20):
+        path = workshop.directory / f"gate{number}"
+        if number % 2:
+            listening(path).close()  # which leaves a stale one
+        gates = [workshop.child([BUSGATE, "run", "--config", config, "--session", path, "--bus", "session=unix:path=/nonexistent"])
+                 for _ in range(6)]
+        eventually(lambda: sum(gate.process.poll() is None for gate in gates) <= 1, "two gates serve one path")
+        assert sorted(str(gate.process.poll()) for gate in gates) == ["78"] * 5 + ["None"], [gate.log.lines for gate in gates]
+        [serving] = [gate for gate in gates if gate.process.poll() is None]
+        client = connect(path)
+        pid = int.from_bytes(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[:4], "little")
+        client.close()
+        assert pid == serving.pid
+        assert serving.terminate() == 0 and not path.exists()
 
 
 def test_a_socket_that_was_replaced_stays_when_the_gate_ends(workshop, bus):
