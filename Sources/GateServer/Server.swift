@@ -176,6 +176,7 @@ public struct Server: ~Copyable {
     case .connection: break
     case .listener(let gate):
       accept(gate: gate)
+      if events & EPOLLHUP.rawValue != 0 { closeToNewClients(gate: gate) }
     case .signals:
       handleSignals()
     case .standardInput:

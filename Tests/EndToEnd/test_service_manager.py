@@ -149,6 +149,20 @@ def test_an_inherited_socket_survives_a_gate_and_no_client_is_lost(workshop, bus
         client.say_hello()
 
 
+def test_an_inherited_socket_that_somebody_shuts_down_costs_the_gate_no_processor_and_is_named(workshop, bus):
+    path = workshop.directory / "inherited"
+    shared = listening(path)
+    gate = start_with_sockets(workshop, [shared], *flags(workshop, bus), names="session")
+    client = join(workshop, path)
+    shared.shutdown(socket.SHUT_RDWR)
+    gate.log.wait_for("error", "gate session accepts no more clients")
+    used = gate.cpu_nanoseconds()
+    select.select([], [], [], 0.5)
+    assert gate.cpu_nanoseconds() - used < 50_000_000
+    client.round_trip()
+    assert gate.terminate() == 0
+
+
 def test_clients_that_wait_at_an_inherited_socket_while_the_gate_ends_cost_it_nothing(workshop):
     path, bus = workshop.directory / "inherited", raw_bus(workshop)
     notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
