@@ -161,6 +161,7 @@ public struct Server: ~Copyable {
       }
       if meters.timesWakeups && count > 0 { meters.wakeups.observe(nanoseconds: clinux_nanoseconds() &- woken) }
     }
+    sayUndelivered()
     closeConnections()
     releaseEnded()
     log.finish()
