@@ -160,6 +160,19 @@ public final class Log {
     }
   }
 
+  /// A client of ours, not of a gate's, that may not ask: each user is named once, then counted.
+  func turnedAway(_ peer: PeerCredentials, _ text: String) {
+    let key = seed.hash(UInt64.max, UInt64(peer.uid))
+    if rates.isEmpty || folder.counts(key) { return }
+    offer(gate: 0, key: key) {
+      var event = LogEvent(.warning)
+      event.add(.pid, peer.pid)
+      event.add(.uid, peer.uid)
+      event.add(.message, text)
+      return event
+    }
+  }
+
   /// A limit of a gate was hit.
   func limit(_ limit: LimitName, gate: Int, _ text: @autoclosure () -> String) {
     let key = seed.hash(UInt64(gate), UInt64(limit.rawValue))
@@ -176,8 +189,8 @@ public final class Log {
   /// A limit was hit by a connection.
   func limit(_ limit: LimitName, _ slot: UnsafeMutablePointer<Connection>, _ text: @autoclosure () -> String) {
     let number = unsafe slot.pointee.number
-    // Numbers of gates are small, so that their keys are others.
-    let key = seed.hash(UInt64.max - number, UInt64(limit.rawValue))
+    // Numbers of gates and of connections are small, so that their keys are others.
+    let key = seed.hash(UInt64.max - 1 - number, UInt64(limit.rawValue))
     if folder.counts(key) { return }
     unsafe offer(gate: slot.pointee.gate, key: key, connection: number) {
       var event = unsafe about(slot, .limit)
