@@ -74,5 +74,9 @@ def test_every_metric_stands_in_the_operators_table_as_the_program_has_it(worksh
     assert documented("Metrics") == listing(workshop, "metrics")
 
 
+def test_every_reason_stands_in_the_operators_table_as_the_program_has_it(workshop):
+    assert documented("Reasons") == listing(workshop, "reasons")
+
+
 def test_every_key_of_the_log_stands_in_the_operators_table_as_the_program_has_it(workshop):
     assert documented("The log") == listing(workshop, "log-keys")
