@@ -11,7 +11,7 @@ import time
 import pytest
 
 from harness import BUSGATE, EVERYTHING, PATIENCE, Watch, rule
-from service import (CLAIM, NOBODY, Inotify, busgate, claim_as, connect, external, listening, refused, start)
+from service import (CLAIM, NOBODY, Inotify, busgate, claim_as, connect, external, listening, only_for_root, refused, start)
 from wire import Client, eventually, join
 
 NOWHERE = ["--bus", "session=unix:path=/nonexistent"]
@@ -28,6 +28,7 @@ def run(workshop, *arguments, **options):
 
 def as_nobody(workshop):
     """Options for a process of a user that may read everything here and write nothing."""
+    only_for_root()
     workshop.directory.chmod(0o755)
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
 
@@ -318,6 +319,7 @@ def test_the_mode_decides_who_may_connect(workshop, bus):
 @pytest.mark.parametrize("owner, uid, gid", [
     ("nobody", NOBODY, 0), ("1234", 1234, 0), ("nobody:nogroup", NOBODY, 65534), ("0:1234", 0, 1234), ("1:nogroup", 1, 65534)])
 def test_the_owner_is_who_was_asked_for(workshop, bus, owner, uid, gid):
+    only_for_root()
     path = workshop.directory / "gate"
     gate = start(workshop, *flags(workshop, bus), "--session", path, "--socket-owner", owner, "--socket-mode", "0600")
     assert (path.stat().st_uid, path.stat().st_gid, stat.S_IMODE(path.stat().st_mode)) == (uid, gid, 0o600)
@@ -326,6 +328,7 @@ def test_the_owner_is_who_was_asked_for(workshop, bus, owner, uid, gid):
 
 
 def test_an_owner_that_may_not_be_set_is_status_71_and_leaves_no_socket(workshop):
+    only_for_root()
     directory = workshop.directory / "theirs"
     directory.mkdir()
     os.chown(directory, NOBODY, NOBODY)
