@@ -134,13 +134,22 @@ struct ListeningSocket {
     }
   }
 
-  /// A socket that refuses connections has lost its process; one that takes them, or that we may not try, is somebody's.
+  /// How often, and after how many microseconds each time, a socket is tried again that another gate may be making at this moment.
+  private static let halfMadeAttempts = 50
+  private static let halfMadeInterval: UInt32 = 20_000
+
+  /// A socket that refuses connections has lost its process; one that takes them, or that we may not try, is somebody's. One without
+  /// any permission may be another gate's, between its bind and its listen, which root would not be kept from taking for a lost one.
   private static func removeStale(_ name: UnixSocketName, _ path: String) throws(ListenFailure) {
     guard let file = FileIdentity(path: path) else { return }
     if !file.isSocket { throw .refused("\(path) exists and is no socket; it is left alone") }
     let probe = try makeSocket()
     defer { closeDescriptor(probe) }
-    let result = name.connect(probe)
+    var result = name.connect(probe)
+    for _ in 0..<halfMadeAttempts where -result == ECONNREFUSED && SocketFile.isUndressed(path: path) {
+      usleep(halfMadeInterval)
+      result = name.connect(probe)
+    }
     switch -result {
     case ENOENT: return
     case ECONNREFUSED:

@@ -497,6 +497,36 @@ def test_a_gate_that_starts_with_too_few_descriptors_leaves_no_socket(workshop, 
     assert not directory.exists() or os.listdir(directory) == []
 
 
+@pytest.mark.parametrize("goes_on", [True, False], ids=["goes-on", "has-died"])
+def test_a_socket_that_another_gate_is_making_is_left_alone_and_one_that_it_left_half_made_replaced(workshop, goes_on):
+    path = workshop.directory / "gate"
+    other = socket.socket(socket.AF_UNIX)
+    old = os.umask(0o777)
+    other.bind(str(path))
+    os.umask(old)
+    inode = path.stat().st_ino
+    gate = workshop.child([BUSGATE, "run", "--config", workshop.config([]), "--session", path, "--bus", "session=unix:path=/nonexistent"])
+    if goes_on:
+        eventually(lambda: "nanosleep" in wchan(gate) or gate.process.poll() is not None, "it does not wait")
+        other.listen()
+        assert gate.process.wait(PATIENCE) == 78
+        assert path.stat().st_ino == inode
+        connect(path).close()
+        other.close()
+    else:
+        other.close()
+        Watch(workshop.directory).wait_for_file(path, gate)
+        assert gate.terminate() == 0
+
+
+def wchan(gate):
+    try:
+        with open(f"/proc/{gate.pid}/wchan") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
 def test_of_gates_that_start_at_once_on_one_path_one_serves_and_the_others_are_refused(workshop):
     config = workshop.config([])
     for number in range(20):
