@@ -78,7 +78,8 @@ public enum LimitName: Int, CaseIterable, Sendable {
     case .messageBytesMax: .messageTooLong
     case .namesMax: .names
     case .pendingRepliesMax: .pendingReplies
-    case .authTimeout, .connectionsMax, .descriptors, .drainTimeout, .fdsInFlightMax, .helloPendingMax, .helloTimeout, .ownOutputBytesMax,
+    case .authTimeout, .connectionsMax, .descriptors, .drainTimeout, .fdsInFlightMax, .helloPendingMax, .helloTimeout,
+      .ownOutputBytesMax,
       .partialMessageTimeout, .pendingIncomingMax, .pendingIncomingPerCallerMax, .unauthenticatedMax:
       nil
     }

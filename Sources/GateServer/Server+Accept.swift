@@ -29,7 +29,8 @@ extension Server {
 
   /// An inherited socket is not ours alone: somebody else who has it shut it down, which epoll would say for ever.
   func closeToNewClients(gate: Int) {
-    log.error("gate \(gates[gate].options.label) accepts no more clients: its socket was shut down by another process that has it")
+    log.error(
+      "gate \(gates[gate].options.label) accepts no more clients: its socket was shut down by another process that has it")
     _ = clinux_epoll_control(epoll, EPOLL_CTL_DEL, gates[gate].listener.fd, 0, 0)
   }
 

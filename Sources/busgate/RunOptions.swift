@@ -99,7 +99,8 @@ struct RunOptions {
     case "--metrics": metricsPath = try Self.once(flag, metricsPath, try value("a path to listen on"))
     case "--metrics-mode": metricsMode = try Self.mode(flag, try value("an octal mode such as 0660"))
     case "--control": controlPath = try Self.once(flag, controlPath, try value("a path to listen on"))
-    case "--list": throw UsageError("--list stands alone, expected busgate run --list flags, limits, metrics, log-keys or reasons")
+    case "--list":
+      throw UsageError("--list stands alone, expected busgate run --list flags, limits, metrics, log-keys or reasons")
     case "--ready-fd": readyDescriptor = try Self.descriptor(try value("a descriptor number"))
     default: throw UsageError("unknown argument \"\(flag)\", expected one of those that busgate --help lists")
     }
