@@ -162,6 +162,7 @@ public struct Server: ~Copyable {
       }
       if meters.timesWakeups && count > 0 { meters.wakeups.observe(nanoseconds: clinux_nanoseconds() &- woken) }
     }
+    sayUndelivered()
     closeConnections()
     releaseEnded()
     log.finish()
@@ -177,6 +178,7 @@ public struct Server: ~Copyable {
     case .connection: break
     case .listener(let gate):
       accept(gate: gate)
+      if events & EPOLLHUP.rawValue != 0 { closeToNewClients(gate: gate) }
     case .signals:
       handleSignals()
     case .standardInput:
@@ -201,15 +203,16 @@ public struct Server: ~Copyable {
     return unsafe slot.pointee.generation == generation ? slot : nil
   }
 
+  /// Deals with the signals that have come, each once, and with those that stop it first: what comes meanwhile waits for its turn
+  /// behind everything else, so that no signal can keep clients or the end waiting, however often it comes.
   private mutating func handleSignals() {
     let handler = onSignal
+    var others: [Int32] = []
     while true {
       let number = clinux_next_signal(signals)
-      switch number {
-      case 0: return
-      case SIGTERM, SIGINT: stop()
-      default: if stopping == .no { handler(&self, number) }
-      }
+      if number == 0 || others.contains(number) { break }
+      if number == SIGTERM || number == SIGINT { stop() } else { others.append(number) }
     }
+    for number in others where stopping == .no { handler(&self, number) }
   }
 }

@@ -23,13 +23,27 @@ extension Session {
       if header.destination.isAbsent || !isAddressedToClient(message, header) { return Verdict(.drop, .notAddressed) }
       let verdict = judgeByRules(message, header, policy)
       if verdict.passes && !header.frame.flags.contains(.noReplyExpected) {
-        incomingCalls.insert(caller: settings.seed.hash(message.bytes(in: header.sender)), serial: header.frame.serial)
+        rememberCall(of: settings.seed.hash(message.bytes(in: header.sender)), serial: header.frame.serial, &output)
       }
       return verdict
     case let unknown:
       precondition(unknown.rawValue > MessageType.signal.rawValue, "a type that is known was not decided on")
       return Verdict(.drop, .unknownType)
     }
+  }
+
+  /// Remembers a call that the client is to answer, and says so if another gave way to it.
+  @inline(__always)
+  private mutating func rememberCall(of caller: UInt64, serial: UInt32, _ output: inout Output) {
+    if incomingCalls.hasRoomForAny {
+      incomingCalls.insert(caller: caller, serial: serial)
+      return
+    }
+    let before = incomingCallsDisplaced
+    incomingCalls.insert(caller: caller, serial: serial)
+    let after = incomingCallsDisplaced
+    if after.perCaller != before.perCaller { output.requests.insert(.displacedOfCaller) }
+    if after.inAll != before.inAll { output.requests.insert(.displacedOfAny) }
   }
 
   @inline(__always)
