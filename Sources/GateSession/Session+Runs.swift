@@ -174,7 +174,7 @@ extension Session {
         outgoingCalls.remove(at: place)
       case .expectClientAnswer:
         // Another would give way to it, which is to be said.
-        if !incomingCalls.hasRoomForAny { return endRun(.bus, start, at, count) }
+        if !incomingCalls.hasRoomForAny { return unsafe endRun(.bus, lane, start, at, count) }
         incomingCalls.insert(caller: routine.detail, serial: next.serial)
       case .none, .expectAnswer, .clientAnswer, .refuse: preconditionFailure("not what a message of the bus is treated by")
       }
