@@ -114,6 +114,8 @@ struct ListeningSocket {
   private static func makeSocket() throws(ListenFailure) -> Int32 {
     let fd = clinux_socket_unix()
     if fd < 0 { throw .system(SystemError("cannot make a socket", fd)) }
+    // What its file may be used for at first: nothing, also where a directory's default ACL takes the place of the umask.
+    _ = fchmod(fd, 0)
     return fd
   }
 

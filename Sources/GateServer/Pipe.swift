@@ -59,7 +59,8 @@ struct Pipe: ~Copyable {
   /// Closes the first `count` descriptors.
   mutating func closeDescriptors(_ count: Int) {
     if count == 0 { return }
-    for fd in descriptors.prefix(count) { closeDescriptor(fd) }
+    precondition(count <= descriptors.count, "closed descriptors that did not come")
+    unsafe descriptors.withUnsafeBufferPointer { unsafe clinux_close_all($0.baseAddress!, count) }
     descriptors.removeFirst(count)
   }
 

@@ -63,6 +63,7 @@ enum RunCommand {
     if let ready = options.readyDescriptor { writeReadyByte(ready, log) }
     notifier.ready(status(options))
     forgetStartUpCode()
+    server.onFirstClient = { forgetStartUpCode() }
     try server.run()
     return ExitStatus.success
   }

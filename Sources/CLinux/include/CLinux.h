@@ -16,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -192,7 +193,8 @@ static inline int clinux_socket_pair(int32_t *_Nonnull ours, int32_t *_Nonnull t
   *theirs = fds[1];
   return 0;
 }
-/// posix_spawnp with `end` as standard input and output, no signal blocked or ignored. 0 or an error number.
+/// posix_spawnp with `end` as standard input and output, no signal blocked or ignored, and no more descriptors than are usual, however
+/// many the gate may have. 0 or an error number.
 static inline int clinux_spawn(const char *_Nonnull path, char *_Nullable *_Nonnull argv, int end) {
   extern char **environ;
   posix_spawn_file_actions_t actions;
@@ -208,7 +210,13 @@ static inline int clinux_spawn(const char *_Nonnull path, char *_Nullable *_Nonn
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  struct rlimit own, usual;
+  int limited = !getrlimit(RLIMIT_NOFILE, &own);
+  usual = own;
+  if (limited && usual.rlim_cur > 1024) usual.rlim_cur = 1024;
+  if (limited) setrlimit(RLIMIT_NOFILE, &usual);
   int r = posix_spawnp(&pid, path, &actions, &attributes, argv, environ);
+  if (limited) setrlimit(RLIMIT_NOFILE, &own);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   return r;
@@ -241,6 +249,14 @@ static inline int clinux_next_signal(int fd) {
 }
 /// malloc_trim(3): whole free pages go back to the kernel, wherever they are.
 static inline void clinux_give_back_memory(void) { malloc_trim(0); }
+/// close(2) of descriptors that are open; those whose numbers follow each other, as of one message, in one call (close_range(2), Linux 5.9).
+static inline void clinux_close_all(const int32_t *_Nonnull fds, size_t count) {
+  for (size_t first = 0, end; first < count; first = end) {
+    for (end = first + 1; end < count && fds[end] == fds[end - 1] + 1;) end++;
+    if (end - first > 1 && !syscall(SYS_close_range, fds[first], fds[end - 1], 0)) continue;
+    for (size_t i = first; i < end; i++) close(fds[i]);
+  }
+}
 /// recv(2) with MSG_PEEK: the bytes stay where they are.
 static inline ssize_t clinux_peek(int fd, void *_Nonnull buffer, size_t capacity) {
   ssize_t r = recv(fd, buffer, capacity, MSG_PEEK | MSG_DONTWAIT);
