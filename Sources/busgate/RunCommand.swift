@@ -61,6 +61,7 @@ enum RunCommand {
     if let interval = notifier.watchdogInterval { server.setHeartbeat(every: interval) { notifier.alive() } }
     if let ready = options.readyDescriptor { writeReadyByte(ready) }
     notifier.ready(status(options))
+    forgetStartUpCode()
     try server.run()
     return ExitStatus.success
   }
@@ -125,7 +126,7 @@ enum RunCommand {
   ) {
     notifier.reloading()
     do throws(ConfigurationFailure) {
-      rules = try PolicyFiles.read(options.configurations)
+      rules = try PolicyFiles.read(options.configurations, again: true)
       setPolicies(&server, options, rules)
       server.noteReload(succeeded: true)
       log.reloaded()
