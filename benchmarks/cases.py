@@ -8,6 +8,7 @@ PLAIN = Setup("plain")
 HALF = Setup("half", broadcasts=True)
 CLIENTS = Setup("clients", clients=100)
 KINDS = Setup("kinds", kinds=1000)
+KINDS_AMONG_RULES = Setup("kinds-rules", kinds=1000, rules=9001)
 RULES = {n: Setup(f"rules-{n}", rules=n) for n in (1, 10, 100, 1000, 10000)}
 IDLE = {n: Setup(f"idle-{n}", clients=n + 1) for n in (1, 100, 1000)}
 STALLED_CLIENT = Setup("stalled-client", before=(("stall 16", "stalled"),))
@@ -44,6 +45,7 @@ CASES = [
     calls("pipe256-16", "256 outstanding, 16 B", 120000, 8000, window=256),
     calls("kinds-16", "64 outstanding, 16 B, 1,000 kinds in turn", 100000, 8000, KINDS, window=64, kinds=1000),
     calls("kinds-1k", "64 outstanding, 1 KiB, 1,000 kinds in turn", 60000, 6000, KINDS, window=64, payload=KIB, kinds=1000),
+    calls("kinds-rules", "64 outstanding, 16 B, 1,000 kinds in turn, 10,000 rules", 4000, 4000, KINDS_AMONG_RULES, window=64, kinds=1000),
     Case("signals-16", "signals, 16 B", PLAIN, "signals 16 0", 120000, 6000),
     Case("signals-1k", "signals, 1 KiB", PLAIN, f"signals {KIB} 0", 60000, 6000),
     Case("signals-64k", "signals, 64 KiB", PLAIN, f"signals {64 * KIB} 0", 4000, 2000),

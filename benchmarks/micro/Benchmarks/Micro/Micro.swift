@@ -11,7 +11,8 @@ let benchmarks: @Sendable () -> Void = {
     configuration.warmupIterations = 3
     configuration.maxDuration = .milliseconds(300)
     configuration.maxIterations = 100_000
-    Benchmark("\(subject.name)\(subject.operations == 1 ? "" : " ×\(subject.operations)")", configuration: configuration) { benchmark in
+    Benchmark("\(subject.name)\(subject.operations == 1 ? "" : " ×\(subject.operations)")", configuration: configuration) {
+      benchmark in
       let run = try subject.prepare()
       // One call is below what a clock can tell.
       let times = subject.operations == 1 && !subject.name.contains("rules") ? 1_000 : 1

@@ -19,13 +19,15 @@ enum Message {
   }
 
   static func answer(to serial: UInt32) -> [UInt8] {
-    message(type: 2, serial: 1, [(5, .number(serial)), (6, .text(client)), (7, .text(owner)), (8, .signature("ay"))], body: payload)
+    message(
+      type: 2, serial: 1, [(5, .number(serial)), (6, .text(client)), (7, .text(owner)), (8, .signature("ay"))], body: payload)
   }
 
   static func signal(_ serial: UInt32) -> [UInt8] {
     message(
       type: 4, serial: serial,
-      [(1, .path(servicePath)), (2, .text(service)), (3, .text("Emitted")), (7, .text(owner)), (8, .signature("ay"))], body: payload)
+      [(1, .path(servicePath)), (2, .text(service)), (3, .text("Emitted")), (7, .text(owner)), (8, .signature("ay"))],
+      body: payload)
   }
 
   static func hello() -> [UInt8] {
@@ -62,7 +64,8 @@ enum Message {
       case .number(let number): header += [code, 1, UInt8(ascii: "u"), 0] + bytes(number)
       }
     }
-    var message = [UInt8(ascii: "l"), type, 0, 1] + bytes(UInt32(body.count)) + bytes(serial) + bytes(UInt32(header.count)) + header
+    var message =
+      [UInt8(ascii: "l"), type, 0, 1] + bytes(UInt32(body.count)) + bytes(serial) + bytes(UInt32(header.count)) + header
     pad(&message)
     return message + body
   }

@@ -7,7 +7,9 @@ extension Subject {
   static var sessions: [Subject] {
     let window = 64
     return [
-      Subject("calls of one kind and their returns", operations: window) { try exchange(rules: Rules.document(10), calls: window, kinds: nil) },
+      Subject("calls of one kind and their returns", operations: window) {
+        try exchange(rules: Rules.document(10), calls: window, kinds: nil)
+      }
     ]
       + [1_000, 10_000].map { rules in
         Subject("calls of 1000 kinds and their returns, \(rules) rules", operations: 1_000) {
