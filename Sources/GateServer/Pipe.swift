@@ -61,7 +61,7 @@ struct Pipe: ~Copyable {
     if count == 0 { return }
     precondition(count <= descriptors.count, "closed descriptors that did not come")
     unsafe descriptors.withUnsafeBufferPointer { unsafe clinux_close_all($0.baseAddress!, count) }
-    descriptors.removeFirst(count)
+    if count == descriptors.count { descriptors.removeAll(keepingCapacity: true) } else { descriptors.removeFirst(count) }
   }
 
   /// Makes room behind `end` by moving what is left to the front. Nothing may wait to be sent.

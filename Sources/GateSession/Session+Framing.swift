@@ -35,10 +35,12 @@ extension Session {
       }
       let lane = unsafe findLane(bytes, at, side)
       if let lane = unsafe lane {
-        let gone = unsafe passRun(bytes, from: at, side, lane, policy.identity, &stream)
+        let claimed = unsafe Int(lane.pointee.routine.descriptors)
+        let gone = unsafe claimed <= waiting ? passRun(bytes, from: at, side, lane, policy.identity, &stream) : 0
         if gone > 0 {
           takeOwnOutput(goingWith: side, &output)
-          output.forward(at, gone, descriptors: 0)
+          output.forward(at, gone, descriptors: claimed)
+          waiting &-= claimed
           at &+= gone
           continue
         }

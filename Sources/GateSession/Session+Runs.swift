@@ -30,6 +30,8 @@ struct Routine: BitwiseCopyable {
   var isFromDriver = false, isError = false
   /// For a call from the client: see ``PendingCall/detail``. Otherwise the hash of the peer's name.
   var detail: UInt64 = 0
+  /// How many descriptors each message has. Where there are any, each message is a run of its own.
+  var descriptors: UInt16 = 0
   /// The policy that decided.
   var policy: UInt64 = 0
   /// Of what is refused.
@@ -69,7 +71,9 @@ extension Session {
       count = min(stream.remaining, bytes.byteCount)
       stream.remaining &-= count
     }
-    if stream.remaining == 0 && count < bytes.byteCount, let lane = unsafe findLane(bytes, count, side) {
+    if stream.remaining == 0 && count < bytes.byteCount, let lane = unsafe findLane(bytes, count, side),
+      unsafe lane.pointee.routine.descriptors == 0
+    {
       count &+= unsafe passRun(bytes, from: count, side, lane, policy, &stream)
     }
     counters.countBytes(count, from: side)
@@ -154,6 +158,7 @@ extension Session {
         break
       }
       at &+= next.messageByteCount
+      if routine.descriptors > 0 { break }
     }
     return unsafe endRun(.client, lane, start, at, count)
   }
@@ -186,6 +191,7 @@ extension Session {
         break
       }
       at &+= next.messageByteCount
+      if routine.descriptors > 0 { break }
     }
     return unsafe endRun(.bus, lane, start, at, count)
   }
@@ -253,11 +259,13 @@ extension Session {
     _ message: RawSpan, _ header: MessageHeader, _ side: Side, _ verdict: Verdict, _ policy: Policy,
     _ lane: UnsafeMutablePointer<Lane>
   ) {
-    if header.unixFDs > 0 || isMonitor { return }
+    if isMonitor { return }
     var routine = Routine()
     routine.policy = policy.identity
     switch verdict.action {
-    case .allow: learnToPass(message, header, side, &routine)
+    case .allow:
+      routine.descriptors = UInt16(clamping: header.unixFDs)  // no more than the kernel allows, or it would not have passed
+      learnToPass(message, header, side, &routine)
     case .deny: unsafe learnToRefuse(message, header, side, verdict, &routine, lane)
     case .audit, .drop: return
     }
@@ -300,7 +308,7 @@ extension Session {
     _ message: RawSpan, _ header: MessageHeader, _ side: Side, _ verdict: Verdict, _ routine: inout Routine,
     _ lane: UnsafeMutablePointer<Lane>
   ) {
-    if verdict.reason != .noRule && verdict.reason != .rule { return }
+    if verdict.reason != .noRule && verdict.reason != .rule || header.unixFDs > 0 { return }
     let destination = message.bytes(in: header.destination)
     let isCall = header.frame.type == .methodCall
     switch (side, header.frame.type) {
