@@ -4,7 +4,7 @@ SWIFT  ?= swift
 STATIC = $(SWIFT) build -c release --scratch-path build/static --product busgate \
          -Xswiftc -static-executable -Xswiftc -cross-module-optimization
 
-.PHONY: all help sidecar demo demo-shell test lint bench clean
+.PHONY: all help sidecar demo demo-shell test lint bench bench-check bench-micro bench-report clean
 
 all: sidecar
 
@@ -14,7 +14,10 @@ help:
 	@echo 'make demo-shell  the same, and a shell in the container'
 	@echo 'make test        every test; installs the Debian packages that are missing'
 	@echo 'make lint        format and layering'
-	@echo 'make bench       CPU per operation beside the yardsticks and xdg-dbus-proxy'
+	@echo 'make bench       CPU, counts and memory beside the yardsticks and xdg-dbus-proxy, a verdict per target'
+	@echo 'make bench-check instructions of the micro-benchmarks against their thresholds'
+	@echo 'make bench-micro the time of the micro-benchmarks'
+	@echo 'make bench-report make bench, and writes benchmarks/RESULTS.md'
 
 sidecar:
 	$(STATIC)
@@ -42,8 +45,18 @@ lint: sidecar
 
 bench: sidecar
 	contrib/packages bench
-	benchmarks/run
-	benchmarks/footprint
+	benchmarks/suite $(if $(QUICK),--quick)
+
+bench-check:
+	contrib/packages bench
+	benchmarks/check
+
+bench-micro:
+	$(SWIFT) package --package-path benchmarks/micro --scratch-path build/micro benchmark --target Micro --no-progress
+
+bench-report: sidecar
+	contrib/packages bench
+	benchmarks/suite --report $(if $(QUICK),--quick)
 
 clean:
 	rm -rf build

@@ -16,8 +16,8 @@ MATCHING = [
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """`rules`: so many for outgoing calls, the matching one last. `kinds`: a rule for each of so many kinds of call. `named`: the rules
-    are for one name, and no other is visible, so that its owner is followed."""
+    """`rules`: so many for outgoing calls, the matching one last. `kinds`: behind them, a rule for each of so many kinds of call. `named`:
+    the rules are for one name, and no other is visible, so that its owner is followed."""
 
     name: str
     clients: int = 1
@@ -29,7 +29,7 @@ class Setup:
 
     def document(self):
         """The gateway configuration of busgate."""
-        fillers = [filler(i) for i in range(self.rules - 1)] + [kind(i) for i in range(self.kinds - 1)]
+        fillers = [filler(self.kinds + i) for i in range(self.rules - 1)] + [kind(i) for i in range(self.kinds - 1)]
         name = {"name": "com.example.Load"} if self.named else {}
         rules = ",\n".join(json.dumps({**rule, **name}) for rule in fillers + MATCHING)
         names = '"busgate": {"names": {}}, ' if self.named else ""
@@ -37,14 +37,14 @@ class Setup:
 
     def yardstick(self):
         """The arguments of pump_filter: its rules are built in, all literal, the last one matches."""
-        return [str(max(self.rules, self.kinds))]
+        return [str(self.rules + self.kinds - 1)]
 
     def yardstick_environment(self):
         return {"FILLER_PATHS": "1"} if self.kinds > 1 else {}
 
     def names(self):
         """The arguments of xdg-dbus-proxy, which thinks in bus names first; rules below a name only where a case is about rules."""
-        if self.rules == 1 and not self.broadcasts:
+        if self.kinds > 1 or self.rules == 1 and not self.broadcasts:
             return ["--talk=com.example.Load"]
         fillers = [f"--call=com.example.Load=com.example.Filler{i}{'.*' if i % 2 else '.Call'}@/com/example/Filler{i}"
                    for i in range(self.rules - 1)]

@@ -11,7 +11,7 @@ public enum ByteOrder: UInt8, BitwiseCopyable, Sendable {
   /// `B`
   case big = 0x42
 
-  /// A number whose bytes, the first one lowest, are `bytes`.
+  /// A number whose bytes, the first one lowest, are `bytes`; and the other way round.
   @inlinable @inline(__always)
-  func number(_ bytes: UInt32) -> UInt32 { self == .little ? bytes : bytes.byteSwapped }
+  public func number(_ bytes: UInt32) -> UInt32 { self == .little ? bytes : bytes.byteSwapped }
 }

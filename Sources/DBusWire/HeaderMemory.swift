@@ -33,6 +33,10 @@ public struct HeaderMemory: ~Copyable, Sendable {
   /// Remembers nothing.
   public init() {}
 
+  /// Bytes of the message whose header was read last.
+  @inlinable
+  public var messageByteCount: Int { header.frame.messageByteCount }
+
   /// Reads a header, like `MessageHeader.read(_:frame:)`, into ``header``.
   ///
   /// - Returns: Whether it differs from the last one in nothing but serial, REPLY_SERIAL and the length of the body.
@@ -44,10 +48,15 @@ public struct HeaderMemory: ~Copyable, Sendable {
       header.repeated(frame: frame, replySerial: repetition.replySerial)
       return true
     }
+    try replace(bytes, frame: frame)
+    return false
+  }
+
+  /// Reads a header that is known to be another than the last one, into ``header``. Throws as `MessageHeader.read(_:frame:)`.
+  public mutating func replace(_ bytes: RawSpan, frame: MessageFrame) throws(WireError) {
     wordCount = 0
     try header.read(bytes, frame: frame)
     remember(bytes, frame)
-    return false
   }
 
   /// A message whose header was not read: nothing is remembered, and nothing but the frame is known of it.

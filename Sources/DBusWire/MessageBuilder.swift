@@ -192,7 +192,7 @@ extension MessageBuilder {
 
   @_lifetime(self: copy self)
   private mutating func pad(to alignment: Int) {
-    while offset % alignment != 0 { append(byte: 0) }
+    while offset & (alignment &- 1) != 0 { append(byte: 0) }
   }
 
   @_lifetime(self: copy self)
@@ -212,9 +212,8 @@ extension MessageBuilder {
   @_lifetime(self: copy self)
   private mutating func append(_ value: StaticString) {
     precondition(value.hasPointerRepresentation)
-    for index in 0..<value.utf8CodeUnitCount {
-      let byte = unsafe value.utf8Start[index]
-      append(byte: byte)
-    }
+    // The memory of a literal, which never goes away.
+    let text = unsafe RawSpan(_unsafeStart: value.utf8Start, byteCount: value.utf8CodeUnitCount)
+    append(text)
   }
 }

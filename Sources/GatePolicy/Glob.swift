@@ -23,7 +23,7 @@ public struct Glob: Sendable, Equatable {
   public var isLiteral: Bool { literalCount == pattern.count }
 
   /// Whether the pattern is exactly `*`. (`**` matches as much, but is not what lets a call without interface pass.)
-  public var isEverything: Bool { pattern == [UInt8(ascii: "*")] }
+  public var isEverything: Bool { pattern.count == 1 && pattern[0] == UInt8(ascii: "*") }
 
   /// What each matching text begins with.
   public var literalPrefix: ArraySlice<UInt8> { pattern[..<literalCount] }

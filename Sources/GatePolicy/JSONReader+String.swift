@@ -7,7 +7,9 @@ extension JSONReader {
   package mutating func string() throws(ConfigurationError) -> [UInt8] {
     precondition(next == UInt8(ascii: "\""), "no string was peeked at")
     offset += 1
-    var decoded: [UInt8] = []
+    let start = offset
+    while let byte = next, (0x20...0x7F).contains(byte), byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") { offset += 1 }
+    var decoded = unsafe text.withUnsafeBufferPointer { unsafe [UInt8](UnsafeBufferPointer(rebasing: $0[start..<offset])) }
     while let byte = next {
       switch byte {
       case UInt8(ascii: "\""):

@@ -12,7 +12,19 @@ package struct JSONReader {
   /// An object or array that is open.
   private struct Level {
     var isEmpty = true
-    var keys: Set<[UInt8]> = []
+    /// The keys so far; comparing a few is faster than hashing them.
+    var firstKeys: [[UInt8]] = []
+    var furtherKeys: Set<[UInt8]> = []
+
+    private static let firstCount = 16
+
+    /// Whether `key` is a new one, which is noted.
+    mutating func insert(_ key: [UInt8]) -> Bool {
+      for known in firstKeys where known == key { return false }
+      if firstKeys.count == Self.firstCount { return furtherKeys.insert(key).inserted }
+      firstKeys.append(key)
+      return true
+    }
   }
 
   /// The deepest nesting that is read. Documents of ours need five levels; the number is the one that D-Bus has for its types.
@@ -102,7 +114,7 @@ package struct JSONReader {
     if next != UInt8(ascii: "\"") { throw unexpected(expected: "a key in double quotes") }
     let start = location
     let key = try string()
-    if !levels[levels.count - 1].keys.insert(key).inserted {
+    if !levels[levels.count - 1].insert(key) {
       throw ConfigurationError(location: start, message: "duplicate key \(quoted(key)), expected each key once")
     }
     skipWhiteSpace()

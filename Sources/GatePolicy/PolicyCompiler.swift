@@ -1,5 +1,13 @@
 // Rules, as written, into the arrays that a match walks through. Called once per Policy, when it is made.
 
+/// An interface's name, hashed once.
+private struct HashedName: Hashable {
+  let bytes: [UInt8]
+  let hash: UInt64
+
+  func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+}
+
 /// Builds the arrays of one policy.
 struct PolicyCompiler {
   /// The most names that share a slot: another hash is drawn until this holds.
@@ -29,10 +37,10 @@ struct PolicyCompiler {
     self.source = source
     self.nameNumbers = nameNumbers
     self.hash = hash
-    allowOutgoing = table { $0.action == .allow && $0.outgoing }
-    allowIncoming = table { $0.action == .allow && $0.incoming }
-    denyOutgoing = table { $0.action == .deny && $0.outgoing }
-    denyIncoming = table { $0.action == .deny && $0.incoming }
+    allowOutgoing = table(.allow, .outgoing)
+    allowIncoming = table(.allow, .incoming)
+    denyOutgoing = table(.deny, .outgoing)
+    denyIncoming = table(.deny, .incoming)
   }
 
   /// The compiled form of `rules`.
@@ -51,16 +59,19 @@ struct PolicyCompiler {
     CompiledRules(hash: hash, arena: arena, methods: methods, rules: rules, groups: groups, slots: slots)
   }
 
-  /// The table of those rules that `belong` to it and can match something.
-  private mutating func table(where belong: (GatewayRule) -> Bool) -> RuleTable {
-    var named: [[UInt8]: [Int]] = [:]
+  /// The table of the rules of one action and direction that can match something.
+  private mutating func table(_ action: GatewayRule.Action, _ direction: Direction) -> RuleTable {
+    var named: [HashedName: [Int]] = [:]
     var everything: [Int] = []
     var globs: [Int] = []
-    for (index, rule) in source.enumerated() where rule.canMatch && belong(rule) {
-      if rule.interface.isEverything {
+    // A rule is looked at where it is: a copy of it would count half a dozen references.
+    for index in source.indices where source[index].action == action && source[index].meets(direction) {
+      if !source[index].canMatch { continue }
+      let interface = source[index].interface
+      if interface.isEverything {
         everything.append(index)
-      } else if rule.interface.isLiteral {
-        named[rule.interface.pattern, default: []].append(index)
+      } else if interface.isLiteral {
+        named[HashedName(bytes: interface.pattern, hash: hash(interface.pattern)), default: []].append(index)
       } else {
         globs.append(index)
       }
@@ -77,23 +88,25 @@ struct PolicyCompiler {
   }
 
   /// Adds slots, groups and rules for what is `named`; says how many slots, which is a power of two.
-  private mutating func add(_ named: [[UInt8]: [Int]]) -> Int {
+  private mutating func add(_ named: [HashedName: [Int]]) -> Int {
     var slotCount = 1
     while slotCount < 2 * named.count { slotCount *= 2 }
-    var bySlot: [[(hash: UInt64, name: [UInt8], indices: [Int])]] = Array(repeating: [], count: slotCount)
-    for (name, indices) in named {
-      let hash = hash(name)
-      bySlot[Int(truncatingIfNeeded: hash) & (slotCount - 1)].append((hash, name, indices))
-    }
-    for slot in bySlot {
+    let mask = UInt64(slotCount - 1)
+    let bySlot = named.sorted { $0.key.hash & mask < $1.key.hash & mask }
+    var next = bySlot.startIndex
+    for slot in 0..<UInt64(slotCount) {
       slots.append(UInt32(groups.count))
-      slotLength = max(slotLength, slot.count)
-      for (hash, name, indices) in slot {
+      let first = next
+      while next < bySlot.endIndex, bySlot[next].key.hash & mask == slot {
+        let (name, indices) = bySlot[next]
         groups.append(
           InterfaceGroup(
-            name: pattern(Glob(name)), tag: UInt32(hash >> 32), firstRule: UInt32(rules.count), ruleCount: UInt32(indices.count)))
+            name: pattern(Glob(name.bytes)), tag: UInt32(name.hash >> 32), firstRule: UInt32(rules.count),
+            ruleCount: UInt32(indices.count)))
         add(indices)
+        next += 1
       }
+      slotLength = max(slotLength, next - first)
     }
     slots.append(UInt32(groups.count))
     return slotCount
@@ -152,6 +165,13 @@ struct PolicyCompiler {
 }
 
 extension GatewayRule {
+  fileprivate func meets(_ direction: Direction) -> Bool {
+    switch direction {
+    case .outgoing: outgoing
+    case .incoming: incoming
+    }
+  }
+
   /// Whether there is a message that this rule matches.
   ///
   /// An interface of no bytes is not asked about: no search looks for it by name, but a deny rule that has it still meets calls

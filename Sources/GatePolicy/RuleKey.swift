@@ -13,6 +13,14 @@ enum RuleKey: String, CaseIterable {
   case log
   case comment
 
+  /// The key that these bytes spell.
+  init?(_ bytes: [UInt8]) {
+    guard let index = Self.spellings.firstIndex(where: { $0 == bytes }) else { return nil }
+    self = Self.allCases[index]
+  }
+
+  private static let spellings = allCases.map { Array($0.rawValue.utf8) }
+
   /// The four keys that every rule has, in the order in which messages ask for them.
   static let classic: [RuleKey] = [.direction, .interface, .objectPath, .method]
 

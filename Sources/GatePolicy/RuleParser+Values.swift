@@ -8,6 +8,8 @@ extension RuleParser {
   mutating func directions(from reader: inout JSONReader) throws(ConfigurationError) -> (outgoing: Bool, incoming: Bool)? {
     let expected = "\"outgoing\", \"incoming\" or \"*\""
     guard let pattern = try classicText(of: .direction, expected: expected, from: &reader) else { return nil }
+    if pattern.text == RuleParser.words.outgoing { return (true, false) }
+    if pattern.text == RuleParser.words.incoming { return (false, true) }
     let glob = Glob(pattern.text)
     let meets = (
       outgoing: glob.matches(RuleParser.words.outgoing), incoming: glob.matches(RuleParser.words.incoming)

@@ -10,7 +10,7 @@ struct RuleParser {
   /// The first thing that makes the rule inert, in the classic dialect.
   var incompleteness: ConfigurationError?
 
-  private var seen: Set<RuleKey> = []
+  private var seen: [RuleKey] = []
   private var direction: (outgoing: Bool, incoming: Bool)?
   private var interface: Glob?
   private var objectPath: Glob?
@@ -31,8 +31,8 @@ struct RuleParser {
   mutating func parse(from reader: inout JSONReader) throws(ConfigurationError) -> GatewayRule {
     try reader.open()
     while let key = try reader.nextKey() {
-      if let known = RuleKey(rawValue: String(decoding: key.text, as: UTF8.self)) {
-        seen.insert(known)
+      if let known = RuleKey(key.text) {
+        seen.append(known)
         try parseValue(of: known, from: &reader)
       } else {
         try refuseOrSkip(key.text, at: key.location, in: &reader)

@@ -1,4 +1,4 @@
-// Pipes in the kernel, through which the bodies of large messages go from socket to socket without being copied to this process and back.
+// A pipe in the kernel, through which the bodies of large messages go from socket to socket without being copied to this process and back.
 // What a receiver does not take stays in the pipe: it is the output queue then, as the read buffer is otherwise.
 
 import CLinux
@@ -15,7 +15,7 @@ struct KernelPipe: BitwiseCopyable {
   private(set) var byteCount = 0
 
   /// A new pipe; nil if there is none to be had.
-  fileprivate init?() {
+  init?() {
     var ends: (Int32, Int32) = (-1, -1)
     if unsafe clinux_pipe(&ends.0, &ends.1, Int32(Self.byteCountMax)) < 0 { return nil }
     (readEnd, writeEnd) = ends
@@ -41,32 +41,5 @@ struct KernelPipe: BitwiseCopyable {
   func close() {
     closeDescriptor(readEnd)
     closeDescriptor(writeEnd)
-  }
-}
-
-/// One unused pipe, kept for the next message.
-struct KernelPipePool: ~Copyable {
-  private var unused: KernelPipe?
-
-  mutating func take() -> KernelPipe? {
-    if let pipe = unused {
-      unused = nil
-      return pipe
-    }
-    return KernelPipe()
-  }
-
-  mutating func give(_ pipe: KernelPipe) {
-    if unused != nil || pipe.byteCount > 0 { pipe.close() } else { unused = pipe }
-  }
-
-  /// Closes what is kept.
-  mutating func release() {
-    if let pipe = unused { pipe.close() }
-    unused = nil
-  }
-
-  deinit {
-    if let unused { unused.close() }
   }
 }

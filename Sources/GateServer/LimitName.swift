@@ -8,6 +8,8 @@ public enum LimitName: Int, CaseIterable, Sendable {
   case authTimeout
   /// Connections of a gate.
   case connectionsMax
+  /// Descriptors of the process: the one bound that is not ours (RLIMIT_NOFILE, or the kernel's), and has no flag.
+  case descriptors
   /// Time for delivering what a closed peer had sent.
   case drainTimeout
   /// Descriptors on their way to a receiver that has not taken them.
@@ -48,6 +50,7 @@ public enum LimitName: Int, CaseIterable, Sendable {
     switch self {
     case .authTimeout: "auth-timeout"
     case .connectionsMax: "connections-max"
+    case .descriptors: "descriptors"
     case .drainTimeout: "drain-timeout"
     case .fdsInFlightMax: "fds-in-flight-max"
     case .fdsPerMessageMax: "fds-per-message-max"
@@ -79,7 +82,8 @@ public enum LimitName: Int, CaseIterable, Sendable {
     case .namesMax: .names
     case .ownersMax: .owners
     case .pendingRepliesMax: .pendingReplies
-    case .authTimeout, .connectionsMax, .drainTimeout, .fdsInFlightMax, .helloPendingMax, .helloTimeout, .ownOutputBytesMax,
+    case .authTimeout, .connectionsMax, .descriptors, .drainTimeout, .fdsInFlightMax, .helloPendingMax, .helloTimeout,
+      .ownOutputBytesMax,
       .partialMessageTimeout, .pendingIncomingMax, .pendingIncomingPerCallerMax, .unauthenticatedMax:
       nil
     }

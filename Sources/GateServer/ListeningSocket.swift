@@ -47,16 +47,29 @@ struct ListeningSocket {
       let old = umask(0o777)
       let bound = name.bind(fd)
       umask(old)
+      if -bound == EADDRINUSE { throw .refused("something else came to be at \(path) meanwhile; it is left alone") }
       if bound < 0 { throw .system(SystemError("cannot listen on \(path)", bound, hint: Self.hint(bound, path))) }
-      let listening = clinux_listen(fd, Self.backlog)
-      if listening < 0 { throw .system(SystemError("cannot listen on \(path)", listening)) }
-      file = try SocketFile(path: path).dress(options)
+      file = try Self.open(fd, at: path, options)
     } catch {
       closeDescriptor(fd)
       throw error
     }
     self.fd = fd
     hasDirectory = true
+  }
+
+  /// Makes a socket that was just bound to `path` accept, and its file what was asked for. What cannot be opened does not stay.
+  private static func open(_ fd: Int32, at path: String, _ options: SocketFileOptions) throws(ListenFailure) -> FileIdentity? {
+    let socketFile: SocketFile
+    do throws(ListenFailure) {
+      let listening = clinux_listen(fd, backlog)
+      if listening < 0 { throw .system(SystemError("cannot listen on \(path)", listening)) }
+      socketFile = try SocketFile(path: path)
+    } catch {
+      SocketFile.removeUndressed(path: path)
+      throw error
+    }
+    return try socketFile.dress(options)
   }
 
   private init(abstract name: UnixSocketName) throws(ListenFailure) {
@@ -101,6 +114,8 @@ struct ListeningSocket {
   private static func makeSocket() throws(ListenFailure) -> Int32 {
     let fd = clinux_socket_unix()
     if fd < 0 { throw .system(SystemError("cannot make a socket", fd)) }
+    // What its file may be used for at first: nothing, also where a directory's default ACL takes the place of the umask.
+    _ = fchmod(fd, 0)
     return fd
   }
 
@@ -121,13 +136,22 @@ struct ListeningSocket {
     }
   }
 
-  /// A socket that refuses connections has lost its process; one that takes them, or that we may not try, is somebody's.
+  /// How often, and after how many microseconds each time, a socket is tried again that another gate may be making at this moment.
+  private static let halfMadeAttempts = 50
+  private static let halfMadeInterval: UInt32 = 20_000
+
+  /// A socket that refuses connections has lost its process; one that takes them, or that we may not try, is somebody's. One without
+  /// any permission may be another gate's, between its bind and its listen, which root would not be kept from taking for a lost one.
   private static func removeStale(_ name: UnixSocketName, _ path: String) throws(ListenFailure) {
     guard let file = FileIdentity(path: path) else { return }
     if !file.isSocket { throw .refused("\(path) exists and is no socket; it is left alone") }
     let probe = try makeSocket()
     defer { closeDescriptor(probe) }
-    let result = name.connect(probe)
+    var result = name.connect(probe)
+    for _ in 0..<halfMadeAttempts where -result == ECONNREFUSED && SocketFile.isUndressed(path: path) {
+      usleep(halfMadeInterval)
+      result = name.connect(probe)
+    }
     switch -result {
     case ENOENT: return
     case ECONNREFUSED:

@@ -70,7 +70,8 @@ public struct MetricFamily: Sendable {
   static let helloPending = MetricFamily(
     "busgate_connections_hello_pending", .gauge, "Connections to the bus that have no unique name yet.")
   static let pendingReplies = MetricFamily("busgate_replies_pending", .gauge, "Calls that were forwarded and not answered yet.")
-  static let limitHits = MetricFamily("busgate_limit_hits", .counter, "How often a limit was hit.")
+  static let limitHits = MetricFamily(
+    "busgate_limit_hits", .counter, "How often a limit was hit; descriptors: the process may open no more.")
   static let busConnects = MetricFamily("busgate_bus_connects", .counter, "Attempts to connect to the bus.")
   static let reloads = MetricFamily("busgate_reloads", .counter, "Reloads of the configuration; a refused one changed nothing.")
   static let logLinesLost = MetricFamily("busgate_log_lines_lost", .counter, "Lines of the log that its reader was too slow for.")

@@ -130,7 +130,7 @@ extension Server {
     if service == .metrics { return true }
     guard let peer = PeerCredentials(of: fd) else { return false }
     if peer.uid == 0 || peer.uid == geteuid() { return true }
-    log.warning("control: pid \(peer.pid) of user \(peer.uid) was turned away")
+    log.turnedAway(peer, "control: a client was turned away, expected the gate's own user or root")
     return false
   }
 

@@ -59,8 +59,9 @@ struct Pipe: ~Copyable {
   /// Closes the first `count` descriptors.
   mutating func closeDescriptors(_ count: Int) {
     if count == 0 { return }
-    for fd in descriptors.prefix(count) { closeDescriptor(fd) }
-    descriptors.removeFirst(count)
+    precondition(count <= descriptors.count, "closed descriptors that did not come")
+    unsafe descriptors.withUnsafeBufferPointer { unsafe clinux_close_all($0.baseAddress!, count) }
+    if count == descriptors.count { descriptors.removeAll(keepingCapacity: true) } else { descriptors.removeFirst(count) }
   }
 
   /// Makes room behind `end` by moving what is left to the front. Nothing may wait to be sent.

@@ -27,12 +27,19 @@ extension Server {
     }
   }
 
+  /// An inherited socket is not ours alone: somebody else who has it shut it down, which epoll would say for ever.
+  func closeToNewClients(gate: Int) {
+    log.error(
+      "gate \(gates[gate].options.label) accepts no more clients: its socket was shut down by another process that has it")
+    _ = clinux_epoll_control(epoll, EPOLL_CTL_DEL, gates[gate].listener.fd, 0, 0)
+  }
+
   private mutating func accepted(_ fd: Int32, gate: Int) {
     let options = gates[gate].options
     if gates[gate].connectionCount >= options.connectionsMax {
       closeDescriptor(fd)
       hit(.connectionsMax, gate: gate)
-      log.limit("connections-max", gate: gate, "a client was turned away, there are \(options.connectionsMax)")
+      log.limit(.connectionsMax, gate: gate, "a client was turned away, there are \(options.connectionsMax)")
       return
     }
     let peer = PeerCredentials(of: fd)
@@ -89,7 +96,7 @@ extension Server {
       let oldest = unsafe slots[gates[gate].oldestUnauthenticated]
     {
       hit(.unauthenticatedMax, gate: gate)
-      log.limit("unauthenticated-max", gate: gate, "the oldest client gave way")
+      log.limit(.unauthenticatedMax, gate: gate, "the oldest client gave way")
       unsafe oldest.pointee.end = .gaveWay
       unsafe closeNow(oldest)
     }
@@ -117,7 +124,8 @@ extension Server {
 
   /// Stops asking about new clients until a connection ends or a moment has passed: the ones that are there are served meanwhile.
   private mutating func pauseAccepting(gate: Int, _ error: SystemError) {
-    log.limit("descriptors", gate: gate, "\(error); accepting pauses")
+    hit(.descriptors, gate: gate)
+    log.limit(.descriptors, gate: gate, "\(error); accepting pauses")
     gates[gate].isPaused = true
     _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, gates[gate].listener.fd, 0, Tag.listener(gate: gate).bits)
     retryAt = now.advanced(byMilliseconds: Self.pause)

@@ -16,9 +16,22 @@ extension Server {
       gates[gate].knownBus = unsafe slot.pointee.session.bus
     }
     if requests.contains(.resumeClient) { unsafe slot.pointee.pipe(from: .client).pointee.wait = .room }
-    if requests.contains(.helloDone) { unsafe givePlaceAmongHelloPending(slot) }
+    if requests.contains(.helloDone) {
+      unsafe givePlaceAmongHelloPending(slot)
+      onFirstClient?()
+      onFirstClient = nil
+    }
+    if requests.contains(.displacedOfCaller) {
+      unsafe log.limit(.pendingIncomingPerCallerMax, slot, "the oldest unanswered call of a caller gave way to a new one")
+    }
+    if requests.contains(.displacedOfAny) {
+      unsafe log.limit(.pendingIncomingMax, slot, "the oldest unanswered call of the caller with most gave way to a new one")
+    }
     if requests.contains(.connectBus) {
-      if gates[gate].helloPendingCount >= gates[gate].options.helloPendingMax { hit(.helloPendingMax, gate: gate) }
+      if gates[gate].helloPendingCount >= gates[gate].options.helloPendingMax {
+        hit(.helloPendingMax, gate: gate)
+        log.limit(.helloPendingMax, gate: gate, "further clients wait until the bus has answered a Hello")
+      }
       gates[gate].waitingForBus.append(
         unsafe Tag.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .bus).bits)
       connectWaiting(gate: gate)

@@ -172,7 +172,6 @@ extension Server {
       freeSlots.append(unsafe slot.pointee.index)
       unsafe release(slot)
     }
-    kernelPipes.release()
     giveBackMemory()
     for gate in gates.indices where !gates[gate].waitingForBus.isEmpty { connectWaiting(gate: gate) }
   }

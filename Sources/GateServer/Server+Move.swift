@@ -1,79 +1,69 @@
 // Large messages. Their bytes are moved from socket to socket by splice(2), through a pipe in the kernel; what has to be seen of them, the
-// header of each, is looked at where it is (MSG_PEEK) before it is moved. Descriptors are lost by splice(2) without a word: bytes that
-// come with some are read. Nothing here decides: what Session.passRoutinely(_:from:policy:) does not pass is read, too.
+// header of each, is looked at where it is (MSG_PEEK) before it is moved. splice(2) loses descriptors without a word, so only bytes are
+// moved of which it is known that none come with them. Nothing here decides: what Session.passRoutinely(_:from:policy:) does not pass is
+// read, as everything else is.
 
 import CLinux
 import GateSession
 import Glibc
 
 extension Server {
-  /// A message of which so much is left is worth moving. Measured: with 64 KiB it pays, with 16 KiB it does not.
-  private static let restByteCountMin = 32_768
-  /// So many bytes before a message are looked at together with its header: a sender may have put both into one sendmsg(2), and then the
-  /// message's descriptors come with the earlier ones.
-  private static let tailByteCount = 4096
+  /// Messages of so many bytes are worth moving, and so many bytes of them at a time. Measured: with 64 KiB it pays, with 16 KiB not.
+  private static let movedByteCountMin = 32_768
   /// So much of a message is looked at. Longer headers are read.
   private static let headByteCount = 512
 
-  /// Whether what comes next from `side` is the middle of a large message that passes, or probably another large one.
+  /// Whether what comes next from `side` is the middle of a large message, or probably another one.
   @inline(__always)
   mutating func expectsLarge(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
-    unsafe slot.pointee.session.lastMessageByteCount(from: side) >= Self.restByteCountMin
+    unsafe slot.pointee.session.lastMessageByteCount(from: side) >= Self.movedByteCountMin
   }
 
-  /// Goes on with large messages from `side`, at most a buffer's worth in one wake-up.
+  /// Goes on with large messages from `side`, at most a buffer's worth in one wake-up. The connection is at rest.
   ///
-  /// - Returns: Whether that is all that can be done now. If not, what comes next has to be read.
+  /// - Returns: Whether something was moved. If not, what comes next has to be read.
   @inline(never)
   mutating func move(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
     let pipe = unsafe slot.pointee.pipe(from: side)
-    if unsafe !movesBodies || !slot.pointee.isAtRest || pipe.pointee.buffer != nil || !pipe.pointee.descriptors.isEmpty {
-      return false
-    }
-    guard var moved = kernelPipes.take() else { return false }
+    if unsafe !movingKit.isUsable || pipe.pointee.buffer != nil || !pipe.pointee.descriptors.isEmpty { return false }
     let source = unsafe slot.pointee.socket(side).fd
-    var isDone = true
+    var waiting = min(movingKit.plainByteCount(in: source, at: now), KernelPipe.byteCountMax)
+    if waiting < Self.movedByteCountMin { return false }
+    noteKitExpiry()
+    guard var moved = movingKit.takePipe() else { return false }
+    /// Bytes that were decided on and have to be moved, or read, whatever happens.
     var owed = 0
-    while moved.byteCount < KernelPipe.byteCountMax {
-      let rest = unsafe slot.pointee.session.restByteCount(from: side)
-      var count = rest - Self.tailByteCount
-      if count <= 0 {
-        // Decided on from here on: what passes has to be moved, whatever happens.
-        owed = unsafe passPeeked(slot, from: side, rest + Self.headByteCount)
-        if owed <= 0 {
-          isDone = -owed == EAGAIN || -owed == EINTR
-          break
-        }
-        count = unsafe owed + max(0, slot.pointee.session.restByteCount(from: side) - Self.tailByteCount)
+    while waiting > 0 {
+      if unsafe slot.pointee.session.restByteCount(from: side) == 0 {
+        owed = unsafe passHead(slot, from: side, min(waiting, Self.headByteCount))
+        if owed == 0 { break }
       }
-      let n = moved.fill(from: source, min(count, KernelPipe.byteCountMax - moved.byteCount))
+      let count = unsafe min(waiting, owed + slot.pointee.session.restByteCount(from: side))
+      let n = moved.fill(from: source, count)
       if n > owed { unsafe slot.pointee.session.passedRest(n - owed, from: side) }
-      owed = max(0, owed - max(0, n))
-      if owed > 0 || n < count {
-        // A socket that cannot be spliced from, or its end, is found out by reading it.
-        if moved.byteCount == 0 && owed == 0 { isDone = -n == EAGAIN || -n == EINTR }
-        break
-      }
+      owed -= min(owed, max(0, n))
+      waiting -= max(0, n)
+      if n < count { break }  // the pipe has no room for more pieces
     }
     if owed > 0 { unsafe read(owed, slot, from: side, pipe) }
+    let isMoved = unsafe moved.byteCount > 0 || pipe.pointee.hasUnsent
     unsafe send(moved, slot, to: side.other, pipe)
-    return isDone
+    return isMoved
   }
 
-  /// Offers bytes that stay where they are to the session.
+  /// Offers the beginning of a message, which stays where it is, to the session.
   ///
-  /// - Returns: How many of them pass; 0 if what comes next has to be read; -EAGAIN if nothing came.
-  private mutating func passPeeked(_ slot: UnsafeMutablePointer<Connection>, from side: Side, _ count: Int) -> Int {
-    var hasDescriptors: Int32 = 0
+  /// - Returns: How many of its bytes pass; 0 if it has to be read.
+  private mutating func passHead(_ slot: UnsafeMutablePointer<Connection>, from side: Side, _ count: Int) -> Int {
     guard let buffer = unsafe try? pool.take() else { return 0 }
     defer { unsafe pool.give(buffer) }
-    let n = unsafe clinux_peek(slot.pointee.socket(side).fd, buffer, count, &hasDescriptors)
-    if n <= 0 || hasDescriptors != 0 { return min(n, 0) }
+    let n = unsafe clinux_peek(slot.pointee.socket(side).fd, buffer, count)
+    if n <= 0 { return 0 }
     let bytes = unsafe RawSpan(_unsafeStart: buffer, byteCount: n)
     return unsafe slot.pointee.session.passRoutinely(bytes, from: side, policy: gates[slot.pointee.gate].policy.identity)
   }
 
-  /// Reads `count` bytes that pass and that a full kernel pipe did not take: they wait behind those that it did.
+  /// Reads `count` bytes that pass and that the kernel's pipe did not take: they wait behind those that it did.
   private mutating func read(
     _ count: Int, _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ pipe: UnsafeMutablePointer<Pipe>
   ) {
@@ -120,7 +110,12 @@ extension Server {
       return true
     }
     unsafe pipe.pointee.moved = nil
-    kernelPipes.give(moved)
+    movingKit.give(moved)
     return true
+  }
+
+  /// Sees to it that the loop looks after the kit when it is not used any more.
+  private mutating func noteKitExpiry() {
+    if let expiry = movingKit.expiry, nextLook.map({ expiry < $0 }) ?? true { nextLook = expiry }
   }
 }

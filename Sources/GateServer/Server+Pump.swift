@@ -138,8 +138,9 @@ extension Server {
       switch wait {
       case .identity: unsafe identify(slot, claimedUID)
       case .room: break
-      case .ownOutput:
+      case .ownOutput(let blocked):
         hit(.ownOutputBytesMax, gate: unsafe slot.pointee.gate)
+        unsafe log.limit(.ownOutputBytesMax, slot, "the \(side) is not read until the \(blocked) has taken the gate's errors")
         return
       case .bytes, .bus, .serial: return
       }

@@ -72,7 +72,10 @@ extension Server {
         continue
       }
       if descriptors > 0, unsafe !mayFly(descriptors, fd, pipe, gates[slot.pointee.gate].options.descriptorsInFlightMax) {
-        if unsafe !pipe.pointee.waitsForDescriptors { hit(.fdsInFlightMax, gate: unsafe slot.pointee.gate) }
+        if unsafe !pipe.pointee.waitsForDescriptors {
+          hit(.fdsInFlightMax, gate: unsafe slot.pointee.gate)
+          unsafe log.limit(.fdsInFlightMax, slot, "a message waits until the \(side) has taken the descriptors before it")
+        }
         unsafe pipe.pointee.waitsForDescriptors = true
         return done
       }

@@ -141,6 +141,7 @@ extension Server {
     if let retryAt, earliest.map({ retryAt < $0 }) ?? true { earliest = retryAt }
     if case .draining(let until) = stopping, earliest.map({ until < $0 }) ?? true { earliest = until }
     if let operatorDeadline, earliest.map({ operatorDeadline < $0 }) ?? true { earliest = operatorDeadline }
+    if let expiry = movingKit.expiry, earliest.map({ expiry < $0 }) ?? true { earliest = expiry }
     if let next = heartbeat?.next, earliest.map({ next < $0 }) ?? true { earliest = next }
     if let due = log.deadline, earliest.map({ due < $0 }) ?? true { earliest = due }
     return earliest
@@ -150,6 +151,7 @@ extension Server {
   mutating func expireDeadlines() {
     retry()
     expireOperators()
+    movingKit.expire(at: now)
     guard let due = nextDeadline, now >= due else { return }
     nextDeadline = nil
     for index in unsafe slots.indices {

@@ -11,26 +11,35 @@ extension Server {
     case no
     /// Until everything is delivered, or this instant.
     case draining(until: Instant)
+    /// Nothing is waited for.
+    case atOnce
   }
 
   /// Whether there is nothing more to do.
   var isStopped: Bool {
     mutating get {
-      if stopping == .no { return false }
-      return isDrained()
+      switch stopping {
+      case .no: return false
+      case .draining(let until): return now >= until || gates.allSatisfy { $0.connectionCount == 0 }
+      case .atOnce: return true
+      }
     }
   }
 
-  private mutating func isDrained() -> Bool {
-    guard case .draining(let until) = stopping else { return false }
-    return now >= until || gates.allSatisfy { $0.connectionCount == 0 }
+  /// Of a time that was too short somebody should know.
+  mutating func sayUndelivered() {
+    guard case .draining = stopping else { return }
+    for gate in gates.indices where gates[gate].connectionCount > 0 {
+      hit(.drainTimeout, gate: gate)
+      log.limit(.drainTimeout, gate: gate, "\(gates[gate].connectionCount) connections are closed that were not done")
+    }
   }
 
   /// Begins the end: the sockets are removed, clients are let go as soon as what they are still to get is delivered. A second call ends
   /// at once.
   public mutating func stop() {
     if stopping != .no {
-      stopping = .draining(until: now)
+      stopping = .atOnce
       return
     }
     let timeout = gates.map { $0.options.settings.limits.drainTimeout }.max() ?? 0

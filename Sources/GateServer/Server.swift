@@ -26,9 +26,7 @@ public struct Server: ~Copyable {
   var nextGeneration: UInt32 = 1
   var nextNumber: UInt64 = 1
   var pool = BufferPool()
-  var kernelPipes = KernelPipePool()
-  /// Whether large messages may be moved by splice(2).
-  let movesBodies = clinux_ignores_sigpipe() != 0
+  var movingKit = MovingKit()
   var output = Output()
   /// iovec and descriptors of the send in progress.
   var batch = SendBatch()
@@ -61,6 +59,8 @@ public struct Server: ~Copyable {
   var heartbeat: (next: Instant, interval: UInt64, beat: () -> Void)?
   /// Called once when stopping begins.
   public var onStopping: () -> Void = {}
+  /// Called once, when the first client has been told its name.
+  public var onFirstClient: (() -> Void)?
   /// Called on a signal that the loop does not handle itself.
   var onSignal: (inout Server, Int32) -> Void = { _, _ in }
 
@@ -164,6 +164,7 @@ public struct Server: ~Copyable {
       }
       if meters.timesWakeups && count > 0 { meters.wakeups.observe(nanoseconds: clinux_nanoseconds() &- woken) }
     }
+    sayUndelivered()
     closeConnections()
     releaseEnded()
     log.finish()
@@ -179,6 +180,7 @@ public struct Server: ~Copyable {
     case .connection: break
     case .listener(let gate):
       accept(gate: gate)
+      if events & EPOLLHUP.rawValue != 0 { closeToNewClients(gate: gate) }
     case .signals:
       handleSignals()
     case .standardInput:
@@ -203,15 +205,16 @@ public struct Server: ~Copyable {
     return unsafe slot.pointee.generation == generation ? slot : nil
   }
 
+  /// Deals with the signals that have come, each once, and with those that stop it first: what comes meanwhile waits for its turn
+  /// behind everything else, so that no signal can keep clients or the end waiting, however often it comes.
   private mutating func handleSignals() {
     let handler = onSignal
+    var others: [Int32] = []
     while true {
       let number = clinux_next_signal(signals)
-      switch number {
-      case 0: return
-      case SIGTERM, SIGINT: stop()
-      default: if stopping == .no { handler(&self, number) }
-      }
+      if number == 0 || others.contains(number) { break }
+      if number == SIGTERM || number == SIGINT { stop() } else { others.append(number) }
     }
+    for number in others where stopping == .no { handler(&self, number) }
   }
 }

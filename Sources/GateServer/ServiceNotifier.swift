@@ -36,12 +36,12 @@ public struct ServiceNotifier: Sendable {
   /// The end has begun.
   public func stopping() { send("STOPPING=1") }
 
-  /// The loop still goes round.
-  public func alive() { send("WATCHDOG=1") }
+  /// The loop still goes round. Said again soon, so that nobody waits for a manager that does not listen.
+  public func alive() { send("WATCHDOG=1", waits: false) }
 
   /// Waits a second for a manager that is slow to listen: it may let as few as ten messages wait, and one that it never hears would
   /// leave it with a reload that does not end.
-  private func send(_ text: String) {
+  private func send(_ text: String, waits: Bool = true) {
     guard let socket else { return }
     let fd = clinux_socket_datagram(1000)
     if fd < 0 { return }
@@ -49,7 +49,9 @@ public struct ServiceNotifier: Sendable {
     // A manager that does not listen is no reason to stop serving.
     if socket.connect(fd) != 0 { return }
     let bytes = Array(text.utf8)
-    _ = unsafe bytes.withUnsafeBytes { unsafe clinux_write(fd, $0.baseAddress!, $0.count) }
+    _ = unsafe bytes.withUnsafeBytes {
+      unsafe waits ? clinux_write(fd, $0.baseAddress!, $0.count) : clinux_send_now(fd, $0.baseAddress!, $0.count)
+    }
   }
 
   private static func line(_ text: String) -> String { String(text.map { $0.isNewline ? " " : $0 }) }

@@ -21,6 +21,19 @@ struct SocketFile {
     }
   }
 
+  /// Removes what was just bound at `path` and could not be opened, for want of a descriptor perhaps, if it still looks as bind(2) made
+  /// it: ours, and without any permission.
+  static func removeUndressed(path: String) {
+    if isUndressed(path: path) { unsafe unlink(path) }
+  }
+
+  /// Whether a socket of ours at `path` is as bind made it.
+  static func isUndressed(path: String) -> Bool {
+    var status = stat()
+    if unsafe lstat(path, &status) != 0 { return false }
+    return status.st_mode == S_IFSOCK && status.st_uid == geteuid() && status.st_nlink == 1
+  }
+
   /// Sets owner and mode. A file that cannot be dressed does not stay.
   ///
   /// - Returns: Which file it is.

@@ -5,6 +5,8 @@ import DBusWire
 import GatePolicy
 
 enum Answer {
+  /// Where an error has its numbers.
+  static let serialOffset = 8, replySerialOffset = 20
   /// No answer is longer: header with three names of 255 bytes at most, text with three parts cut at 255 bytes.
   static let byteCountMax = 2048
   /// Parts of a message are repeated in an error up to this many bytes (CVE-2013-2168).
@@ -29,8 +31,8 @@ enum Answer {
     unsafe own.append(capacity: byteCountMax) { memory in
       var builder = unsafe MessageBuilder(
         into: memory.mutableBytes, byteOrder: envelope.byteOrder, type: .error, flags: .noReplyExpected, serial: envelope.serial)
+      builder.field(.replySerial, envelope.replySerial)  // first, so that it is always in the same place
       builder.field(.errorName, reason.errorName)
-      builder.field(.replySerial, envelope.replySerial)
       if envelope.fromDriver { builder.field(.sender, Driver.name) }
       if destination.byteCount > 0 { builder.field(.destination, destination) }
       builder.text(direction == .outgoing ? "busgate: outgoing " : "busgate: incoming ")

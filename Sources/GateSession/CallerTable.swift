@@ -51,6 +51,9 @@ struct CallerTable: ~Copyable {
   }
   private func chain(_ name: UInt64) -> Int { Int(truncatingIfNeeded: seed.hash(name)) & (callerChains.count - 1) }
 
+  /// Whether there are so few that the next one displaces none, whoever calls.
+  var hasRoomForAny: Bool { count < min(perCallerLimit, limit) }
+
   /// Remembers that `name` (a hash) called with `serial`. The same call twice is remembered once.
   mutating func insert(caller name: UInt64, serial: UInt32) {
     if callChains.isEmpty { makeTables(slots: 16) }

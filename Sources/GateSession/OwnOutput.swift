@@ -13,8 +13,11 @@ public struct OwnOutput: ~Copyable {
   /// Bytes at the front that already have their place among other output and must leave there.
   private var committed = 0
 
-  /// Memory asked for at first; it doubles up to the limit.
-  private static let firstBytes = 4096
+  /// Where the last bytes that were appended begin.
+  private var last = 0
+
+  /// Memory asked for at first; it doubles up to the limit. Most often it is given back in the same wake-up.
+  private static let firstBytes = 16_384
 
   init(limit: Int) { self.limit = max(limit, 2 * Answer.byteCountMax) }
 
@@ -73,7 +76,21 @@ public struct OwnOutput: ~Copyable {
     reserve(capacity)
     let n = unsafe body(UnsafeMutableRawBufferPointer(rebasing: storage[tail..<tail + capacity]))
     precondition(n <= capacity, "wrote past the room that was asked for")
+    last = tail
     tail += n
+  }
+
+  /// The message that was written last and has not left.
+  var lastAnswer: [UInt8] { unsafe Array(storage[last..<tail]) }
+
+  /// Repeats an error with other numbers.
+  @inline(__always)
+  mutating func append(_ answer: borrowing [UInt8], order: ByteOrder, serial: UInt32, replySerial: UInt32) {
+    precondition(answer.count >= Answer.replySerialOffset + 4, "an answer is shorter than a header")
+    append(unsafe answer.span.bytes)
+    let start = tail - answer.count
+    unsafe storage.storeBytes(of: order.number(serial), toByteOffset: start + Answer.serialOffset, as: UInt32.self)
+    unsafe storage.storeBytes(of: order.number(replySerial), toByteOffset: start + Answer.replySerialOffset, as: UInt32.self)
   }
 
   private mutating func reserve(_ n: Int) {
@@ -86,6 +103,7 @@ public struct OwnOutput: ~Copyable {
     unsafe storage.deallocate()
     unsafe storage = bigger
     tail -= head
+    last = 0
     head = 0
   }
 

@@ -34,16 +34,25 @@ extension Session {
         output.wait = .ownOutput(side)
         break
       }
-      let gone = passRun(bytes, from: at, side, policy.identity, &stream)
-      if gone > 0 {
-        takeOwnOutput(goingWith: side, &output)
-        output.forward(at, gone, descriptors: 0)
-        at &+= gone
-        continue
+      let lane = unsafe findLane(bytes, at, side)
+      if let lane = unsafe lane {
+        let claimed = unsafe Int(lane.pointee.routine.descriptors)
+        let gone = unsafe claimed <= waiting ? passRun(bytes, from: at, side, lane, policy.identity, &stream) : 0
+        if gone > 0 {
+          takeOwnOutput(goingWith: side, &output)
+          output.forward(at, gone, descriptors: claimed)
+          waiting &-= claimed
+          at &+= gone
+          continue
+        }
+        let refused = unsafe refuseRun(bytes, from: at, side, lane, policy.identity, &stream)
+        if refused > 0 {
+          at &+= refused
+          continue
+        }
       }
       let message = bytes.extracting(at..<end)
-      var isRepeated = false
-      guard let frame = readHeader(message, &header, &isRepeated, side, &output) else { break }
+      guard let frame = unsafe readHeader(message, &header, lane, side, &output) else { break }
       guard let verdict = decide(message, header, frame, side, waiting, policy, &output) else { break }
       // An error in the place of an answer goes where the answer would have gone, and needs room there.
       if verdict.action == .deny && frame.isReply && !hasRoomForAnswers(to: side.other) {
@@ -71,8 +80,8 @@ extension Session {
       }
       if isLogged(verdict) {
         output.record(verdict, at: at)
-      } else if isRepeated && verdict.action == .allow {
-        learnRoutine(message, header, side, policy)
+      } else if let lane = unsafe lane {
+        unsafe learnRoutine(message, header, side, verdict, policy, lane)
       }
       stream.remaining = frame.messageByteCount &- taken
       at &+= taken
@@ -120,10 +129,11 @@ extension Session {
     }
   }
 
-  /// Reads the header at the front of `message`. Nil: there is not all of it yet, or it is malformed and the output says so.
+  /// Reads the header at the front of `message`, which is that of `lane` if there is one. Nil: there is not all of it yet, or it is malformed and the output says so.
   @inline(__always)
   private mutating func readHeader(
-    _ message: RawSpan, _ header: inout MessageHeader, _ isRepeated: inout Bool, _ side: Side, _ output: inout Output
+    _ message: RawSpan, _ header: inout MessageHeader, _ lane: UnsafeMutablePointer<Lane>?, _ side: Side,
+    _ output: inout Output
   ) -> MessageFrame? {
     if message.byteCount < MessageFrame.byteCount { return nil }
     do throws(WireError) {
@@ -133,21 +143,14 @@ extension Session {
         return frame
       }
       if message.byteCount < frame.headerByteCount { return nil }
+      if let lane = unsafe lane {
+        _ = try unsafe lane.pointee.headers.read(message, frame: frame)
+        header = unsafe lane.pointee.headers.header
+        return frame
+      }
       switch side {
-      case .client:
-        isRepeated = try clientHeaders.read(message, frame: frame)
-        if !isRepeated {
-          outgoingMatch.policy = 0
-          outgoingRoutine.step = .none
-        }
-        header = clientHeaders.header
-      case .bus:
-        isRepeated = try busHeaders.read(message, frame: frame)
-        if !isRepeated {
-          incomingMatch.policy = 0
-          incomingRoutine.step = .none
-        }
-        header = busHeaders.header
+      case .client: try clientLanes.read(message, frame: frame, into: &header)
+      case .bus: try busLanes.read(message, frame: frame, into: &header)
       }
       return frame
     } catch {

@@ -26,7 +26,7 @@ extension Session {
       if header.destination.isAbsent || !isAddressedToClient(message, header) { return Verdict(.drop, .notAddressed) }
       let verdict = judgeByRules(message, header, policy)
       if verdict.passes && !header.frame.flags.contains(.noReplyExpected) {
-        incomingCalls.insert(caller: settings.seed.hash(message.bytes(in: header.sender)), serial: header.frame.serial)
+        rememberCall(of: settings.seed.hash(message.bytes(in: header.sender)), serial: header.frame.serial, &output)
       }
       return verdict
     case let unknown:
@@ -35,16 +35,32 @@ extension Session {
     }
   }
 
+  /// Remembers a call that the client is to answer, and says so if another gave way to it.
+  @inline(__always)
+  private mutating func rememberCall(of caller: UInt64, serial: UInt32, _ output: inout Output) {
+    if incomingCalls.hasRoomForAny {
+      incomingCalls.insert(caller: caller, serial: serial)
+      return
+    }
+    let before = incomingCallsDisplaced
+    incomingCalls.insert(caller: caller, serial: serial)
+    let after = incomingCallsDisplaced
+    if after.perCaller != before.perCaller { output.requests.insert(.displacedOfCaller) }
+    if after.inAll != before.inAll { output.requests.insert(.displacedOfAny) }
+  }
+
   @inline(__always)
   private mutating func judgeByRules(_ message: RawSpan, _ header: MessageHeader, _ policy: Policy) -> Verdict {
     if goesTheLongWay { return judgeIncomingByName(message, header, policy) }
-    if incomingMatch.policy != policy.identity {
-      incomingMatch.match = policy.match(
-        direction: .incoming, isSignal: header.frame.type == .signal, interface: message.bytes(in: header.interface),
-        path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
-      incomingMatch.policy = policy.identity
+    let lane = unsafe busLanes.current
+    if let lane = unsafe lane, unsafe lane.pointee.match.policy == policy.identity {
+      return unsafe byRules(lane.pointee.match.match)
     }
-    return byRules(incomingMatch.match)
+    let match = policy.match(
+      direction: .incoming, isSignal: header.frame.type == .signal, interface: message.bytes(in: header.interface),
+      path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
+    if let lane = unsafe lane { unsafe lane.pointee.match = Lane.RememberedMatch(match: match, policy: policy.identity) }
+    return byRules(match)
   }
 
   /// Whether a message is for everybody, for the client's unique name, or for a name that it acquired.

@@ -36,14 +36,7 @@ extension Session {
     if toDriver || (destination.byteCount == 0 && !isSignal) {
       return judgeDriverCall(message, header, isComplete, policy, &output)
     }
-    if outgoingMatch.policy != policy.identity {
-      outgoingMatch.match = policy.match(
-        direction: .outgoing, isSignal: isSignal, interface: message.bytes(in: header.interface),
-        path: message.bytes(in: header.path),
-        member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
-      outgoingMatch.policy = policy.identity
-    }
-    let verdict = byRules(outgoingMatch.match)
+    let verdict = byRules(outgoingMatch(message, header, isSignal, policy))
     if !verdict.passes || isSignal || header.frame.flags.contains(.noReplyExpected) { return verdict }
     // A unique name answers for itself; a well-known name is answered for by whoever owns it.
     let isUnique = destination.starts(with: UInt8(ascii: ":"))
@@ -51,6 +44,20 @@ extension Session {
       serial: header.frame.serial, purpose: .call, answerer: isUnique ? .uniqueName : .anyone,
       detail: isUnique ? settings.seed.hash(destination) : 0)
     return expect(call) ?? verdict
+  }
+
+  /// What the rules say. That of the last message with this header need not be asked for again.
+  @inline(__always)
+  private mutating func outgoingMatch(
+    _ message: RawSpan, _ header: MessageHeader, _ isSignal: Bool, _ policy: Policy
+  ) -> RuleMatch {
+    let lane = unsafe clientLanes.current
+    if let lane = unsafe lane, unsafe lane.pointee.match.policy == policy.identity { return unsafe lane.pointee.match.match }
+    let match = policy.match(
+      direction: .outgoing, isSignal: isSignal, interface: message.bytes(in: header.interface),
+      path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
+    if let lane = unsafe lane { unsafe lane.pointee.match = Lane.RememberedMatch(match: match, policy: policy.identity) }
+    return match
   }
 
   /// Remembers that an answer is expected; nil if that could be done.

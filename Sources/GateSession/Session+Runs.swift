@@ -5,7 +5,7 @@
 import DBusWire
 import GatePolicy
 
-/// What is left to do for a message whose header is the last one's but for its numbers, and that passes as that one did.
+/// What is left to do for a message whose header is that of one before it but for its numbers, and of which becomes what became of that.
 struct Routine: BitwiseCopyable {
   enum Step: UInt8, BitwiseCopyable {
     /// There is no routine.
@@ -20,6 +20,8 @@ struct Routine: BitwiseCopyable {
     case answer
     /// It answers a call that the client was asked.
     case clientAnswer
+    /// It does not pass: ``Routine/verdict``.
+    case refuse
   }
   var step = Step.none
   /// Who may answer a call.
@@ -28,8 +30,21 @@ struct Routine: BitwiseCopyable {
   var isFromDriver = false, isError = false
   /// For a call from the client: see ``PendingCall/detail``. Otherwise the hash of the peer's name.
   var detail: UInt64 = 0
-  /// The policy that allowed it.
+  /// How many descriptors each message has. Where there are any, each message is a run of its own.
+  var descriptors: UInt16 = 0
+  /// The policy that decided.
   var policy: UInt64 = 0
+  /// Of what is refused.
+  var verdict = Verdict(.drop, .noRule)
+
+  /// Whether there is a routine by which messages pass.
+  @inline(__always)
+  var passes: Bool {
+    switch step {
+    case .none, .refuse: false
+    case .pass, .expectAnswer, .expectClientAnswer, .answer, .clientAnswer: true
+    }
+  }
 
   /// Whether an answer from this sender is one to `call`: see ``Session/reasonAgainst(_:_:answering:)``.
   @inline(__always)
@@ -56,8 +71,10 @@ extension Session {
       count = min(stream.remaining, bytes.byteCount)
       stream.remaining &-= count
     }
-    if stream.remaining == 0 && count < bytes.byteCount {
-      count &+= passRun(bytes, from: count, side, policy, &stream)
+    if stream.remaining == 0 && count < bytes.byteCount, let lane = unsafe findLane(bytes, count, side),
+      unsafe lane.pointee.routine.descriptors == 0
+    {
+      count &+= unsafe passRun(bytes, from: count, side, lane, policy, &stream)
     }
     counters.countBytes(count, from: side)
     if side == .client { fromClient = stream } else { fromBus = stream }
@@ -87,38 +104,51 @@ extension Session {
   @inline(__always)
   public mutating func lastMessageByteCount(from side: Side) -> Int {
     switch side {
-    case .client: clientHeaders.header.frame.messageByteCount
-    case .bus: busHeaders.header.frame.messageByteCount
+    case .client: clientLanes.lastMessageByteCount
+    case .bus: busLanes.lastMessageByteCount
     }
   }
 
-  /// Deals with the messages from `start` on for which the routine of their side is enough.
+  /// What is remembered of the kind of the message at `start`, if anything is.
+  @inline(__always)
+  mutating func findLane(_ bytes: RawSpan, _ start: Int, _ side: Side) -> UnsafeMutablePointer<Lane>? {
+    switch side {
+    case .client: unsafe clientLanes.find(bytes, at: start)
+    case .bus: unsafe busLanes.find(bytes, at: start)
+    }
+  }
+
+  /// Deals with the messages from `start` on, which are of one kind, if the routine of their kind is enough and lets them pass.
   ///
   /// - Returns: How many bytes are to be forwarded; with the last message `stream` says what is still to come of it.
   @inline(__always)
-  mutating func passRun(_ bytes: RawSpan, from start: Int, _ side: Side, _ policy: UInt64, _ stream: inout Stream) -> Int {
-    switch side {
-    case .client: passOutgoingRun(bytes, from: start, policy, &stream)
-    case .bus: passIncomingRun(bytes, from: start, policy, &stream)
+  mutating func passRun(
+    _ bytes: RawSpan, from start: Int, _ side: Side, _ lane: UnsafeMutablePointer<Lane>, _ policy: UInt64, _ stream: inout Stream
+  ) -> Int {
+    if unsafe !lane.pointee.routine.passes || lane.pointee.routine.policy != policy { return 0 }
+    return switch side {
+    case .client: unsafe passOutgoingRun(bytes, from: start, lane, &stream)
+    case .bus: unsafe passIncomingRun(bytes, from: start, lane, &stream)
     }
   }
 
-  private mutating func passOutgoingRun(_ bytes: RawSpan, from start: Int, _ policy: UInt64, _ stream: inout Stream) -> Int {
-    if outgoingRoutine.step == .none || outgoingRoutine.policy != policy { return 0 }
-    let routine = outgoingRoutine
+  private mutating func passOutgoingRun(
+    _ bytes: RawSpan, from start: Int, _ lane: UnsafeMutablePointer<Lane>, _ stream: inout Stream
+  ) -> Int {
+    let routine = unsafe lane.pointee.routine
     let sizeMax = settings.limits.messageBytesMax
     var at = start, count: UInt64 = 0
-    while let next = clientHeaders.repetition(in: bytes, at: at), next.messageByteCount <= sizeMax {
+    while let next = unsafe lane.pointee.headers.repetition(in: bytes, at: at), next.messageByteCount <= sizeMax {
       switch routine.step {
       case .pass: break
       case .expectAnswer:
         let call = PendingCall(serial: next.serial, purpose: .call, answerer: routine.answerer, detail: routine.detail)
-        if outgoingCalls.insert(call) != .done { return endRun(.client, start, at, count) }
+        if outgoingCalls.insert(call) != .done { return unsafe endRun(.client, lane, start, at, count) }
       case .clientAnswer:
         if !incomingCalls.remove(caller: routine.detail, serial: next.replySerial) {
-          return endRun(.client, start, at, count)
+          return unsafe endRun(.client, lane, start, at, count)
         }
-      case .none, .expectClientAnswer, .answer: preconditionFailure("not what a client's message is treated by")
+      case .none, .expectClientAnswer, .answer, .refuse: preconditionFailure("not what a client's message is treated by")
       }
       count &+= 1
       let left = next.messageByteCount &- (bytes.byteCount &- at)
@@ -128,26 +158,30 @@ extension Session {
         break
       }
       at &+= next.messageByteCount
+      if routine.descriptors > 0 { break }
     }
-    return endRun(.client, start, at, count)
+    return unsafe endRun(.client, lane, start, at, count)
   }
 
-  private mutating func passIncomingRun(_ bytes: RawSpan, from start: Int, _ policy: UInt64, _ stream: inout Stream) -> Int {
-    if incomingRoutine.step == .none || incomingRoutine.policy != policy { return 0 }
-    let routine = incomingRoutine
+  private mutating func passIncomingRun(
+    _ bytes: RawSpan, from start: Int, _ lane: UnsafeMutablePointer<Lane>, _ stream: inout Stream
+  ) -> Int {
+    let routine = unsafe lane.pointee.routine
     let sizeMax = settings.limits.messageBytesMax
     var at = start, count: UInt64 = 0
-    while let next = busHeaders.repetition(in: bytes, at: at), next.messageByteCount <= sizeMax {
+    while let next = unsafe lane.pointee.headers.repetition(in: bytes, at: at), next.messageByteCount <= sizeMax {
       switch routine.step {
       case .pass: break
       case .answer:
         guard let place = outgoingCalls.place(of: next.replySerial), routine.answers(outgoingCalls[place]) else {
-          return endRun(.bus, start, at, count)
+          return unsafe endRun(.bus, lane, start, at, count)
         }
         outgoingCalls.remove(at: place)
       case .expectClientAnswer:
+        // Another would give way to it, which is to be said.
+        if !incomingCalls.hasRoomForAny { return unsafe endRun(.bus, lane, start, at, count) }
         incomingCalls.insert(caller: routine.detail, serial: next.serial)
-      case .none, .expectAnswer, .clientAnswer: preconditionFailure("not what a message of the bus is treated by")
+      case .none, .expectAnswer, .clientAnswer, .refuse: preconditionFailure("not what a message of the bus is treated by")
       }
       count &+= 1
       let left = next.messageByteCount &- (bytes.byteCount &- at)
@@ -157,41 +191,97 @@ extension Session {
         break
       }
       at &+= next.messageByteCount
+      if routine.descriptors > 0 { break }
     }
-    return endRun(.bus, start, at, count)
+    return unsafe endRun(.bus, lane, start, at, count)
   }
 
   @inline(__always)
-  private mutating func endRun(_ side: Side, _ start: Int, _ end: Int, _ count: UInt64) -> Int {
+  private mutating func endRun(
+    _ side: Side, _ lane: UnsafeMutablePointer<Lane>, _ start: Int, _ end: Int, _ count: UInt64
+  ) -> Int {
     if count == 0 { return 0 }
-    let type = side == .client ? clientHeaders.header.frame.type : busHeaders.header.frame.type
-    counters.countAllowed(count, from: side, type.rawValue)
+    counters.countAllowed(count, from: side, unsafe lane.pointee.headers.header.frame.type.rawValue)
     return end &- start
+  }
+
+  /// Deals with the messages from `start` on, which are of one kind, if that is refused by routine.
+  ///
+  /// - Returns: How many bytes are to be skipped; with the last message `stream` says what is still to come of it.
+  @inline(__always)
+  mutating func refuseRun(
+    _ bytes: RawSpan, from start: Int, _ side: Side, _ lane: UnsafeMutablePointer<Lane>, _ policy: UInt64, _ stream: inout Stream
+  ) -> Int {
+    if unsafe lane.pointee.routine.step != .refuse || lane.pointee.routine.policy != policy { return 0 }
+    return unsafe refuseRun(bytes, from: start, side, lane, &stream)
+  }
+
+  private mutating func refuseRun(
+    _ bytes: RawSpan, from start: Int, _ side: Side, _ lane: UnsafeMutablePointer<Lane>, _ stream: inout Stream
+  ) -> Int {
+    let sizeMax = settings.limits.messageBytesMax
+    let verdict = unsafe lane.pointee.routine.verdict
+    let type = unsafe lane.pointee.headers.header.frame.type.rawValue
+    let order = unsafe lane.pointee.headers.header.frame.byteOrder
+    var at = start, count: UInt64 = 0
+    while hasRoomForAnswers(to: side),
+      let next = unsafe lane.pointee.headers.repetition(in: bytes, at: at), next.messageByteCount <= sizeMax
+    {
+      if unsafe !lane.pointee.answer.isEmpty {
+        // Learnt from the client's calls only.
+        unsafe ownToClient.append(lane.pointee.answer, order: order, serial: takeOwnSerial(), replySerial: next.serial)
+      }
+      count &+= 1
+      let left = next.messageByteCount &- (bytes.byteCount &- at)
+      if left > 0 {
+        stream = Stream(remaining: left, passes: false)
+        at = bytes.byteCount
+        break
+      }
+      at &+= next.messageByteCount
+    }
+    if count == 0 { return 0 }
+    counters.countRefused(count, from: side, verdict, type)
+    counters.countSkippedBytes(at &- start, from: side)
+    return at &- start
   }
 
   /// What routines rest on has changed.
   mutating func forgetRoutines() {
-    outgoingRoutine.step = .none
-    incomingRoutine.step = .none
+    clientLanes.forgetRoutines()
+    busLanes.forgetRoutines()
   }
 
-  /// A message with the header of the one before it was allowed, without a word in the log: the next one like it need not be asked about,
+  /// A message with the header of one before it was decided on, without a word in the log: the next one like it need not be asked about,
   /// if all that it was asked stands in its header and cannot have another answer while the policy stays the same.
   @inline(never)
-  mutating func learnRoutine(_ message: RawSpan, _ header: MessageHeader, _ side: Side, _ policy: Policy) {
-    if header.unixFDs > 0 || isMonitor { return }
+  mutating func learnRoutine(
+    _ message: RawSpan, _ header: MessageHeader, _ side: Side, _ verdict: Verdict, _ policy: Policy,
+    _ lane: UnsafeMutablePointer<Lane>
+  ) {
+    if isMonitor { return }
     var routine = Routine()
     routine.policy = policy.identity
     if settings.isUnfiltered {
       if helloPhase != .answered { return }
       routine.step = .pass
-      switch side {
-      case .client: outgoingRoutine = routine
-      case .bus: incomingRoutine = routine
-      }
+      routine.descriptors = UInt16(clamping: header.unixFDs)
+      unsafe lane.pointee.routine = routine
       return
     }
+    // What rests on who owns which name is forgotten when that changes; as long as it is not known, nothing is learnt.
     if let names, !names.isReady { return }
+    switch verdict.action {
+    case .allow:
+      routine.descriptors = UInt16(clamping: header.unixFDs)  // no more than the kernel allows, or it would not have passed
+      learnToPass(message, header, side, &routine)
+    case .deny: unsafe learnToRefuse(message, header, side, verdict, &routine, lane)
+    case .audit, .drop: return
+    }
+    unsafe lane.pointee.routine = routine
+  }
+
+  private func learnToPass(_ message: RawSpan, _ header: MessageHeader, _ side: Side, _ routine: inout Routine) {
     let type = header.frame.type
     let wantsAnswer = type == .methodCall && !header.frame.flags.contains(.noReplyExpected)
     let destination = message.bytes(in: header.destination)
@@ -220,9 +310,27 @@ extension Session {
       routine.isFromDriver = sender.isEqual(to: Driver.name)
       routine.isError = type == .error
     }
-    switch side {
-    case .client: outgoingRoutine = routine
-    case .bus: incomingRoutine = routine
+  }
+
+  /// Of what is refused, only what the rules refuse, and of that the client's calls and everybody's signals.
+  private mutating func learnToRefuse(
+    _ message: RawSpan, _ header: MessageHeader, _ side: Side, _ verdict: Verdict, _ routine: inout Routine,
+    _ lane: UnsafeMutablePointer<Lane>
+  ) {
+    if verdict.reason != .noRule && verdict.reason != .rule || header.unixFDs > 0 { return }
+    let destination = message.bytes(in: header.destination)
+    let isCall = header.frame.type == .methodCall
+    switch (side, header.frame.type) {
+    case (.client, .methodCall), (.client, .signal):
+      if helloPhase != .answered || uniqueName.isEmpty { return }
+      if destination.isEqual(to: Driver.name) || (destination.byteCount == 0 && isCall) { return }
+    case (.bus, .signal):
+      if !header.destination.isAbsent || message.bytes(in: header.sender).isEqual(to: Driver.name) { return }
+    default:
+      return
     }
+    routine.step = .refuse
+    routine.verdict = verdict
+    if isCall && !header.frame.flags.contains(.noReplyExpected) { unsafe lane.pointee.answer = ownToClient.lastAnswer }
   }
 }

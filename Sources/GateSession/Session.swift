@@ -26,13 +26,6 @@ public struct Session: ~Copyable {
     var holdsDescriptors = false
   }
 
-  /// What the rules said about the last message of a direction: a message with the same header need not be matched again.
-  struct RememberedMatch {
-    var match = RuleMatch.none
-    /// The policy that said so; 0: nothing is remembered.
-    var policy: UInt64 = 0
-  }
-
   /// How long the gate's own output to one side has waited for the sender of an unfinished message.
   struct PartialWait {
     var accumulated: UInt64 = 0
@@ -66,12 +59,8 @@ public struct Session: ~Copyable {
 
   var fromClient = Stream()
   var fromBus = Stream()
-  var clientHeaders = HeaderMemory()
-  var busHeaders = HeaderMemory()
-  var outgoingMatch = RememberedMatch()
-  var incomingMatch = RememberedMatch()
-  var outgoingRoutine = Routine()
-  var incomingRoutine = Routine()
+  var clientLanes = Lanes()
+  var busLanes = Lanes()
   var ownToClient: OwnOutput
   var ownToBus: OwnOutput
   /// Serial of the gate's next own message to each side, counted down.

@@ -41,9 +41,10 @@ public struct SessionCounters: Sendable {
     allowedMessages[Self.place(side, type)] &+= count
   }
 
-  mutating func countRefused(from side: Side, _ verdict: Verdict, _ type: UInt8) {
-    countOther(Self.place(side, verdict.action, type))
-    countRefusal(from: side, verdict.reason)
+  /// So many messages of one type that do not pass.
+  mutating func countRefused(_ count: UInt64 = 1, from side: Side, _ verdict: Verdict, _ type: UInt8) {
+    countOther(Self.place(side, verdict.action, type), count)
+    countOther(Self.place(side, verdict.reason), count)
   }
 
   /// A message that does not pass after all, though it was counted as allowed.
@@ -51,9 +52,9 @@ public struct SessionCounters: Sendable {
     countOther(Self.place(side, reason))
   }
 
-  private mutating func countOther(_ place: Int) {
+  private mutating func countOther(_ place: Int, _ count: UInt64 = 1) {
     if others.isEmpty { others = Array(repeating: 0, count: Self.refusalsStart + 2 * Self.reasonsMax) }
-    others[place] &+= 1
+    others[place] &+= count
   }
 
   /// Bytes of messages that came, whatever became of them.

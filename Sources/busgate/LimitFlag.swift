@@ -94,7 +94,7 @@ enum LimitFlag {
     }
     switch entry.setting {
     case .count(let set, let max):
-      guard let value = Int(parts[1]), value >= 1, value <= max else {
+      guard let value: Int = plainNumber(parts[1]), value >= 1, value <= max else {
         throw UsageError("--limit \(entry.name)=\(parts[1]): expected a number from 1 to \(max)")
       }
       return { set(&$0, value) }
@@ -109,9 +109,9 @@ enum LimitFlag {
   private static func milliseconds(_ text: String) -> UInt64? {
     let value: UInt64?
     if text.hasSuffix("ms") {
-      value = UInt64(text.dropLast(2))
+      value = plainNumber(text.dropLast(2))
     } else if text.hasSuffix("s") {
-      value = UInt64(text.dropLast()).flatMap { $0 <= 86_400 ? $0 * 1000 : nil }
+      value = plainNumber(text.dropLast()).flatMap { (seconds: UInt64) in seconds <= 86_400 ? seconds * 1000 : nil }
     } else {
       value = nil
     }

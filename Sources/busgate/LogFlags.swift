@@ -57,13 +57,13 @@ struct LogFlags {
   }
 
   private mutating func set(rate text: String) -> Bool {
-    guard let rate = Int(text), (1...1_000_000).contains(rate) else { return false }
+    guard let rate: Int = plainNumber(text), (1...1_000_000).contains(rate) else { return false }
     options.eventsPerSecond = rate
     return true
   }
 
   private mutating func set(window text: String) -> Bool {
-    guard let seconds = UInt64(text), seconds <= 3600 else { return false }
+    guard let seconds: UInt64 = plainNumber(text), seconds <= 3600 else { return false }
     options.foldingWindow = seconds * 1000
     return true
   }

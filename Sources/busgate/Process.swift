@@ -3,10 +3,20 @@
 import CLinux
 import Glibc
 
-/// A peer that is gone is told by EPIPE, not by a signal; programs of unixexec leave nothing behind when they end.
+/// A peer that is gone is told by EPIPE, and a file that may not grow by EFBIG, not by a signal; programs of unixexec leave nothing behind
+/// when they end.
 func clearSignals() {
   _ = signal(SIGPIPE, SIG_IGN)
+  _ = signal(SIGXFSZ, SIG_IGN)
   _ = signal(SIGCHLD, SIG_IGN)
+}
+
+/// A reload that is asked for before the loop runs is done then: until somebody listens, SIGHUP would end us.
+func holdReloads() {
+  var reloads = sigset_t()
+  unsafe sigemptyset(&reloads)
+  unsafe sigaddset(&reloads, SIGHUP)
+  unsafe sigprocmask(SIG_BLOCK, &reloads, nil)
 }
 
 /// Standard input, output and error that are closed would be the next sockets we open, and what we read or log would be a client's.
@@ -25,5 +35,5 @@ func raiseDescriptorLimit() {
   _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
 
-/// Most of the program's code that was used until now is used once, at the start, and need not stay mapped: 6.0 -> 1.3 MiB resident.
+/// Most of the program's code that was used until now is used once, and need not stay mapped. At the start: 6.0 -> 1.3 MiB resident.
 func forgetStartUpCode() { clinux_forget_code() }

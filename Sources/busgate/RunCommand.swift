@@ -8,6 +8,7 @@ import Glibc
 /// The native sidecar.
 enum RunCommand {
   static func perform(_ arguments: [String]) -> Int32 {
+    holdReloads()
     if arguments.contains("--help") {
       print(Invocation.usage)
       return ExitStatus.success
@@ -50,7 +51,7 @@ enum RunCommand {
     server.onStopping = { notifier.stopping() }
     for gate in gates { try server.addGate(gate) }
     server.version = Invocation.version
-    if let path = options.metricsPath { try server.serveMetrics(path: path, mode: options.metricsMode) }
+    if let path = options.metricsPath { try server.serveMetrics(path: path, mode: options.metricsMode ?? 0o600) }
     if let path = options.controlPath { try server.serveControl(path: path) }
     if options.readsStandardInput {
       try server.readLines(from: STDIN_FILENO) { server, line, number in
@@ -59,9 +60,10 @@ enum RunCommand {
     }
     announce(server, options, log)
     if let interval = notifier.watchdogInterval { server.setHeartbeat(every: interval) { notifier.alive() } }
-    if let ready = options.readyDescriptor { writeReadyByte(ready) }
+    if let ready = options.readyDescriptor { writeReadyByte(ready, log) }
     notifier.ready(status(options))
     forgetStartUpCode()
+    server.onFirstClient = { forgetStartUpCode() }
     try server.run()
     return ExitStatus.success
   }
@@ -111,9 +113,14 @@ enum RunCommand {
     "serving \(options.listeners.map(\.label).joined(separator: ", "))"
   }
 
-  private static func writeReadyByte(_ descriptor: Int32) {
+  /// Does not wait for whoever should read it: clients are there already.
+  private static func writeReadyByte(_ descriptor: Int32, _ log: Log) {
     var byte = UInt8(ascii: "\n")  // what s6 waits for
-    while unsafe write(descriptor, &byte, 1) < 0 && errno == EINTR {}
+    var poller = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    errno = EAGAIN
+    if unsafe poll(&poller, 1, 0) != 1 || write(descriptor, &byte, 1) != 1 {
+      log.warning("\(SystemError("--ready-fd \(descriptor): nobody could be told", errno))")
+    }
     // Its number would be the next client's: that of standard error least of all, where the log goes.
     if descriptor > STDERR_FILENO { close(descriptor) }
   }

@@ -1,6 +1,7 @@
 // The flags of `busgate run`, as data: the help and the operators' tables are made of it, and a test compares them with what is parsed.
 
 import GateServer
+import GateSession
 
 /// A flag and what it means.
 struct RunFlag {
@@ -45,7 +46,7 @@ struct RunFlag {
       RunFlag("--metrics-mode", "MODE", "permissions of that socket, octal; 0600 if not given"),
       RunFlag(
         "--control", "PATH", "questions about the running gate on the socket PATH, of the gate's own user and of root only"),
-      RunFlag("--list", "flags|limits|metrics|log-keys", "print that table, a row a line, columns between tabs"),
+      RunFlag("--list", "flags|limits|metrics|log-keys|reasons", "print that table, a row a line, columns between tabs"),
     ]
   }
 
@@ -63,6 +64,7 @@ struct RunFlag {
     case "flags": all.map { "\($0.name)\t\($0.value)\t\($0.meaning)" }.joined(separator: "\n")
     case "limits": LimitFlag.all.map { "\($0.name)\t\($0.standard)\t\($0.meaning)" }.joined(separator: "\n")
     case "metrics": MetricFamily.all.map { "\($0.name)\t\($0.kind)\t\($0.help)" }.joined(separator: "\n")
+    case "reasons": Verdict.Reason.allCases.map { "\($0.rawValue)\t\($0.meaning)" }.joined(separator: "\n")
     case "log-keys": LogKey.allCases.map { "\($0.rawValue)\t\($0.meaning)" }.joined(separator: "\n")
     default: nil
     }

@@ -29,7 +29,7 @@ struct RunOptions {
   private(set) var readyDescriptor: Int32?
   /// Where metrics are told.
   private(set) var metricsPath: String?
-  private(set) var metricsMode: UInt32 = 0o600
+  private(set) var metricsMode: UInt32?
   /// Where the gate can be asked about itself.
   private(set) var controlPath: String?
 
@@ -39,6 +39,7 @@ struct RunOptions {
     while let flag = rest.popFirst() { try take(flag, &rest) }
     for socket in inherited.entries { try listen(on: socket) }
     try log.check()
+    if metricsMode != nil && metricsPath == nil { throw UsageError("--metrics-mode: expected --metrics PATH with it") }
     if configurations.isEmpty && !readsStandardInput {
       throw UsageError("no --config, expected at least one gateway configuration file (or --stdin)")
     }
@@ -98,7 +99,8 @@ struct RunOptions {
     case "--metrics": metricsPath = try Self.once(flag, metricsPath, try value("a path to listen on"))
     case "--metrics-mode": metricsMode = try Self.mode(flag, try value("an octal mode such as 0660"))
     case "--control": controlPath = try Self.once(flag, controlPath, try value("a path to listen on"))
-    case "--list": throw UsageError("--list stands alone, expected busgate run --list flags, limits, metrics or log-keys")
+    case "--list":
+      throw UsageError("--list stands alone, expected busgate run --list flags, limits, metrics, log-keys or reasons")
     case "--ready-fd": readyDescriptor = try Self.descriptor(try value("a descriptor number"))
     default: throw UsageError("unknown argument \"\(flag)\", expected one of those that busgate --help lists")
     }
@@ -163,19 +165,26 @@ struct RunOptions {
 
   private static func once(_ flag: String, _ given: String?, _ path: String) throws(UsageError) -> String {
     if given != nil { throw UsageError("\(flag) given twice, expected one path") }
+    if path.hasPrefix("unix:") { throw UsageError("\(flag) \"\(path)\": it is an address, expected a path") }
     return path
   }
 
   private static func mode(_ flag: String, _ text: String) throws(UsageError) -> UInt32 {
-    guard let mode = UInt32(text, radix: 8), mode <= 0o777, text.utf8.count <= 4, text.utf8.first != UInt8(ascii: "+") else {
+    guard let mode: UInt32 = plainNumber(text, radix: 8), mode <= 0o777, text.utf8.count <= 4 else {
       throw UsageError("\(flag) \(text): expected an octal mode from 0 to 0777")
     }
     return mode
   }
 
   private static func descriptor(_ text: String) throws(UsageError) -> Int32 {
-    guard let number = Int32(text), number >= 0 else { throw UsageError("--ready-fd \"\(text)\": expected a descriptor number") }
-    if fcntl(number, F_GETFD) < 0 { throw UsageError("--ready-fd \(number): it is not open, expected an open descriptor") }
+    guard let number: Int32 = plainNumber(text) else {
+      throw UsageError("--ready-fd \"\(text)\": expected a descriptor number")
+    }
+    let flags = fcntl(number, F_GETFL)
+    if flags < 0 { throw UsageError("--ready-fd \(number): it is not open, expected an open descriptor") }
+    if flags & O_ACCMODE == O_RDONLY {
+      throw UsageError("--ready-fd \(number): it is open for reading only, expected a descriptor to write to")
+    }
     // Programs of unixexec must not hold it open; their standard descriptors are made for them.
     if number > STDERR_FILENO { _ = fcntl(number, F_SETFD, FD_CLOEXEC) }
     return number

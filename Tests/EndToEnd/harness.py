@@ -89,10 +89,11 @@ class Child:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def resident_kib(self):
+        """Memory of the process's own; not the code that is mapped, which comes and goes as it is used."""
         for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith("RssAnon:"):
                 return int(line.split()[1])
-        raise AssertionError("no VmRSS")
+        raise AssertionError("no RssAnon")
 
     def cpu_nanoseconds(self):
         return int(pathlib.Path(f"/proc/{self.pid}/schedstat").read_text().split()[0])

@@ -181,8 +181,24 @@ def test_only_the_gates_user_and_root_are_answered(workshop, bus):
     # Whatever the mode is made: the kernel's word counts.
     gate.control.chmod(0o666)
     assert as_nobody().stdout == "b''\n"
-    gate.log.wait_for("control: ", "user 65534 was turned away")
+    gate.log.wait_for("warning", "uid=65534", "control: a client was turned away")
     assert ask(gate, "status")["pid"] == gate.pid
+
+
+def test_who_is_turned_away_again_and_again_does_not_fill_the_log(workshop, bus):
+    if os.getuid() != 0:
+        pytest.skip("needs root, to be somebody else")
+    gate = controlled(workshop, EVERYTHING, bus)
+    os.chmod(workshop.directory, 0o755)
+    gate.control.chmod(0o666)
+    program = ("import socket, sys\nfor _ in range(500):\n    s = socket.socket(socket.AF_UNIX)\n    s.connect(sys.argv[1])\n"
+               "    assert s.recv(1) == b''\n")
+    subprocess.run([*NOBODY, "/usr/bin/python3", "-c", program, gate.control], check=True, timeout=PATIENCE)
+    assert gate.terminate() == 0
+    gate.log.wait_until(lambda: gate.log.ended)
+    turned = gate.log.matching("turned away")
+    assert len(turned) < 10
+    assert sum(int(line.partition("count=")[2] or 1) for line in turned) == 500
 
 
 def test_a_reader_that_stops_costs_nobody_else_anything(workshop, bus):

@@ -429,7 +429,7 @@ def test_a_gate_without_descriptors_for_new_clients_serves_the_old_ones_and_reco
     limit_descriptors(scene.gate, highest_descriptor(scene.gate) + 1)
     used = scene.gate.cpu_nanoseconds()
     waiting = [scene.workshop.keep(Client(scene.gate.path)) for _ in range(5)]
-    scene.gate.log.wait_for("accepting pauses")
+    scene.gate.log.wait_for("limit=descriptors", "accepting pauses")
     for _ in range(100):
         scene.bystander.send(call(9, SERVICE, "Still", flags=NO_REPLY_EXPECTED))
         assert scene.bystanders_bus.receive().member == "Still"

@@ -136,7 +136,7 @@ def test_large_messages_with_descriptors_of_their_own_keep_them(scene, direction
         assert got.bytes == data and contents(got) == texts(*range(count))
         thread.join(PATIENCE)
     files.close()
-    assert scene.gate.descriptors() <= before + 2  # a pipe is kept for the next large message
+    expect_descriptors(scene.gate, before)
 
 
 def test_a_reload_holds_from_the_next_large_message_on(workshop, scene):

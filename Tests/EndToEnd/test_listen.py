@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from harness import BUSGATE, EVERYTHING, PATIENCE, rule
-from service import (CLAIM, NOBODY, Inotify, busgate, claim_as, connect, external, listening, refused, start)
-from wire import Client, join
+from harness import BUSGATE, EVERYTHING, PATIENCE, Watch, rule
+from service import (CLAIM, NOBODY, Inotify, busgate, claim_as, connect, external, listening, only_for_root, refused, start)
+from wire import Client, eventually, join
 
 NOWHERE = ["--bus", "session=unix:path=/nonexistent"]
 
@@ -28,6 +28,7 @@ def run(workshop, *arguments, **options):
 
 def as_nobody(workshop):
     """Options for a process of a user that may read everything here and write nothing."""
+    only_for_root()
     workshop.directory.chmod(0o755)
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
 
@@ -318,6 +319,7 @@ def test_the_mode_decides_who_may_connect(workshop, bus):
 @pytest.mark.parametrize("owner, uid, gid", [
     ("nobody", NOBODY, 0), ("1234", 1234, 0), ("nobody:nogroup", NOBODY, 65534), ("0:1234", 0, 1234), ("1:nogroup", 1, 65534)])
 def test_the_owner_is_who_was_asked_for(workshop, bus, owner, uid, gid):
+    only_for_root()
     path = workshop.directory / "gate"
     gate = start(workshop, *flags(workshop, bus), "--session", path, "--socket-owner", owner, "--socket-mode", "0600")
     assert (path.stat().st_uid, path.stat().st_gid, stat.S_IMODE(path.stat().st_mode)) == (uid, gid, 0o600)
@@ -326,6 +328,7 @@ def test_the_owner_is_who_was_asked_for(workshop, bus, owner, uid, gid):
 
 
 def test_an_owner_that_may_not_be_set_is_status_71_and_leaves_no_socket(workshop):
+    only_for_root()
     directory = workshop.directory / "theirs"
     directory.mkdir()
     os.chown(directory, NOBODY, NOBODY)
@@ -477,6 +480,69 @@ def test_told_to_end_at_any_moment_of_its_start_it_leaves_no_socket_of_its_own_a
             end(number, moment(delay))
     connect(directory / "foreign").close()
     foreign.close()
+
+
+@pytest.mark.parametrize("count", range(4, 20))
+def test_a_gate_that_starts_with_too_few_descriptors_leaves_no_socket(workshop, count):
+    directory = workshop.directory / "gates"
+    gate = workshop.child(["prlimit", f"--nofile={count}:{count}", BUSGATE, "run", "--config", workshop.config([]),
+                           "--session", directory / "session", "--metrics", directory / "metrics", "--control", directory / "control",
+                           "--bus", "session=unix:path=/nonexistent"])
+    if count >= 10:
+        Watch(workshop.directory).wait_for_file(directory / "control", gate)
+        assert gate.terminate() == 0
+    else:
+        assert gate.process.wait(PATIENCE) in (65, 71)
+        gate.log.wait_for("Too many open files")
+    assert not directory.exists() or os.listdir(directory) == []
+
+
+@pytest.mark.parametrize("goes_on", [True, False], ids=["goes-on", "has-died"])
+def test_a_socket_that_another_gate_is_making_is_left_alone_and_one_that_it_left_half_made_replaced(workshop, goes_on):
+    path = workshop.directory / "gate"
+    other = socket.socket(socket.AF_UNIX)
+    old = os.umask(0o777)
+    other.bind(str(path))
+    os.umask(old)
+    inode = path.stat().st_ino
+    gate = workshop.child([BUSGATE, "run", "--config", workshop.config([]), "--session", path, "--bus", "session=unix:path=/nonexistent"])
+    if goes_on:
+        eventually(lambda: "nanosleep" in wchan(gate) or gate.process.poll() is not None, "it does not wait")
+        other.listen()
+        assert gate.process.wait(PATIENCE) == 78
+        assert path.stat().st_ino == inode
+        connect(path).close()
+        other.close()
+    else:
+        other.close()
+        Watch(workshop.directory).wait_for_file(path, gate)
+        assert gate.terminate() == 0
+
+
+def wchan(gate):
+    try:
+        with open(f"/proc/{gate.pid}/wchan") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def test_of_gates_that_start_at_once_on_one_path_one_serves_and_the_others_are_refused(workshop):
+    config = workshop.config([])
+    for number in range(20):
+        path = workshop.directory / f"gate{number}"
+        if number % 2:
+            listening(path).close()  # which leaves a stale one
+        gates = [workshop.child([BUSGATE, "run", "--config", config, "--session", path, "--bus", "session=unix:path=/nonexistent"])
+                 for _ in range(6)]
+        eventually(lambda: sum(gate.process.poll() is None for gate in gates) <= 1, "two gates serve one path")
+        assert sorted(str(gate.process.poll()) for gate in gates) == ["78"] * 5 + ["None"], [gate.log.lines for gate in gates]
+        [serving] = [gate for gate in gates if gate.process.poll() is None]
+        client = connect(path)
+        pid = int.from_bytes(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[:4], "little")
+        client.close()
+        assert pid == serving.pid
+        assert serving.terminate() == 0 and not path.exists()
 
 
 def test_a_socket_that_was_replaced_stays_when_the_gate_ends(workshop, bus):

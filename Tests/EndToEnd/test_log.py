@@ -447,7 +447,7 @@ def test_a_journal_that_is_restarted_is_found_again(workshop, bus):
     assert read_journal(scene.journal.datagrams[0])["member"] == "Meanwhile"
 
 
-@pytest.mark.parametrize("where", ["full", "closed", "no-reader", "file", "socket"])
+@pytest.mark.parametrize("where", ["full", "closed", "no-reader", "file", "socket", "may-not-grow"])
 def test_a_log_that_cannot_be_written_is_no_reason_to_stop(workshop, bus, where):
     config = workshop.config([])
     ready, told = os.pipe()
@@ -469,6 +469,8 @@ def test_a_log_that_cannot_be_written_is_no_reason_to_stop(workshop, bus, where)
         options["stderr"] = theirs
     else:
         options["stderr"] = open(log, "w")
+    if where == "may-not-grow":
+        command = ["prlimit", "--fsize=2000:2000", *command]
     gate = subprocess.Popen(command, pass_fds=[told], **options)
     try:
         os.close(told)

@@ -220,7 +220,26 @@ def test_every_limit_has_its_series_from_the_start(workshop, bus):
     listed = subprocess.run([BUSGATE, "run", "--list", "limits"], capture_output=True, text=True).stdout
     names = {line.split("\t")[0] for line in listed.splitlines()}
     found = {dict(labels)["limit"]: count for (name, labels), count in values(gate).items() if name == "busgate_limit_hits_total"}
-    assert len(names) >= 18 and found == dict.fromkeys(names, 0)
+    # The process's own bound has no flag.
+    assert len(names) >= 18 and found == dict.fromkeys(names | {"descriptors"}, 0)
+
+
+def test_every_label_and_its_values_stand_in_the_operators_table(workshop, bus):
+    page = (ROOT / "contrib/OPERATORS.md").read_text()
+    rows = re.findall(r"(?m)^\| `([a-z]+)`([a-z ]*) \| (.*) \|$", page.split("| label | values |")[1].split("\n\n")[0])
+    told = {name + what: set(re.findall("`([a-z_-]+)`", values)) for name, what, values in rows}
+    tables = {name: {line.split("\t")[0] for line in subprocess.run(
+        [BUSGATE, "run", "--list", name], capture_output=True, text=True, check=True).stdout.splitlines()} for name in ("limits", "reasons")}
+    told["limit"] |= tables["limits"]
+    found = {}
+    for (name, labels) in values(metered(workshop, EVERYTHING, bus)):
+        for label, text in labels:
+            what = {"busgate_denials_total": " of a denial", "busgate_connections_closed_total": " of an end"}.get(name, "")
+            found.setdefault(label + (what if label == "reason" else ""), set()).add(text)
+    assert found.pop("reason of a denial") < tables["reasons"] and told.pop("reason of a denial") == set()
+    assert found.pop("gate") == {"session"} and told.pop("gate") == set()
+    del found["le"], found["version"]
+    assert found == told
 
 
 def test_a_limit_that_is_hit_is_counted(workshop):
@@ -254,7 +273,10 @@ def test_a_limit_that_is_hit_is_counted(workshop):
 
     hit = {dict(labels)["limit"]: count for (name, labels), count in values(gate).items()
            if name == "busgate_limit_hits_total" and count}
-    assert hit == {name: 1 for name in limits if name not in ("auth-timeout", "unauthenticated-max")}
+    hits = {name for name in limits if name not in ("auth-timeout", "unauthenticated-max")}
+    assert hit == dict.fromkeys(hits, 1)
+    for name in hits:
+        gate.log.wait_for(name)
 
 
 def test_a_limit_on_time_or_on_those_who_wait_is_counted(workshop):
@@ -274,6 +296,47 @@ def test_a_limit_on_time_or_on_those_who_wait_is_counted(workshop):
     second.expect_end()
     hits = {limit: value(gate, "limit_hits_total", limit=limit.split("=")[0]) for limit in limits}
     assert hits == dict(zip(limits, (1, 1, 2, 1)))
+    for limit in limits:
+        gate.log.wait_for(limit.split("=")[0])
+
+
+def test_a_limit_on_what_waits_for_a_receiver_is_logged(workshop):
+    bus = raw_bus(workshop)
+    gate = metered(workshop, RULES, bus, "--limit", "fds-in-flight-max=1", "--limit", "own-output-bytes-max=1000", "--log", "none")
+    client, side = introduce(workshop, gate, bus)
+    read, write = os.pipe()
+    for serial in (10, 11):
+        client.send(call(serial, SERVICE, "M", OPEN, OBJECT, signature="h", args=[0], fds=1, flags=NO_REPLY_EXPECTED), [read])
+    gate.log.wait_for("limit ", "connection=1 ", "limit=fds-in-flight-max", "until the bus has taken")
+    side.receive_member("M")
+    side.receive_member("M")
+    client.socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        for serial in range(1000, 100_000):
+            client.socket.send(call(serial, SERVICE, "M", SHUT, OBJECT))
+    gate.log.wait_for("limit ", "connection=1 ", "limit=own-output-bytes-max", "until the client has taken")
+    assert [value(gate, "limit_hits_total", limit=name) > 0 for name in ("fds-in-flight-max", "own-output-bytes-max")] == [True, True]
+    os.close(read)
+    os.close(write)
+
+
+def test_calls_that_give_way_to_others_like_them_are_logged_and_counted(workshop):
+    """Like the one before they go the short way, which nothing is said on."""
+    bus = raw_bus(workshop)
+    gate = metered(workshop, RULES, bus, "--limit", "pending-incoming-per-caller-max=8", "--log", "none")
+    client, side = introduce(workshop, gate, bus)
+
+    def ask(serials):
+        for serial in serials:
+            side.send(call(serial, ME, "M", OPEN, OBJECT, sender=CALLER))
+            client.receive_member("M")
+
+    ask(range(30, 38))
+    assert not gate.log.matching("pending-incoming") and value(gate, "replies_pending", direction="incoming") == 8
+    ask(range(38, 41))
+    gate.log.wait_for("limit ", "connection=1 ", "limit=pending-incoming-per-caller-max")
+    assert value(gate, "limit_hits_total", limit="pending-incoming-per-caller-max") == 3
+    assert value(gate, "replies_pending", direction="incoming") == 8
 
 
 def test_a_reader_that_takes_nothing_shows_as_a_lent_buffer_and_as_own_output(workshop, bus):

@@ -4,6 +4,7 @@ import json
 import re
 
 from harness import BUSGATE, ROOT
+from service import NotifySocket
 
 README = (ROOT / "README.md").read_text()
 
@@ -72,6 +73,27 @@ def test_every_limit_stands_in_the_operators_table_as_the_program_has_it(worksho
 
 def test_every_metric_stands_in_the_operators_table_as_the_program_has_it(workshop):
     assert documented("Metrics") == listing(workshop, "metrics")
+
+
+def test_the_unit_on_the_operators_page_runs_a_gate(workshop, bus):
+    unit = re.search(r"```ini\n(.*?)```", (ROOT / "contrib/OPERATORS.md").read_text(), re.S).group(1)
+    seconds = {key: int(number) for key, number in re.findall(r"(\w+Sec)=(\d+)s", unit)}
+    assert seconds["TimeoutStopSec"] > 10, "longer than drain-timeout"
+    command = re.search(r"ExecStart=/usr/bin/busgate (.*)", unit).group(1).split()
+    places = {"/etc/busgate/radio.json": str(workshop.config([])), "/run/containers/radio": str(workshop.directory / "radio")}
+    for there, here in places.items():
+        command = [word.replace(there, here) for word in command]
+    manager = workshop.keep(NotifySocket(workshop.directory / "notify"))
+    journal = workshop.keep(NotifySocket(workshop.directory / "journal"))
+    gate = workshop.child([BUSGATE, *command, "--log-target", journal.name], env={
+        **manager.environment, "DBUS_SESSION_BUS_ADDRESS": bus.address, "WATCHDOG_USEC": str(seconds["WatchdogSec"] * 1_000_000)})
+    assert manager.receive()["READY"] == "1"
+    assert (workshop.directory / "radio/bus/session").is_socket()
+    assert gate.terminate() == 0
+
+
+def test_every_reason_stands_in_the_operators_table_as_the_program_has_it(workshop):
+    assert documented("Reasons") == listing(workshop, "reasons")
 
 
 def test_every_key_of_the_log_stands_in_the_operators_table_as_the_program_has_it(workshop):

@@ -14,7 +14,7 @@ import pytest
 
 import harness
 from harness import EVERYTHING, PATIENCE, rule
-from service import busgate, refused
+from service import Inotify, busgate, refused, start
 from wire import ACCESS_DENIED, METHOD_RETURN, OPEN, call, eventually, introduce, join, message, raw_bus, size_of
 from wire import signal as signal_message
 
@@ -184,6 +184,42 @@ def test_fifty_reloads_that_come_faster_than_they_are_done_lose_nothing(workshop
     gate.log.wait_for("configuration reloaded")
     assert load.finish() >= 20 * Load.WINDOW
     service.stop()
+
+
+def test_a_reload_that_is_asked_for_while_the_files_are_read_is_done_after_them(workshop):
+    config = workshop.config([rule(interface=f"a.b{number}") for number in range(20_000)])  # which takes long
+    opened = Inotify(workshop.directory, Inotify.OPEN)
+    gate = start(workshop, "--config", config, "--session", workshop.directory / "gate", "--bus", "session=unix:path=/nonexistent",
+                 ready=False)
+    assert opened.next()[1] == config.name
+    gate.process.send_signal(signal.SIGHUP)
+    opened.close()
+    gate.log.wait_for("reload", "done")
+    assert gate.terminate() == 0
+
+
+def test_reloads_that_never_cease_keep_neither_clients_nor_the_end_waiting(workshop):
+    """Each takes longer than the next one lets wait; a signal of a lower number is delivered before SIGTERM."""
+    bus = raw_bus(workshop)
+    gate = workshop.gate([rule(interface=f"a.b{number}") for number in range(5000)], bus)
+    gate.reload()
+    client, _ = introduce(workshop, gate, bus)
+    is_over = threading.Event()
+
+    def ask():
+        while not is_over.is_set() and gate.process.poll() is None:
+            gate.process.send_signal(signal.SIGHUP)
+
+    storm = threading.Thread(target=ask, daemon=True)
+    storm.start()
+    try:
+        for _ in range(3):
+            assert client.ask("a.b", "Denied", "no.such").error == ACCESS_DENIED
+        gate.process.send_signal(signal.SIGTERM)
+        assert gate.process.wait(PATIENCE) == 0
+    finally:
+        is_over.set()
+        storm.join()
 
 
 @pytest.fixture

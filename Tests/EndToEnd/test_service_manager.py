@@ -149,6 +149,20 @@ def test_an_inherited_socket_survives_a_gate_and_no_client_is_lost(workshop, bus
         client.say_hello()
 
 
+def test_an_inherited_socket_that_somebody_shuts_down_costs_the_gate_no_processor_and_is_named(workshop, bus):
+    path = workshop.directory / "inherited"
+    shared = listening(path)
+    gate = start_with_sockets(workshop, [shared], *flags(workshop, bus), names="session")
+    client = join(workshop, path)
+    shared.shutdown(socket.SHUT_RDWR)
+    gate.log.wait_for("error", "gate session accepts no more clients")
+    used = gate.cpu_nanoseconds()
+    select.select([], [], [], 0.5)
+    assert gate.cpu_nanoseconds() - used < 50_000_000
+    client.round_trip()
+    assert gate.terminate() == 0
+
+
 def test_clients_that_wait_at_an_inherited_socket_while_the_gate_ends_cost_it_nothing(workshop):
     path, bus = workshop.directory / "inherited", raw_bus(workshop)
     notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
@@ -230,6 +244,35 @@ def test_the_ready_descriptor_gets_a_line_end_which_is_what_s6_waits_for(worksho
     with os.fdopen(read, "rb") as stream:
         assert stream.read() == b"\n"
     assert gate.process.poll() is None
+
+
+@pytest.mark.parametrize("kind", ["full", "no-reader"])
+def test_a_ready_descriptor_that_takes_nothing_holds_nobody_up_and_is_named(workshop, bus, kind):
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    if kind == "full":
+        with pytest.raises(BlockingIOError):
+            while True:
+                os.write(write, bytes(4096))
+        os.set_blocking(write, True)
+    else:
+        os.close(read)
+    path = workshop.directory / "gate"
+    gate = start(workshop, *flags(workshop, bus), "--session", path, "--ready-fd", write, ready=False, pass_fds=[write])
+    gate.log.wait_for(f"warning: --ready-fd {write}: nobody could be told")
+    join(workshop, path)
+    assert gate.terminate() == 0
+    os.close(write)
+    if kind == "full":
+        os.close(read)
+
+
+def test_a_ready_descriptor_that_cannot_be_written_to_is_a_usage_error(workshop):
+    with open("/etc/passwd") as file:
+        done = busgate("run", *flags(workshop), "--session", workshop.directory / "gate", "--ready-fd", file.fileno(),
+                       pass_fds=[file.fileno()])
+    assert refused(done, 64, "--ready-fd", "for reading only", "expected")
+    assert not (workshop.directory / "gate").exists()
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -344,6 +387,25 @@ def test_the_watchdog_is_fed_at_least_twice_in_its_time(workshop, bus):
     # Two in any window of the period, whatever a busy machine adds to one of them.
     gaps = sorted(after - before for before, after in zip(times, times[1:]))
     assert gaps[len(gaps) // 2] < period / 2
+
+
+def test_a_manager_that_does_not_listen_to_the_watchdog_holds_nobody_up(workshop, bus):
+    notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
+    path = workshop.directory / "gate"
+    start(workshop, *flags(workshop, bus), "--session", path, ready=False, env={**notify.environment, "WATCHDOG_USEC": "60000"})
+    notify.receive_key("WATCHDOG")
+    client = join(workshop, path)
+    # Of the beats of 3 s the kernel lets as few as ten wait (net.unix.max_dgram_qlen); each of the others would wait for a second.
+    began = time.monotonic()
+    slowest = 0
+    while (before := time.monotonic()) - began < 3:
+        client.round_trip()
+        slowest = max(slowest, time.monotonic() - before)
+    assert slowest < 0.9
+    # It is not forgotten: who listens again is told again.
+    while not notify.is_quiet():
+        notify.receive()
+    assert notify.receive() == {"WATCHDOG": "1"}
 
 
 @pytest.mark.parametrize("environment", [

@@ -117,6 +117,7 @@ def test_a_receiver_that_never_reads_keeps_the_gate_no_longer_than_the_drain_tim
     flood(scene.gate, sending)
     scene.stop()
     assert scene.exit_status() == 0
+    scene.gate.log.wait_for("limit", "drain-timeout", "1 connections are closed that were not done")
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
@@ -127,6 +128,8 @@ def test_a_second_signal_ends_at_once(scene, second):
     assert scene.gate.process.poll() is None
     scene.stop(second)
     assert scene.exit_status() == 0
+    scene.gate.log.wait_until(lambda: scene.gate.log.ended)
+    assert not scene.gate.log.matching("drain-timeout")
 
 
 def test_the_answers_of_the_gate_itself_are_delivered_too(workshop):

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 import string
 import subprocess
 
@@ -129,6 +130,15 @@ def test_a_program_that_cannot_be_started_closes_the_client_and_is_named(worksho
     done = busgate("run", "--config", workshop.config([]), "--session", workshop.directory / "other", "--bus",
                    f"session={unixexec(program)}", "--require-bus")
     assert refused(done, 69, "unixexec:", says)
+
+
+def test_a_program_may_have_as_many_descriptors_as_is_usual(workshop, path):
+    report = workshop.directory / "report"
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    run(workshop, path, unixexec("/bin/bash", "-c", f"ulimit -Sn >{report}.new; mv {report}.new {report}; cat >/dev/null"))
+    connect(path).sendall(b"\0AUTH EXTERNAL\r\nDATA\r\n")
+    eventually(report.exists, "the program does not report")
+    assert int(report.read_text()) == min(1024, hard)
 
 
 def test_a_program_gets_its_signals_and_no_descriptor_of_the_gate(workshop, path):

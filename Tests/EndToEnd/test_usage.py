@@ -11,8 +11,8 @@ GOOD = ["--config", CONFIG, "--session", SOCKET]
 LISTEN = ["--config", CONFIG, "--listen"]
 RADIO = ["--config", CONFIG, "--listen", f"radio={SOCKET}", "--policy", "radio=session"]
 
-NEED_A_VALUE = ["--config", "--session", "--system", "--listen", "--bus", "--policy", "--log", "--limit", "--socket-mode", "--socket-owner",
-                "--allow-uid", "--ready-fd"]
+FLAGS = [line.split("\t") for line in busgate("run", "--list", "flags").stdout.splitlines()]
+NEED_A_VALUE = [name for name, value, _ in FLAGS if value and name != "--list"]  # which stands alone
 
 
 @pytest.mark.parametrize("flag", NEED_A_VALUE)
@@ -105,7 +105,31 @@ MISUSES = [
     (["--config", CONFIG], "--session PATH", "nothing to listen on"),
     (["--stdin"], "--session PATH", "nothing to listen on"),
     ([*GOOD, "--log", "lo\nud"], "--log", "denied, all or none"),
+    # Log, mode, metrics, control
+    ([*GOOD, "--log-format", "yaml"], '--log-format "yaml"', "text, json or journal"),
+    ([*GOOD, "--log-rate", "0"], "--log-rate", "from 1 to 1000000"),
+    ([*GOOD, "--log-rate", "1000001"], "--log-rate", "from 1 to 1000000"),
+    ([*GOOD, "--log-rate", "+5"], "--log-rate", "from 1 to 1000000"),
+    ([*GOOD, "--log-fold", "-1"], "--log-fold", "from 0"),
+    ([*GOOD, "--log-fold", "3601"], "--log-fold", "to 3600"),
+    ([*GOOD, "--log-target", "/x"], "--log-target", "--log-format journal"),
+    ([*GOOD, "--mode", "permissive"], '--mode "permissive"', "enforce or audit"),
+    ([*GOOD, "--metrics", "/x", "--metrics", "/y"], "--metrics given twice", "one path"),
+    ([*GOOD, "--metrics", "unix:path=/x"], '--metrics "unix:path=/x"', "a path"),
+    ([*GOOD, "--metrics", "/x", "--metrics-mode", "rw"], "--metrics-mode rw", "octal"),
+    ([*GOOD, "--metrics-mode", "0600"], "--metrics-mode", "--metrics PATH"),
+    ([*GOOD, "--control", "/x", "--control", "/y"], "--control given twice", "one path"),
+    ([*GOOD, "--control", "unix:abstract=x"], '--control "unix:abstract=x"', "a path"),
+    ([*GOOD, "--list", "flags"], "--list", "alone"),
+    ([*GOOD, "--socket-mode", "-0"], "--socket-mode", "octal"),
+    ([*GOOD, "--limit", "connections-max=+5"], "--limit connections-max=+5", "a number"),
+    ([*GOOD, "--limit", "auth-timeout=+5s"], "--limit auth-timeout=+5s", "a time"),
+    ([*GOOD, "--ready-fd", "+3"], "--ready-fd", "a descriptor"),
 ]
+
+
+def test_every_flag_that_takes_a_value_is_misused_somewhere():
+    assert {flag for flag in NEED_A_VALUE} <= {word for arguments, _, _ in MISUSES for word in arguments if word.startswith("--")}
 
 
 @pytest.mark.parametrize("arguments, flag, says", MISUSES)

@@ -10,10 +10,13 @@
 #include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -190,7 +193,8 @@ static inline int clinux_socket_pair(int32_t *_Nonnull ours, int32_t *_Nonnull t
   *theirs = fds[1];
   return 0;
 }
-/// posix_spawnp with `end` as standard input and output, no signal blocked or ignored. 0 or an error number.
+/// posix_spawnp with `end` as standard input and output, no signal blocked or ignored, and no more descriptors than are usual, however
+/// many the gate may have. 0 or an error number.
 static inline int clinux_spawn(const char *_Nonnull path, char *_Nullable *_Nonnull argv, int end) {
   extern char **environ;
   posix_spawn_file_actions_t actions;
@@ -206,7 +210,13 @@ static inline int clinux_spawn(const char *_Nonnull path, char *_Nullable *_Nonn
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  struct rlimit own, usual;
+  int limited = !getrlimit(RLIMIT_NOFILE, &own);
+  usual = own;
+  if (limited && usual.rlim_cur > 1024) usual.rlim_cur = 1024;
+  if (limited) setrlimit(RLIMIT_NOFILE, &usual);
   int r = posix_spawnp(&pid, path, &actions, &attributes, argv, environ);
+  if (limited) setrlimit(RLIMIT_NOFILE, &own);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   return r;
@@ -239,14 +249,40 @@ static inline int clinux_next_signal(int fd) {
 }
 /// malloc_trim(3): whole free pages go back to the kernel, wherever they are.
 static inline void clinux_give_back_memory(void) { malloc_trim(0); }
-/// recvmsg(2) with MSG_PEEK: the bytes stay where they are. `has_descriptors` is set if some of them come with descriptors.
-static inline ssize_t clinux_peek(int fd, void *_Nonnull buffer, size_t capacity, int32_t *_Nonnull has_descriptors) {
-  struct iovec part = {buffer, capacity};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-  ssize_t r = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT);
-  if (r < 0) return -errno;
-  *has_descriptors = message.msg_flags & MSG_CTRUNC;
-  return r;
+/// close(2) of descriptors that are open; those whose numbers follow each other, as of one message, in one call (close_range(2), Linux 5.9).
+static inline void clinux_close_all(const int32_t *_Nonnull fds, size_t count) {
+  for (size_t first = 0, end; first < count; first = end) {
+    for (end = first + 1; end < count && fds[end] == fds[end - 1] + 1;) end++;
+    if (end - first > 1 && !syscall(SYS_close_range, fds[first], fds[end - 1], 0)) continue;
+    for (size_t i = first; i < end; i++) close(fds[i]);
+  }
+}
+/// recv(2) with MSG_PEEK: the bytes stay where they are.
+static inline ssize_t clinux_peek(int fd, void *_Nonnull buffer, size_t capacity) {
+  ssize_t r = recv(fd, buffer, capacity, MSG_PEEK | MSG_DONTWAIT);
+  return r < 0 ? -errno : r;
+}
+/// Bytes that wait in a Unix socket, none of which come with descriptors; 0 where some do. `info` is the socket's file of
+/// /proc/PID/fdinfo, whose line scm_fds says how many descriptors wait (Linux 5.8, proc_pid_fdinfo(5)). -ENOSYS if there is no such line.
+static inline int clinux_plain_bytes(int fd, int info) {
+  static const char key[] = "scm_fds:";
+  char text[512];
+  int count = 0;
+  // In this order: a descriptor that comes in between is seen, and belongs to bytes behind those that were counted.
+  if (ioctl(fd, FIONREAD, &count)) return -errno;
+  ssize_t n = pread(info, text, sizeof text - 1, 0);
+  if (n < 0) return -errno;
+  text[n] = 0;
+  const char *line = strstr(text, key);
+  if (!line) return -ENOSYS;
+  return strtoul(line + sizeof key - 1, NULL, 10) ? 0 : count;
+}
+/// The file that clinux_plain_bytes reads.
+static inline int clinux_open_info(int fd) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+  int r = open(path, O_RDONLY | O_CLOEXEC);
+  return r < 0 ? -errno : r;
 }
 // splice and pipe2 hide behind _GNU_SOURCE.
 ssize_t splice(int, off_t *_Nullable, int, off_t *_Nullable, size_t, unsigned);

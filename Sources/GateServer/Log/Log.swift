@@ -160,15 +160,42 @@ public final class Log {
     }
   }
 
+  /// A client of ours, not of a gate's, that may not ask: each user is named once, then counted.
+  func turnedAway(_ peer: PeerCredentials, _ text: String) {
+    let key = seed.hash(UInt64.max, UInt64(peer.uid))
+    if rates.isEmpty || folder.counts(key) { return }
+    offer(gate: 0, key: key) {
+      var event = LogEvent(.warning)
+      event.add(.pid, peer.pid)
+      event.add(.uid, peer.uid)
+      event.add(.message, text)
+      return event
+    }
+  }
+
   /// A limit of a gate was hit.
-  func limit(_ name: StaticString, gate: Int, _ text: String) {
-    let key = unsafe seed.hash(UInt64(gate), seed.hash(RawSpan(_unsafeStart: name.utf8Start, byteCount: name.utf8CodeUnitCount)))
+  func limit(_ limit: LimitName, gate: Int, _ text: @autoclosure () -> String) {
+    let key = seed.hash(UInt64(gate), UInt64(limit.rawValue))
     if folder.counts(key) { return }
     offer(gate: gate, key: key) {
       var event = LogEvent(.limit)
       event.add(.gate, rates[gate].label)
-      event.add(.limit, name.description)
-      event.add(.message, text)
+      event.add(.limit, limit.name)
+      event.add(.message, text())
+      return event
+    }
+  }
+
+  /// A limit was hit by a connection.
+  func limit(_ limit: LimitName, _ slot: UnsafeMutablePointer<Connection>, _ text: @autoclosure () -> String) {
+    let number = unsafe slot.pointee.number
+    // Numbers of gates and of connections are small, so that their keys are others.
+    let key = seed.hash(UInt64.max - 1 - number, UInt64(limit.rawValue))
+    if folder.counts(key) { return }
+    unsafe offer(gate: slot.pointee.gate, key: key, connection: number) {
+      var event = unsafe about(slot, .limit)
+      event.add(.limit, limit.name)
+      event.add(.message, text())
       return event
     }
   }
@@ -217,14 +244,14 @@ public final class Log {
   // MARK: Folding and rate
 
   /// Writes an event about a connection if the rate allows, and folds its repetitions if it has a key.
-  private func offer(gate: Int, key: UInt64? = nil, _ event: () -> LogEvent) {
+  private func offer(gate: Int, key: UInt64? = nil, connection: UInt64 = 0, _ event: () -> LogEvent) {
     if !rates[gate].connections.admits(at: now) {
       hold(gate: gate, connections: 1)
       return
     }
     let event = event()
     write(event)
-    guard let key, let displaced = folder.remember(key, event, connection: 0, gate: gate, at: now) else { return }
+    guard let key, let displaced = folder.remember(key, event, connection: connection, gate: gate, at: now) else { return }
     write(displaced)
   }
 

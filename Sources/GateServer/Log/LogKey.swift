@@ -42,7 +42,7 @@ public enum LogKey: String, CaseIterable, Sendable {
     case .count: "so many such messages since the last event about them; 1 if it is not there"
     case .allowed: "messages of the connection that were forwarded"
     case .denied: "messages of the connection that were not"
-    case .limit: "name of the limit that was hit"
+    case .limit: "name of the limit that was hit; descriptors if the process may open no more"
     case .outcome: "of a reload: done or refused"
     case .decisions: "decisions that --log-rate held back since the last event that said so"
     case .connections: "events about connections that --log-rate held back since then"

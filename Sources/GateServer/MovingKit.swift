@@ -1,0 +1,76 @@
+// What moving large messages needs and is not worth making for each wake-up: an empty pipe, and the files that tell how many descriptors
+// wait in a socket. Kept for a moment after it was last used, so that a gate at rest has no descriptor that it had not before.
+
+import CLinux
+import GateSession
+import Glibc
+
+/// An unused pipe and the fdinfo of two sockets.
+struct MovingKit: ~Copyable {
+  /// Milliseconds for which it is kept.
+  private static let keptFor: UInt64 = 100
+
+  private var pipe: KernelPipe?
+  /// For the two directions of one connection: a socket's number and its file. The file is that of whatever has the number.
+  private var infos = InlineArray<2, (socket: Int32, file: Int32)>(repeating: (-1, -1))
+  private var oldest = 0
+  /// Whether there is something that can be moved.
+  private(set) var isUsable = clinux_ignores_sigpipe() != 0
+  /// When what is kept goes, unless it is used meanwhile; nil: nothing is kept.
+  private(set) var expiry: Instant?
+
+  /// Bytes that wait in a socket and that no descriptor comes with.
+  mutating func plainByteCount(in socket: Int32, at now: Instant) -> Int {
+    expiry = now.advanced(byMilliseconds: Self.keptFor)
+    guard let file = info(of: socket) else { return 0 }
+    let count = clinux_plain_bytes(socket, file)
+    if count < 0 { isUsable = false }
+    return Int(max(0, count))
+  }
+
+  private mutating func info(of socket: Int32) -> Int32? {
+    for index in 0..<2 where infos[index].socket == socket { return infos[index].file }
+    let file = clinux_open_info(socket)
+    if file < 0 {
+      isUsable = file == -EMFILE || file == -ENFILE  // without /proc nothing is moved
+      return nil
+    }
+    closeDescriptor(infos[oldest].file)
+    infos[oldest] = (socket, file)
+    oldest ^= 1
+    return file
+  }
+
+  /// An empty pipe.
+  mutating func takePipe() -> KernelPipe? {
+    guard let kept = pipe else { return KernelPipe() }
+    pipe = nil
+    return kept
+  }
+
+  /// Takes back a pipe.
+  mutating func give(_ unneeded: KernelPipe) {
+    if pipe != nil || unneeded.byteCount > 0 || expiry == nil { unneeded.close() } else { pipe = unneeded }
+  }
+
+  /// Closes everything if it was not used for a while.
+  mutating func expire(at now: Instant) {
+    guard let expiry, now >= expiry else { return }
+    release()
+  }
+
+  private mutating func release() {
+    expiry = nil
+    pipe?.close()
+    pipe = nil
+    for index in 0..<2 {
+      closeDescriptor(infos[index].file)
+      infos[index] = (-1, -1)
+    }
+  }
+
+  deinit {
+    pipe?.close()
+    for index in 0..<2 { closeDescriptor(infos[index].file) }
+  }
+}
