@@ -4,12 +4,16 @@ SWIFT  ?= swift
 STATIC = $(SWIFT) build -c release --scratch-path build/static --product busgate \
          -Xswiftc -static-executable -Xswiftc -cross-module-optimization
 
-.PHONY: all help sidecar demo demo-shell test lint bench clean
+CTL    = $(SWIFT) build -c release --scratch-path build/tools --product busgatectl --static-swift-stdlib
 
-all: sidecar
+.PHONY: all help sidecar ctl demo demo-shell test lint bench clean
+
+all: sidecar ctl
 
 help:
-	@echo 'make             build/bin/busgate, and its names dbus-proxy and xdg-dbus-proxy'
+	@echo 'make             build/bin/busgate, its names dbus-proxy and xdg-dbus-proxy, and build/bin/busgatectl'
+	@echo 'make sidecar     only busgate and its names'
+	@echo 'make ctl         only busgatectl'
 	@echo 'make demo        a container, a service, a gate between them: shown and checked'
 	@echo 'make demo-shell  the same, and a shell in the container'
 	@echo 'make test        every test; installs the Debian packages that are missing'
@@ -24,17 +28,23 @@ sidecar:
 	@ln -sf busgate build/bin/dbus-proxy
 	@ln -sf busgate build/bin/xdg-dbus-proxy
 
+ctl:
+	$(CTL)
+	@mkdir -p build/bin
+	@strip -o build/bin/busgatectl.new build/tools/release/busgatectl 2>/dev/null || cp build/tools/release/busgatectl build/bin/busgatectl.new
+	@mv build/bin/busgatectl.new build/bin/busgatectl
+
 demo: sidecar
 	contrib/demo/run
 
 demo-shell: sidecar
 	contrib/demo/run --shell
 
-test: sidecar
+test: sidecar ctl
 	contrib/packages test prometheus
 	contrib/run-tests
 
-lint: sidecar
+lint: sidecar ctl
 	contrib/packages test
 	contrib/lint
 

@@ -112,7 +112,7 @@ package struct JSONReader {
   }
 
   /// Goes on to the next element of the open array; false when the array has ended.
-  mutating func nextElement() throws(ConfigurationError) -> Bool {
+  package mutating func nextElement() throws(ConfigurationError) -> Bool {
     try nextItem(closing: UInt8(ascii: "]"), "\"]\"")
   }
 
@@ -135,7 +135,7 @@ package struct JSONReader {
   }
 
   /// Reads the value that comes next, whatever it is, and forgets it.
-  mutating func skipValue() throws(ConfigurationError) {
+  package mutating func skipValue() throws(ConfigurationError) {
     switch try peek() {
     case .object:
       try open()
