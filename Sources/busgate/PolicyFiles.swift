@@ -7,6 +7,8 @@ import GateServer
 struct PolicyFiles {
   private(set) var session: [GatewayRule] = []
   private(set) var system: [GatewayRule] = []
+  /// The names of all files, for either bus; nil if none has any.
+  private(set) var names: NameRules?
   /// What whoever started the gate should know about the files.
   private(set) var notes: [String] = []
 
@@ -46,12 +48,17 @@ struct PolicyFiles {
   mutating func add(_ document: GatewayDocument) {
     session += document.sessionRules
     system += document.systemRules
+    if let added = document.names {
+      var all = names ?? NameRules()
+      all.add(added)
+      names = all
+    }
   }
 
   func policy(for bus: BusKind) -> Policy {
     switch bus {
-    case .session: Policy(rules: session, busName: bus.policyName)
-    case .system: Policy(rules: system, busName: bus.policyName)
+    case .session: Policy(rules: session, names: names, busName: bus.policyName)
+    case .system: Policy(rules: system, names: names, busName: bus.policyName)
     }
   }
 }
