@@ -155,7 +155,7 @@ struct LinterTests {
   func typo() throws {
     let signal = "\"type\": \"signal\""
     #expect(try found(rule("incoming", "org.freedesktop.DBus.Propertys", "*", "\"X\"", signal)) == ["typo 2 org.freedesktop.DBus.Propertys"])
-    #expect(try found(rule("incoming", "org.freedesktop.DBus.Properties", "*", "\"PropertyChanged\"", signal)) == ["typo 2 PropertyChanged"])
+    #expect(try found(rule("incoming", "org.freedesktop.DBus.Properties", "*", "\"PropertysChanged\"", signal)) == ["typo 2 PropertysChanged"])
     #expect(try found(rule("incoming", "org.freedesktop.DBus.Properties", "*", "\"PropertiesChanged\"", signal)) == [])
     #expect(try found(rule("incoming", "org.freedesktop.systemd1.Manager", "*", "\"PropertyChanged\"", signal)) == [])
     #expect(try found(rule("incoming", "org.freedesktop.DBus.Properties", "*", "\"Properties*\"", signal)) == [])
