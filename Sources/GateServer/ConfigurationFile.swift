@@ -75,7 +75,9 @@ public enum ConfigurationFile {
     var names: [String] = []
     errno = 0
     while let entry = unsafe readdir(directory) {
-      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) {
+        unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
       if name.hasSuffix(".json") && !name.hasPrefix(".") { names.append(name) }
     }
     if errno != 0 { throw failure(path, errno, expected) }

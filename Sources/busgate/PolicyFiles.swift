@@ -30,17 +30,20 @@ struct PolicyFiles {
   private mutating func add(_ options: ManifestOptions) throws(ConfigurationFailure) {
     if options.isEmpty { return }
     let manifests = ManifestSet(
-      defaults: try ConfigurationFile.manifests(at: options.defaultPaths), others: try ConfigurationFile.manifests(at: options.paths))
+      defaults: try ConfigurationFile.manifests(at: options.defaultPaths),
+      others: try ConfigurationFile.manifests(at: options.paths))
     let selection: ManifestSet.Selection
     do throws(ManifestSet.MissingCapability) {
       selection = try manifests.select(options.capabilities)
     } catch {
-      throw ConfigurationFailure(description: "\((options.defaultPaths + options.paths).joined(separator: ", ")): error: \(error)")
+      throw ConfigurationFailure(
+        description: "\((options.defaultPaths + options.paths).joined(separator: ", ")): error: \(error)")
     }
     for document in selection.documents { add(document) }
     for (capability, gateway) in selection.skipped {
       notes.append(
-        "\(gateway.location): gateway \"\(gateway.id)\" of capability \"\(capability)\" is skipped, only \"dbus\" is applied here")
+        "\(gateway.location): gateway \"\(gateway.id)\" of capability \"\(capability)\" is skipped, only \"dbus\" is applied here"
+      )
     }
   }
 

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from harness import BUSGATE, PATIENCE, ROOT, rule
-from peer import Peer, call, error_of, signal
+from harness import PATIENCE, ROOT, rule
+from peer import Peer, call, signal
 from service import busgate
 
 CTL = pathlib.Path(os.environ.get("BUSGATECTL", ROOT / "build/bin/busgatectl"))
@@ -248,7 +248,7 @@ def test_a_line_of_the_log_is_explained_as_the_sidecar_decided(workshop, bus, fo
     outside.fence()
     inside.fence()
     inside.close()
-    gate.log.wait_for("closed")
+    gate.log.wait_until(lambda: [line for line in gate.log.lines if line.startswith("closed ") or '"event":"closed"' in line])
     lines = [line for line in gate.log.lines if "verdict" in line or line.split(" ")[0] in ("allow", "deny", "drop")]
     logged = [parse(line) for line in lines if "reply" not in parse(line)["reason"]]
     assert {(fields["member"], fields["verdict"]) for fields in logged} >= {
