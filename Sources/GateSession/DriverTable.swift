@@ -6,23 +6,23 @@
 import DBusWire
 
 /// One method of the driver.
-struct DriverMethod: Sendable {
+package struct DriverMethod: Sendable {
   /// What opens it.
-  enum Access { case always, rule, literalRule }
+  package enum Access { case always, rule, literalRule }
 
   /// What the gate does with its arguments or its answer.
-  enum Inspection { case none, hello, addMatch, removeMatch, requestName, releaseName, startService, becomeMonitor }
+  package enum Inspection { case none, hello, addMatch, removeMatch, requestName, releaseName, startService, becomeMonitor }
 
-  let interface: StaticString
-  let member: StaticString
-  let access: Access
-  var inspection = Inspection.none
+  package let interface: StaticString
+  package let member: StaticString
+  package let access: Access
+  package var inspection = Inspection.none
 }
 
 /// The driver's methods and signals.
-enum Driver {
-  static let name: StaticString = "org.freedesktop.DBus"
-  static let path: StaticString = "/org/freedesktop/DBus"
+package enum Driver {
+  package static let name: StaticString = "org.freedesktop.DBus"
+  package static let path: StaticString = "/org/freedesktop/DBus"
 
   private static let bus: StaticString = "org.freedesktop.DBus"
   private static let peer: StaticString = "org.freedesktop.DBus.Peer"
@@ -36,7 +36,7 @@ enum Driver {
   static let becomeMonitor = DriverMethod(
     interface: monitoring, member: "BecomeMonitor", access: .literalRule, inspection: .becomeMonitor)
 
-  static let methods: [DriverMethod] = [
+  package static let methods: [DriverMethod] = [
     DriverMethod(interface: bus, member: "Hello", access: .always, inspection: .hello),
     DriverMethod(interface: bus, member: "AddMatch", access: .always, inspection: .addMatch),
     DriverMethod(interface: bus, member: "RemoveMatch", access: .always, inspection: .removeMatch),

@@ -1,0 +1,43 @@
+// A message that two policies disagree about, or that a policy allows: only what rules look at.
+
+import GatePolicy
+
+/// The header fields of a message that could be sent.
+public struct ExampleMessage: Sendable, Equatable {
+  /// The way of the message.
+  public var direction: Direction
+  /// Whether it is a SIGNAL; else it is a METHOD_CALL.
+  public var isSignal: Bool
+  /// INTERFACE, or nil if there is none.
+  public var interface: [UInt8]?
+  /// PATH.
+  public var path: [UInt8]
+  /// MEMBER.
+  public var member: [UInt8]
+  /// Number of file descriptors.
+  public var descriptors: Int
+  /// Whether it is addressed to the bus itself, where other rules count.
+  public var isForDriver = false
+
+  /// What the rules of `policy` say about it, as a message between peers.
+  func match(_ policy: Policy) -> RuleMatch {
+    let interface = interface ?? []
+    return policy.match(
+      direction: direction, isSignal: isSignal, interface: unsafe interface.span.bytes, path: unsafe path.span.bytes,
+      member: unsafe member.span.bytes, descriptors: descriptors)
+  }
+}
+
+extension ExampleMessage: CustomStringConvertible {
+  /// `outgoing method_call org.example.Door.Open on /org/example/door`, and what else is of note.
+  public var description: String {
+    let way = direction == .outgoing ? "outgoing" : "incoming"
+    let name = interface.map { String(decoding: $0, as: UTF8.self) + "." } ?? ""
+    var text = "\(way) \(isSignal ? "signal" : "method_call") \(name)\(String(decoding: member, as: UTF8.self))"
+    text += " on \(String(decoding: path, as: UTF8.self))"
+    if interface == nil { text += " without INTERFACE" }
+    if descriptors > 0 { text += " with \(descriptors) descriptor\(descriptors == 1 ? "" : "s")" }
+    if isForDriver { text += " to the bus itself" }
+    return text
+  }
+}
