@@ -9,19 +9,28 @@ struct PolicyComparisonPropertyTests {
   private static let paths = texts(over: Array("ab/".utf8), upTo: 3).filter { NameSort.path.isLegal($0) }
   private static let members = texts(over: Array("ab".utf8), upTo: 2).filter { NameSort.member.isLegal($0) }
 
-  private static func pattern(_ alphabet: String, upTo count: Int, using generator: inout SeededGenerator) -> String {
-    if Int.random(in: 0..<4, using: &generator) == 0 { return "*" }
-    let length = Int.random(in: 0...count, using: &generator)
-    return String((0..<length).map { _ in alphabet.randomElement(using: &generator)! })
+  /// A pattern near one of `words`: some of its bytes are wildcards, or it is another byte longer or shorter.
+  private static func pattern(near words: [[UInt8]], using generator: inout SeededGenerator) -> String {
+    if Int.random(in: 0..<3, using: &generator) == 0 { return "*" }
+    var text = words.randomElement(using: &generator)!.map { byte -> [UInt8] in
+      switch Int.random(in: 0..<8, using: &generator) {
+      case 0, 1: Array("*".utf8)
+      case 2: Array("?".utf8)
+      case 3: []
+      default: [byte]
+      }
+    }.joined().map { $0 }
+    if Bool.random(using: &generator) { text.append(Array("ab*".utf8).randomElement(using: &generator)!) }
+    return String(decoding: text, as: UTF8.self)
   }
 
   private static func randomRule(line: Int, using generator: inout SeededGenerator) -> GatewayRule {
     let direction = Int.random(in: 0..<3, using: &generator)
     let types = Int.random(in: 0..<3, using: &generator)
     return rule(
-      outgoing: direction != 0, incoming: direction != 1, interface: pattern("ab..**?", upTo: 4, using: &generator),
-      path: pattern("ab//**?", upTo: 3, using: &generator),
-      methods: (0..<Int.random(in: 1...2, using: &generator)).map { _ in pattern("ab*?", upTo: 2, using: &generator) },
+      outgoing: direction != 0, incoming: direction != 1, interface: pattern(near: interfaces, using: &generator),
+      path: pattern(near: paths, using: &generator),
+      methods: (0..<Int.random(in: 1...2, using: &generator)).map { _ in pattern(near: members, using: &generator) },
       methodCalls: types != 0, signals: types != 1,
       maxFDs: Int.random(in: 0..<4, using: &generator) == 0 ? Int.random(in: 0...2, using: &generator) : nil,
       action: Int.random(in: 0..<3, using: &generator) == 0 ? .deny : .allow, line: line)
@@ -53,7 +62,7 @@ struct PolicyComparisonPropertyTests {
   func agrees(seed: Int) {
     var generator = SeededGenerator(state: UInt64(seed))
     var (differing, equal) = (0, 0)
-    for round in 0..<12 {
+    for round in 0..<8 {
       let counts = (0..<2).map { _ in Int.random(in: 0...4, using: &generator) }
       let shared = (0..<Int.random(in: 0...2, using: &generator)).map { Self.randomRule(line: 100 + $0, using: &generator) }
       let old = shared + (0..<counts[0]).map { Self.randomRule(line: $0, using: &generator) }
@@ -83,7 +92,7 @@ struct PolicyComparisonPropertyTests {
       }
     }
     // What never happens was not compared.
-    #expect(differing > 20 && equal > 10, "\(differing) \(equal)")
+    #expect(differing > 10 && equal > 10, "\(differing) \(equal)")
   }
 }
 
