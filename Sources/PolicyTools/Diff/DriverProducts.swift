@@ -47,25 +47,16 @@ enum DriverProducts {
 
   /// Whether the bus itself gets `message` under `policy`: the answer of the compiled policy, as a session asks for it.
   static func isAllowed(_ message: ExampleMessage, by policy: Policy) -> Bool {
-    guard let method = method(message) else { return false }
-    let interface = Array("\(method.interface)".utf8)
-    let (given, path, member) = (message.interface ?? [], message.path, message.member)
-    let denial = policy.matchDeny(
-      direction: .outgoing, isSignal: false, interface: unsafe given.span.bytes, path: unsafe path.span.bytes,
-      member: unsafe member.span.bytes, descriptors: message.descriptors)
-    if denial.outcome == .deny { return false }
-    switch method.access {
+    let method = method(message)
+    if let method, method.inspection == .hello { return true }
+    var named = message
+    // Without INTERFACE it is judged as if the right one were named; only deny rules look at what is there.
+    if let method { named.interface = Array("\(method.interface)".utf8) }
+    if message.denial(policy).outcome == .deny { return false }
+    switch method?.access ?? .literalRule {
     case .always: return true
-    case .rule:
-      return policy.match(
-        direction: .outgoing, isSignal: false, interface: unsafe interface.span.bytes, path: unsafe path.span.bytes,
-        member: unsafe member.span.bytes, descriptors: message.descriptors
-      ).outcome == .allow
-    case .literalRule:
-      return policy.matchLiteral(
-        direction: .outgoing, isSignal: false, interface: unsafe interface.span.bytes, path: unsafe path.span.bytes,
-        member: unsafe member.span.bytes, descriptors: message.descriptors
-      ).outcome == .allow
+    case .rule: return named.match(policy).outcome == .allow
+    case .literalRule: return named.literalMatch(policy).outcome == .allow
     }
   }
 

@@ -3,7 +3,7 @@
 import GatePolicy
 
 /// The header fields of a message that could be sent.
-public struct ExampleMessage: Sendable, Equatable {
+public struct ExampleMessage: Sendable, Hashable {
   /// The way of the message.
   public var direction: Direction
   /// Whether it is a SIGNAL; else it is a METHOD_CALL.
@@ -23,6 +23,27 @@ public struct ExampleMessage: Sendable, Equatable {
   func match(_ policy: Policy) -> RuleMatch {
     let interface = interface ?? []
     return policy.match(
+      direction: direction, isSignal: isSignal, interface: unsafe interface.span.bytes, path: unsafe path.span.bytes,
+      member: unsafe member.span.bytes, descriptors: descriptors)
+  }
+
+  /// Whether `policy` lets it through to where it is addressed.
+  func isAllowed(by policy: Policy) -> Bool {
+    isForDriver ? DriverProducts.isAllowed(self, by: policy) : match(policy).outcome == .allow
+  }
+
+  /// What its deny rules alone say.
+  func denial(_ policy: Policy) -> RuleMatch {
+    let interface = interface ?? []
+    return policy.matchDeny(
+      direction: direction, isSignal: isSignal, interface: unsafe interface.span.bytes, path: unsafe path.span.bytes,
+      member: unsafe member.span.bytes, descriptors: descriptors)
+  }
+
+  /// What they say if an allow rule must name interface and member without a wildcard.
+  func literalMatch(_ policy: Policy) -> RuleMatch {
+    let interface = interface ?? []
+    return policy.matchLiteral(
       direction: direction, isSignal: isSignal, interface: unsafe interface.span.bytes, path: unsafe path.span.bytes,
       member: unsafe member.span.bytes, descriptors: descriptors)
   }

@@ -30,12 +30,12 @@ struct PolicySides {
 
   /// Whether the compiled policy lets `message` through.
   func allows(_ message: ExampleMessage) -> Bool {
-    message.isForDriver ? DriverProducts.isAllowed(message, by: policy) : message.match(policy).outcome == .allow
+    message.isAllowed(by: policy)
   }
 
   /// The rule that denies `message`, if one does.
   func denial(of message: ExampleMessage) -> SourceLocation? {
-    let match = message.match(policy)
+    let match = message.denial(policy)
     return match.outcome == .deny ? policy.rules[Int(match.rule)].location : nil
   }
 

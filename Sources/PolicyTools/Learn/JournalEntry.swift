@@ -73,7 +73,9 @@ struct JournalEntry {
   func decision() throws(LogLineError) -> LoggedDecision? {
     if let error, event == "decision" || event == nil { throw error }
     if let event { return event == "decision" ? try builder.decision(at: 1) : nil }
-    guard let message else { return nil }
+    guard let message else {
+      throw LogLineError(column: 1, message: "no line of the log, expected one, or a journal entry with a MESSAGE")
+    }
     do throws(LogLineError) {
       return try LogLine.decision(Array(message.utf8)[...])
     } catch {
