@@ -36,7 +36,7 @@ let package = Package(
     .target(name: "PolicyTools", dependencies: ["DBusWire", "GatePolicy", "GateSession"], swiftSettings: swift),
     .executableTarget(
       name: "busgatectl",
-      dependencies: ["PolicyTools", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: swift),
+      dependencies: ["PolicyTools", "GateServer", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: swift),
 
     .testTarget(name: "DBusWireTests", dependencies: ["DBusWire"]),
     .testTarget(name: "GatePolicyTests", dependencies: ["GatePolicy"]),

@@ -30,12 +30,20 @@ public struct MatchRule: Sendable, Equatable {
   /// the same to a bus if, and only if, these are equal.
   public let canonicalText: [UInt8]
 
+  /// What a message must have to be asked for.
+  struct Condition: Sendable, Equatable {
+    let key: MatchKey
+    let value: [UInt8]
+  }
+  let conditions: [Condition]
+
   /// Reads a rule. An empty one is legal, and matches everything.
   public init(parsing text: RawSpan) throws(MatchRuleError) {
     guard text.byteCount <= MatchRule.byteCountMax else { throw .tooLong }
     var reader = MatchRuleReader(text)
     var subjects: Set<Int> = []
     var pairs: [(key: String, value: [UInt8])] = []
+    var conditions: [Condition] = []
     var asksToEavesdrop = false, count = 0
     while let keyRange = try reader.takeKey() {
       let start = Int(keyRange.offset)
@@ -51,7 +59,9 @@ public struct MatchRule: Sendable, Equatable {
       guard subjects.insert(key.subject).inserted else { throw .repeatedKey(start) }
       guard MatchRule.isValue(value, of: key) else { throw .value(valueStart) }
       pairs.append((key.text, value))
+      conditions.append(Condition(key: key, value: value))
     }
+    self.conditions = conditions
     if asksToEavesdrop { pairs.append((MatchKey.eavesdrop.text, Array("true".utf8))) }
     self.asksToEavesdrop = asksToEavesdrop
     self.canonicalText = MatchRule.canonicalText(of: pairs)

@@ -29,6 +29,30 @@ public enum MessageArguments {
     return string
   }
 
+  /// Checks that a body is one array of strings, which ``StringArray`` then reads.
+  ///
+  /// Throws `unexpectedSignature` if the signature is not `as`, or what is wrong with the body.
+  public static func checkStrings(in body: RawSpan, byteOrder: ByteOrder, signature: RawSpan) throws(WireError) {
+    guard signature.holds("as", at: 0, count: signature.byteCount) else { throw .unexpectedSignature(0) }
+    try check(body, byteOrder: byteOrder, signature: signature)
+  }
+
+  /// The three strings that are all of a body.
+  ///
+  /// Throws `unexpectedSignature` if the signature is not `sss`, or what is wrong with the body.
+  public static func threeStrings(
+    in body: RawSpan, byteOrder: ByteOrder, signature: RawSpan
+  ) throws(WireError) -> (ByteRange, ByteRange, ByteRange) {
+    guard signature.holds("sss", at: 0, count: signature.byteCount) else { throw .unexpectedSignature(0) }
+    var reader = ValueReader(body, byteOrder: byteOrder, from: 0)
+    func range(_ start: Int, _ end: Int) -> ByteRange { ByteRange(offset: UInt32(start), count: UInt32(end - 1 - start)) }
+    let first = range(try reader.takeText(body.byteCount), reader.offset)
+    let second = range(try reader.takeText(body.byteCount), reader.offset)
+    let third = range(try reader.takeText(body.byteCount), reader.offset)
+    guard reader.offset == body.byteCount else { throw .trailing(reader.offset) }
+    return (first, second, third)
+  }
+
   /// The number that is all of a body.
   ///
   /// Throws `truncated` or `trailing` if the body is not of four bytes.

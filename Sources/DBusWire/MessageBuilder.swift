@@ -2,7 +2,8 @@
 // memory, allocates nothing. Does not check what it is given: names and texts are the gate's own, or parts of messages that were
 // read.
 
-/// Writes one message: the frame when made, then its fields, then the text of its body if it has one, which is one string.
+/// Writes one message: the frame when made, then its fields, then its body if it has one: a string, in pieces,
+/// an array of strings, or a boolean.
 ///
 ///     var message = MessageBuilder(into: bytes, byteOrder: .little, type: .error, flags: .noReplyExpected, serial: serial)
 ///     message.field(.errorName, "org.freedesktop.DBus.Error.AccessDenied")
@@ -19,8 +20,12 @@ public struct MessageBuilder: ~Copyable, ~Escapable {
   private var bytes: MutableRawSpan
   private let byteOrder: ByteOrder
   private var offset = 16
-  /// Where the string of the body begins; 0 while fields are written.
+  /// Where the string of the body begins; 0 while there is none.
   private var textStart = 0
+  /// Where the body begins that is no string; 0 while there is none.
+  private var bodyStart = 0
+  /// Whether that is an array.
+  private var isArray = false
 
   /// Begins a message at the first of `bytes`. `serial` is not 0 (precondition).
   @_lifetime(copy bytes)
@@ -77,8 +82,42 @@ public struct MessageBuilder: ~Copyable, ~Escapable {
     append(piece)
   }
 
+  /// Begins a body that is an array of strings, and writes SIGNATURE. Precondition: the body was not begun.
+  @_lifetime(self: copy self)
+  public mutating func beginStrings() {
+    field(.signature, "as")
+    endFields()
+    bodyStart = offset
+    isArray = true
+    append(UInt32(0))
+  }
+
+  /// Adds a string to the array. It is UTF-8 without NUL. Precondition: ``beginStrings()`` was called.
+  @_lifetime(self: copy self)
+  public mutating func string(_ value: RawSpan) {
+    precondition(isArray, "strings are added to an array")
+    pad(to: 4)
+    append(UInt32(value.byteCount))
+    append(value)
+    append(byte: 0)
+  }
+
+  /// Writes a body that is a boolean, and SIGNATURE. Precondition: the body was not begun.
+  @_lifetime(self: copy self)
+  public mutating func boolean(_ value: Bool) {
+    field(.signature, "b")
+    endFields()
+    bodyStart = offset
+    append(UInt32(value ? 1 : 0))
+  }
+
   /// Ends the message. Returns how many bytes it has.
   public consuming func finish() -> Int {
+    if bodyStart != 0 {
+      if isArray { put(UInt32(offset - bodyStart - 4), at: bodyStart) }
+      put(UInt32(offset - bodyStart), at: 4)
+      return offset
+    }
     if textStart == 0 {
       endFields()
       return offset
@@ -91,7 +130,7 @@ public struct MessageBuilder: ~Copyable, ~Escapable {
 
   @_lifetime(self: copy self)
   private mutating func beginField(_ field: HeaderField) {
-    precondition(textStart == 0, "fields are written before the body")
+    precondition(textStart == 0 && bodyStart == 0, "fields are written before the body")
     pad(to: 8)
     append(byte: field.rawValue)
     append(byte: 1)
@@ -112,6 +151,7 @@ public struct MessageBuilder: ~Copyable, ~Escapable {
 
   @_lifetime(self: copy self)
   private mutating func beginText() {
+    precondition(bodyStart == 0, "a message has one body")
     field(.signature, "s")
     endFields()
     append(UInt32(0))

@@ -16,4 +16,8 @@ struct CompiledRule: BitwiseCopyable {
   let methodCalls: Bool
   let signals: Bool
   let log: Bool?
+  /// What is asked of the other end.
+  let name: CompiledName
+  /// Whether anything is asked of it.
+  let asksForName: Bool
 }

@@ -20,13 +20,14 @@ struct CompiledRules: ~Copyable, Sendable {
   /// The first rule of `table` that matches, or nil. A message without interface is matched only by rules for every interface.
   @inline(__always)
   func firstRule(
-    of table: RuleTable, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int
+    of table: RuleTable, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int,
+    name: RawSpan, peer: some PeerTest
   ) -> Int? {
     var best: Int?
     var limit = Int32.max
     if interface.byteCount != 0 {
       let group = places(naming: interface, of: table)
-      for place in group where matches(place, isSignal, path, member, descriptors) {
+      for place in group where matches(place, isSignal, path, member, descriptors, name, peer) {
         best = place
         limit = rules.span[place].index
         break
@@ -34,7 +35,7 @@ struct CompiledRules: ~Copyable, Sendable {
     }
     for place in table.everything {
       if rules.span[place].index >= limit { break }
-      if matches(place, isSignal, path, member, descriptors) {
+      if matches(place, isSignal, path, member, descriptors, name, peer) {
         best = place
         limit = rules.span[place].index
         break
@@ -43,7 +44,8 @@ struct CompiledRules: ~Copyable, Sendable {
     if interface.byteCount == 0 { return best }
     for place in table.globs {
       if rules.span[place].index >= limit { break }
-      if pattern(rules.span[place].interface, matches: interface), matches(place, isSignal, path, member, descriptors) {
+      if pattern(rules.span[place].interface, matches: interface), matches(place, isSignal, path, member, descriptors, name, peer)
+      {
         return place
       }
     }
@@ -51,10 +53,13 @@ struct CompiledRules: ~Copyable, Sendable {
   }
 
   /// The first rule of `table` that matches when no interface is asked for, or nil. Takes time in the number of rules.
-  func firstRuleForAnyInterface(of table: RuleTable, isSignal: Bool, path: RawSpan, member: RawSpan, descriptors: Int) -> Int? {
+  func firstRuleForAnyInterface(
+    of table: RuleTable, isSignal: Bool, path: RawSpan, member: RawSpan, descriptors: Int, name: RawSpan, peer: some PeerTest
+  ) -> Int? {
     var best: Int?
     var limit = Int32.max
-    for place in table.places where rules.span[place].index < limit && matches(place, isSignal, path, member, descriptors) {
+    for place in table.places
+    where rules.span[place].index < limit && matches(place, isSignal, path, member, descriptors, name, peer) {
       best = place
       limit = rules.span[place].index
     }
@@ -63,11 +68,12 @@ struct CompiledRules: ~Copyable, Sendable {
 
   /// The first rule of `table` that matches and names interface and member without a wildcard, or nil.
   func firstLiteralRule(
-    of table: RuleTable, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int
+    of table: RuleTable, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int,
+    name: RawSpan, peer: some PeerTest
   ) -> Int? {
     if interface.byteCount == 0 { return nil }
     for place in places(naming: interface, of: table)
-    where matches(place, isSignal, path, member, descriptors, literalMember: true) {
+    where matches(place, isSignal, path, member, descriptors, name, peer, literalMember: true) {
       return place
     }
     return nil
@@ -95,12 +101,14 @@ struct CompiledRules: ~Copyable, Sendable {
   /// Whether all but the interface matches.
   @inline(__always)
   private func matches(
-    _ place: Int, _ isSignal: Bool, _ path: RawSpan, _ member: RawSpan, _ descriptors: Int, literalMember: Bool = false
+    _ place: Int, _ isSignal: Bool, _ path: RawSpan, _ member: RawSpan, _ descriptors: Int, _ name: RawSpan,
+    _ peer: some PeerTest, literalMember: Bool = false
   ) -> Bool {
     let rule = rules.span[place]
     guard isSignal ? rule.signals : rule.methodCalls else { return false }
     guard descriptors >= Int(rule.descriptorsMin), descriptors <= Int(rule.descriptorsMax) else { return false }
     guard pattern(rule.path, matches: path) else { return false }
+    guard peer.meets(rule, name, in: unsafe arena.span.bytes) else { return false }
     var i = Int(rule.firstMethod)
     let end = i + Int(rule.methodCount)
     while i < end {

@@ -16,13 +16,19 @@ public struct GatewayDocument: Sendable {
   public var sessionRules: [GatewayRule]
   /// Rules for the system bus, in order of the document.
   public var systemRules: [GatewayRule]
+  /// The names that are open, on either bus; nil if the document says nothing about names.
+  public var names: NameRules?
   /// What was accepted, but looks like a mistake, in order of the document.
   public var warnings: [ConfigurationWarning]
 
   /// A document of these rules. Without any it closes both buses.
-  public init(sessionRules: [GatewayRule] = [], systemRules: [GatewayRule] = [], warnings: [ConfigurationWarning] = []) {
+  public init(
+    sessionRules: [GatewayRule] = [], systemRules: [GatewayRule] = [], names: NameRules? = nil,
+    warnings: [ConfigurationWarning] = []
+  ) {
     self.sessionRules = sessionRules
     self.systemRules = systemRules
+    self.names = names
     self.warnings = warnings
   }
 

@@ -11,6 +11,14 @@ public struct GatewayRule: Sendable {
     case deny
   }
 
+  /// To whom the messages of a rule go.
+  public enum Delivery: UInt8, Sendable {
+    /// To one receiver or to everybody.
+    case any
+    /// To everybody: a signal without DESTINATION.
+    case broadcast
+  }
+
   /// Whether messages from the client to the bus are meant.
   public let outgoing: Bool
   /// Whether messages from the bus to the client are meant.
@@ -30,6 +38,13 @@ public struct GatewayRule: Sendable {
   /// An allow rule matches only messages with at most that many; a deny rule only those with more. So either way more than that
   /// many do not pass by this rule.
   public let maxFDs: Int?
+  /// Which names the other end must have: the receiver of an outgoing message, the sender of an incoming one. Nil: any or none.
+  public let name: NamePattern?
+  /// To whom the messages must go.
+  public let delivery: Delivery
+  /// Whether an allow rule also matches a peer that owned the name once, and not only the last that was known to own it. A deny rule
+  /// always does.
+  public let isSticky: Bool
   /// What becomes of the messages matched.
   public let action: Action
   /// Whether a decision by this rule is logged; nil leaves it to the log's own setting.
@@ -44,7 +59,8 @@ public struct GatewayRule: Sendable {
   /// Precondition: `maxFDs`, where given, is in 0…253.
   public init(
     outgoing: Bool, incoming: Bool, interface: Glob, objectPath: Glob, methods: [Glob], methodCalls: Bool = true,
-    signals: Bool = true, maxFDs: Int? = nil, action: Action = .allow, log: Bool? = nil, location: SourceLocation
+    signals: Bool = true, maxFDs: Int? = nil, action: Action = .allow, log: Bool? = nil, location: SourceLocation,
+    name: NamePattern? = nil, delivery: Delivery = .any, isSticky: Bool = false
   ) {
     precondition(GatewayRule.descriptorBounds.contains(maxFDs ?? 0), "a message carries 0 to 253 descriptors")
     self.outgoing = outgoing
@@ -58,6 +74,9 @@ public struct GatewayRule: Sendable {
     self.action = action
     self.log = log
     self.location = location
+    self.name = name
+    self.delivery = delivery
+    self.isSticky = isSticky
     isInert = false
   }
 
@@ -67,6 +86,7 @@ public struct GatewayRule: Sendable {
     let nothing = Glob([])
     (outgoing, incoming, interface, objectPath, methods) = (false, false, nothing, nothing, [])
     (methodCalls, signals, maxFDs, action, log) = (false, false, nil, .allow, nil)
+    (name, delivery, isSticky) = (nil, .any, false)
     self.location = location
     isInert = true
   }

@@ -45,7 +45,7 @@ package struct JSONReader {
   // MARK: Places and errors
 
   /// Where the byte to be read next stands.
-  var location: SourceLocation { location(at: offset) }
+  package var location: SourceLocation { location(at: offset) }
 
   /// Where `offset` stands. Precondition: on the present line, which holds for every token, since none contains a line feed.
   func location(at offset: Int) -> SourceLocation {

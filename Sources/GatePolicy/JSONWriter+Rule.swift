@@ -16,6 +16,10 @@ extension JSONWriter {
         for method in rule.methods { json.value(utf8: method.pattern) }
       }
       if let type = Self.word(rule.methodCalls, rule.signals, "method_call", "signal") { json.member("type", type) }
+      if let name = rule.name {
+        json.key("name")
+        json.value(utf8: name.text)
+      }
       if let maxFDs = rule.maxFDs { json.member("max-fds", maxFDs) }
       if rule.action == .deny { json.member("action", "deny") }
       if let log = rule.log { json.member("log", log) }

@@ -12,6 +12,7 @@ public struct NearestMiss: Sendable, Equatable {
     case interface
     case objectPath = "object-path"
     case method
+    case name
     case maxFDs = "max-fds"
     /// Nothing of these, but only a rule that names interface and method without a wildcard would do.
     case literal
@@ -21,7 +22,7 @@ public struct NearestMiss: Sendable, Equatable {
       switch self {
       case .maxFDs: 1
       case .literal: 2
-      case .objectPath, .method: 3
+      case .objectPath, .method, .name: 3
       case .type, .direction: 4
       case .interface: 7
       }
@@ -43,10 +44,13 @@ extension Policy {
   /// The allow rule that misses least of a message that no rule allows, the first of several; nil if none is near.
   ///
   /// Parameters as for `match`. Takes time in the number of rules.
-  /// - Parameter literally: whether only a rule that names interface and method without a wildcard would allow the message.
+  /// - Parameters:
+  ///   - name: DESTINATION of an outgoing message. Who owns it is not known here: of a rule that misses nothing else, the name is taken
+  ///     to be what it misses.
+  ///   - literally: whether only a rule that names interface and method without a wildcard would allow the message.
   public func nearestMiss(
     direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int,
-    literally: Bool = false
+    name: RawSpan = RawSpan(), literally: Bool = false
   ) -> NearestMiss? {
     var nearest: NearestMiss?
     for (index, rule) in rules.enumerated() where rule.action == .allow && !rule.isInert {
@@ -61,6 +65,10 @@ extension Policy {
       check(rule.objectPath.matches(path), .objectPath)
       check(rule.methods.contains { $0.matches(member) }, .method)
       check(descriptors <= rule.maxFDs ?? .max, .maxFDs)
+      if let pattern = rule.name, direction == .outgoing, name.byteCount > 0, name.byte(at: 0) != UInt8(ascii: ":") {
+        check(pattern.matches(name), .name)
+      }
+      if parts.isEmpty && rule.name != nil { parts = [.name] }
       if parts.isEmpty && literally { parts = [.literal] }
       let miss = NearestMiss(rule: index, parts: parts)
       if !parts.isEmpty && miss.distance <= Self.distanceMax && miss.distance < nearest?.distance ?? .max { nearest = miss }

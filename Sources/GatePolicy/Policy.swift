@@ -9,12 +9,22 @@ import Synchronization
 
 /// An immutable set of rules, compiled for matching. Any number of threads may match at a time.
 public final class Policy: Sendable {
-  /// The rules as they were given; indices of `RuleMatch` refer to them.
+  /// The rules as they were given, behind them those that `names` stands for; indices of `RuleMatch` refer to them.
   public let rules: [GatewayRule]
+  /// How many of the rules were given as rules.
+  public let givenRuleCount: Int
+  /// The names that were given; nil: none were, and the driver tells of everybody.
+  public let names: NameRules?
   /// What messages to people call the bus, `SESSION` for example.
   public let busName: String
   /// A number that no other policy of this process has, so that what was matched under one is not taken for matched under another.
   public let identity: UInt64
+  /// Whether anything hangs on who owns which name, so that a session has to follow that.
+  public let followsNames: Bool
+  /// The name patterns of all rules and entries, each once. A ``NameSet`` has indices of this array.
+  public let namePatterns: [NamePattern]
+  /// The level of each pattern.
+  private let nameLevels: [NameLevel]
   private let compiled: CompiledRules
   private let allowOutgoing: RuleTable
   private let allowIncoming: RuleTable
@@ -28,12 +38,31 @@ public final class Policy: Sendable {
   /// Inert rules, and rules with an empty pattern where something must be named, match nothing and keep their index.
   /// - Parameters:
   ///   - rules: of all documents for this bus, at most 2³¹ - 1.
+  ///   - names: which names are visible; nil: all are.
   ///   - busName: `SESSION`, `SYSTEM` or a label.
-  public init(rules: [GatewayRule], busName: String) {
-    self.rules = rules
+  public init(rules given: [GatewayRule], names: NameRules? = nil, busName: String) {
+    rules = given + (names?.rules ?? [])
+    givenRuleCount = given.count
+    self.names = names
     self.busName = busName
     identity = Policy.identities.wrappingAdd(1, ordering: .relaxed).newValue
-    let compiler = PolicyCompiler.compile(rules)
+    var numbers: [NamePattern: Int] = [:]
+    var levels: [NameLevel] = []
+    func note(_ pattern: NamePattern, _ level: NameLevel) {
+      if let number = numbers[pattern] {
+        levels[number] = max(levels[number], level)
+      } else {
+        numbers[pattern] = levels.count
+        levels.append(level)
+      }
+    }
+    for entry in names?.entries ?? [] { note(entry.pattern, entry.level) }
+    // What a rule lets through is no secret: its names are as open as with `talk`, for what the driver is asked.
+    for rule in given { if let name = rule.name { note(name, rule.action == .allow ? .talk : .none) } }
+    namePatterns = numbers.sorted { $0.value < $1.value }.map(\.key)
+    nameLevels = levels
+    followsNames = names != nil || !levels.isEmpty
+    let compiler = PolicyCompiler.compile(rules, nameNumbers: numbers)
     compiled = compiler.compiledRules
     allowOutgoing = compiler.allowOutgoing
     allowIncoming = compiler.allowIncoming
@@ -53,16 +82,26 @@ public final class Policy: Sendable {
   ///   - path: PATH.
   ///   - member: MEMBER.
   ///   - descriptors: number of file descriptors that the message carries.
+  ///   - name: DESTINATION of an outgoing message. Asked about only if ``followsNames``, as is `peer`.
+  ///   - peer: what is known about the other end besides.
   public func match(
-    direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int
+    direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int,
+    name: RawSpan = RawSpan(), peer: MessagePeer = MessagePeer()
   ) -> RuleMatch {
     let denied = matchDeny(
-      direction: direction, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
+      direction: direction, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors,
+      name: name, peer: peer)
     if denied.outcome != .none { return denied }
     let table = direction == .outgoing ? allowOutgoing : allowIncoming
     if table.isEmpty { return .none }
-    let rule = compiled.firstRule(
-      of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
+    let rule =
+      followsNames
+      ? compiled.firstRule(
+        of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
+        peer: peer)
+      : compiled.firstRule(
+        of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
+        peer: AnyPeer())
     return compiled.match(.allow, by: rule)
   }
 
@@ -70,17 +109,28 @@ public final class Policy: Sendable {
   ///
   /// Parameters as for `match`. Without a deny rule for the direction this costs nothing.
   public func matchDeny(
-    direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int
+    direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int,
+    name: RawSpan = RawSpan(), peer: MessagePeer = MessagePeer()
   ) -> RuleMatch {
     let table = direction == .outgoing ? denyOutgoing : denyIncoming
     if table.isEmpty { return .none }
     let rule: Int?
     if interface.byteCount == 0 {
-      rule = compiled.firstRuleForAnyInterface(
-        of: table, isSignal: isSignal, path: path, member: member, descriptors: descriptors)
+      rule =
+        followsNames
+        ? compiled.firstRuleForAnyInterface(
+          of: table, isSignal: isSignal, path: path, member: member, descriptors: descriptors, name: name, peer: peer)
+        : compiled.firstRuleForAnyInterface(
+          of: table, isSignal: isSignal, path: path, member: member, descriptors: descriptors, name: name, peer: AnyPeer())
     } else {
-      rule = compiled.firstRule(
-        of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
+      rule =
+        followsNames
+        ? compiled.firstRule(
+          of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
+          peer: peer)
+        : compiled.firstRule(
+          of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
+          peer: AnyPeer())
     }
     return compiled.match(.deny, by: rule)
   }
@@ -90,15 +140,48 @@ public final class Policy: Sendable {
   ///
   /// Parameters as for `match`. A call without interface is never allowed here.
   public func matchLiteral(
-    direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int
+    direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int,
+    name: RawSpan = RawSpan(), peer: MessagePeer = MessagePeer()
   ) -> RuleMatch {
     let denied = matchDeny(
-      direction: direction, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
+      direction: direction, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors,
+      name: name, peer: peer)
     if denied.outcome != .none { return denied }
     let table = direction == .outgoing ? allowOutgoing : allowIncoming
     if table.isEmpty { return .none }
-    let rule = compiled.firstLiteralRule(
-      of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors)
+    let rule =
+      followsNames
+      ? compiled.firstLiteralRule(
+        of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
+        peer: peer)
+      : compiled.firstLiteralRule(
+        of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
+        peer: AnyPeer())
     return compiled.match(.allow, by: rule)
+  }
+
+  // MARK: Names
+
+  /// The patterns that match `name`, a well-known one. Takes time in the number of patterns.
+  public func patterns(matching name: RawSpan) -> NameSet {
+    var set = NameSet()
+    for (number, pattern) in namePatterns.enumerated() where pattern.matches(name) { set.insert(number) }
+    return set
+  }
+
+  /// The highest level among these patterns.
+  public func level(of set: NameSet) -> NameLevel {
+    var highest = NameLevel.none
+    set.forEach { highest = max(highest, nameLevels[$0]) }
+    return highest
+  }
+
+  /// The level of `name`, a well-known one. Takes time in the number of patterns.
+  public func level(of name: RawSpan) -> NameLevel {
+    var highest = NameLevel.none
+    for (number, pattern) in namePatterns.enumerated() where nameLevels[number] > highest && pattern.matches(name) {
+      highest = nameLevels[number]
+    }
+    return highest
   }
 }

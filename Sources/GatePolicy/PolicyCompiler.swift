@@ -11,6 +11,8 @@ struct PolicyCompiler {
   private static let drawsMax = 16
 
   private let source: [GatewayRule]
+  /// Numbers of the rules' name patterns.
+  private let nameNumbers: [NamePattern: Int]
   private let hash: InterfaceHash
   private var arena: [UInt8] = []
   private var methods: [CompiledPattern] = []
@@ -23,8 +25,9 @@ struct PolicyCompiler {
   private(set) var denyOutgoing = RuleTable.empty
   private(set) var denyIncoming = RuleTable.empty
 
-  private init(_ source: [GatewayRule], hash: InterfaceHash) {
+  private init(_ source: [GatewayRule], _ nameNumbers: [NamePattern: Int], hash: InterfaceHash) {
     self.source = source
+    self.nameNumbers = nameNumbers
     self.hash = hash
     allowOutgoing = table { $0.action == .allow && $0.outgoing }
     allowIncoming = table { $0.action == .allow && $0.incoming }
@@ -33,12 +36,12 @@ struct PolicyCompiler {
   }
 
   /// The compiled form of `rules`.
-  static func compile(_ rules: [GatewayRule]) -> PolicyCompiler {
+  static func compile(_ rules: [GatewayRule], nameNumbers: [NamePattern: Int]) -> PolicyCompiler {
     precondition(rules.count <= Int(Int32.max), "rule indices have 31 bits")
     var generator = SystemRandomNumberGenerator()
-    var compiler = PolicyCompiler(rules, hash: InterfaceHash(using: &generator))
+    var compiler = PolicyCompiler(rules, nameNumbers, hash: InterfaceHash(using: &generator))
     for _ in 1..<drawsMax where compiler.slotLength > slotLengthMax {
-      compiler = PolicyCompiler(rules, hash: InterfaceHash(using: &generator))
+      compiler = PolicyCompiler(rules, nameNumbers, hash: InterfaceHash(using: &generator))
     }
     return compiler
   }
@@ -108,8 +111,25 @@ struct PolicyCompiler {
           interface: pattern(rule.interface.isLiteral ? Glob([]) : rule.interface), path: pattern(rule.objectPath),
           firstMethod: UInt32(firstMethod), methodCount: UInt32(methods.count - firstMethod), index: Int32(index),
           descriptorsMin: bounds.lowerBound, descriptorsMax: bounds.upperBound, methodCalls: rule.methodCalls,
-          signals: rule.signals, log: rule.log))
+          signals: rule.signals, log: rule.log, name: name(of: rule),
+          asksForName: rule.name != nil || rule.delivery != .any))
     }
+  }
+
+  /// What `rule` asks of names.
+  private mutating func name(of rule: GatewayRule) -> CompiledName {
+    let isForBroadcasts = rule.delivery == .broadcast
+    guard let name = rule.name, let number = nameNumbers[name] else {
+      let anybody = CompiledName.anybody
+      return CompiledName(
+        number: anybody.number, offset: 0, count: 0, kind: .exact, isSticky: false, isDeny: false,
+        isForBroadcasts: isForBroadcasts)
+    }
+    let offset = arena.count
+    arena += name.text
+    return CompiledName(
+      number: Int32(number), offset: UInt32(offset), count: UInt32(name.text.count), kind: name.kind,
+      isSticky: rule.isSticky || rule.action == .deny, isDeny: rule.action == .deny, isForBroadcasts: isForBroadcasts)
   }
 
   /// Puts the bytes of `glob` into the arena.

@@ -8,6 +8,7 @@ enum RuleKey: String, CaseIterable {
   case method
   case type
   case action
+  case name
   case maxFDs = "max-fds"
   case log
   case comment
@@ -25,7 +26,7 @@ enum RuleKey: String, CaseIterable {
   /// Whether `key` is one that narrows a rule and that this version does not know to apply. To ignore it would widen the rule.
   static func isUnsupported(_ key: [UInt8]) -> Bool {
     let key = String(decoding: key, as: UTF8.self)
-    if key == "name" || key == "rate" || key == "arg0namespace" { return true }
+    if key == "rate" || key == "arg0namespace" { return true }
     guard key.hasPrefix("arg") else { return false }
     let number = key.hasSuffix("path") ? key.dropFirst(3).dropLast(4) : key.dropFirst(3)
     guard let index = Int(number), "\(index)" == number else { return false }

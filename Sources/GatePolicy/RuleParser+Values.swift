@@ -70,6 +70,17 @@ extension RuleParser {
     }
   }
 
+  /// The names that the rule is about.
+  mutating func namePattern(from reader: inout JSONReader) throws(ConfigurationError) -> NamePattern {
+    let expected = "a well-known name, a subtree like \"org.foo.*\" or a glob"
+    let pattern = try text(of: .name, expected: expected, from: &reader)
+    do throws(NamePatternError) {
+      return try NamePattern(pattern.text)
+    } catch {
+      throw ConfigurationError(location: pattern.location, message: "\"name\" is \(quoted(pattern.text)), \(error)")
+    }
+  }
+
   /// What the rule does.
   mutating func ruleAction(from reader: inout JSONReader) throws(ConfigurationError) -> GatewayRule.Action {
     try word(of: .action, expected: "\"allow\" or \"deny\"", among: ["allow", "deny"], from: &reader) == 0 ? .allow : .deny

@@ -19,6 +19,7 @@ struct RuleParser {
   private var action = GatewayRule.Action.allow
   private var maxFDs: Int?
   private var log: Bool?
+  private var name: NamePattern?
 
   /// A parser of the rule whose opening brace stands at `location`.
   init(at location: SourceLocation, dialect: GatewayDocument.Dialect) {
@@ -51,6 +52,7 @@ struct RuleParser {
     case .method: methods = try patterns(of: key, from: &reader)
     case .type: types = try messageTypes(from: &reader)
     case .action: action = try ruleAction(from: &reader)
+    case .name: name = try namePattern(from: &reader)
     case .maxFDs: maxFDs = try descriptorCount(from: &reader)
     case .log: log = try flag(of: key, from: &reader)
     case .comment: _ = try text(of: key, expected: "a string", from: &reader)
@@ -82,7 +84,7 @@ struct RuleParser {
       return GatewayRule(
         outgoing: direction.outgoing, incoming: direction.incoming, interface: interface, objectPath: objectPath,
         methods: methods, methodCalls: types.methodCalls, signals: types.signals, maxFDs: maxFDs, action: action, log: log,
-        location: location)
+        location: location, name: name)
     }
     guard let incompleteness else { preconditionFailure("a rule is either complete or has been rejected") }
     switch action {

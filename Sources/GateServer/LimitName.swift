@@ -30,6 +30,8 @@ public enum LimitName: Int, CaseIterable, Sendable {
   case namesMax
   /// Bytes of error replies that wait for one peer.
   case ownOutputBytesMax
+  /// Owners and names that are followed for a connection.
+  case ownersMax
   /// Time that an unfinished message may keep others waiting.
   case partialMessageTimeout
   /// Incoming calls without an answer.
@@ -57,6 +59,7 @@ public enum LimitName: Int, CaseIterable, Sendable {
     case .messageBytesMax: "message-bytes-max"
     case .namesMax: "names-max"
     case .ownOutputBytesMax: "own-output-bytes-max"
+    case .ownersMax: "owners-max"
     case .partialMessageTimeout: "partial-message-timeout"
     case .pendingIncomingMax: "pending-incoming-max"
     case .pendingIncomingPerCallerMax: "pending-incoming-per-caller-max"
@@ -74,6 +77,7 @@ public enum LimitName: Int, CaseIterable, Sendable {
     case .matchesMax: .matches
     case .messageBytesMax: .messageTooLong
     case .namesMax: .names
+    case .ownersMax: .owners
     case .pendingRepliesMax: .pendingReplies
     case .authTimeout, .connectionsMax, .drainTimeout, .fdsInFlightMax, .helloPendingMax, .helloTimeout, .ownOutputBytesMax,
       .partialMessageTimeout, .pendingIncomingMax, .pendingIncomingPerCallerMax, .unauthenticatedMax:
@@ -88,7 +92,7 @@ public enum LimitName: Int, CaseIterable, Sendable {
     case .helloTimeout: self = .helloTimeout
     case .partialMessageTimeout, .mutualWait: self = .partialMessageTimeout
     case .drainTimeout: self = .drainTimeout
-    case .endOfStream, .malformed, .descriptorMismatch, .handshake, .busChanged, .monitorRevoked: return nil
+    case .endOfStream, .malformed, .descriptorMismatch, .handshake, .busChanged, .namesNotFollowed, .monitorRevoked: return nil
     }
   }
 }

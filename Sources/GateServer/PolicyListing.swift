@@ -18,12 +18,14 @@ struct PolicyListing {
     while gate < gates.count {
       let (label, policy) = gates[gate]
       if rule < 0 { begin(label, policy, &output) }
-      while rule < policy.rules.count {
+      while rule < policy.givenRuleCount {
         if output.count >= count { return true }
         write(policy.rules[rule], isFirst: rule == 0, &output)
         rule += 1
       }
-      output += "]}}".utf8
+      output += "]".utf8
+      if let names = policy.names { write(names, &output) }
+      output += "}}".utf8
       gate += 1
       rule = -1
     }
@@ -38,8 +40,23 @@ struct PolicyListing {
     output += "{\"gate\":".utf8
     output += json.text
     let array = policy.busName == "SYSTEM" ? "dbus-gateway-config-system" : "dbus-gateway-config-session"
-    output += ",\"rules\":\(policy.rules.count),\"configuration\":{\"\(array)\":[".utf8
+    output += ",\"rules\":\(policy.givenRuleCount),\"configuration\":{\"\(array)\":[".utf8
     rule = 0
+  }
+
+  private func write(_ names: NameRules, _ output: inout [UInt8]) {
+    var json = JSONWriter()
+    json.object { json in
+      for (key, level) in [("own", NameLevel.own), ("talk", .talk), ("see", .see)] {
+        json.key(key)
+        json.array { json in
+          for entry in names.entries where entry.level == level { json.value(utf8: entry.pattern.text) }
+        }
+      }
+    }
+    output += ",\"busgate\":{\"names\":".utf8
+    output += json.text
+    output += "}".utf8
   }
 
   private func write(_ rule: GatewayRule, isFirst: Bool, _ output: inout [UInt8]) {

@@ -80,6 +80,54 @@ enum Answer {
     }
   }
 
+  /// Writes a call of the gate's own to the driver, with one string or none as argument. Spec: "message-bus-messages".
+  static func appendDriverCall(
+    _ member: StaticString, _ argument: RawSpan, flags: MessageFlags, serial: UInt32, to own: inout OwnOutput
+  ) {
+    unsafe own.append(capacity: byteCountMax) { memory in
+      var builder = unsafe MessageBuilder(
+        into: memory.mutableBytes, byteOrder: .little, type: .methodCall, flags: flags, serial: serial)
+      builder.field(.path, Driver.path)
+      builder.field(.destination, Driver.name)
+      builder.field(.interface, Driver.name)
+      builder.field(.member, member)
+      if argument.byteCount > 0 { builder.text(argument) }
+      return builder.finish()
+    }
+  }
+
+  /// Writes the answer of the driver that is one boolean.
+  static func appendBoolean(_ value: Bool, _ envelope: Envelope, to own: inout OwnOutput, destination: RawSpan) {
+    unsafe own.append(capacity: byteCountMax) { memory in
+      var builder = unsafe MessageBuilder(
+        into: memory.mutableBytes, byteOrder: envelope.byteOrder, type: .methodReturn, flags: .noReplyExpected,
+        serial: envelope.serial)
+      builder.field(.destination, destination)
+      builder.field(.replySerial, envelope.replySerial)
+      builder.field(.sender, Driver.name)
+      builder.boolean(value)
+      return builder.finish()
+    }
+  }
+
+  /// Writes the driver's list of names without those that are not `visible`. `body` is the whole list and well-formed.
+  static func appendNames(
+    _ body: RawSpan, _ envelope: Envelope, to own: inout OwnOutput, destination: RawSpan, _ visible: (RawSpan) -> Bool
+  ) {
+    unsafe own.append(capacity: byteCountMax + body.byteCount) { memory in
+      var builder = unsafe MessageBuilder(
+        into: memory.mutableBytes, byteOrder: envelope.byteOrder, type: .methodReturn, flags: .noReplyExpected,
+        serial: envelope.serial)
+      builder.field(.destination, destination)
+      builder.field(.replySerial, envelope.replySerial)
+      builder.field(.sender, Driver.name)
+      builder.beginStrings()
+      var names = StringArray(body, byteOrder: envelope.byteOrder)
+      while let name = names.next() { if visible(name) { builder.string(name) } }
+      return builder.finish()
+    }
+  }
+
   /// Writes what the bus had answered to Hello.
   static func appendHelloAnswer(_ envelope: Envelope, to own: inout OwnOutput, name: RawSpan) {
     unsafe own.append(capacity: byteCountMax) { memory in
@@ -100,7 +148,7 @@ extension Verdict.Reason {
   var errorName: StaticString {
     switch self {
     case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .eavesdrop, .notAddressed,
-      .monitor, .ownHello:
+      .monitor, .ownHello, .ownCall, .filtered, .unheard, .owners, .unfilteredPeer, .unfiltered:
       "org.freedesktop.DBus.Error.AccessDenied"
     case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .matches,
       .names:
@@ -108,7 +156,8 @@ extension Verdict.Reason {
     case .serialInUse, .driverArguments: "org.freedesktop.DBus.Error.InvalidArgs"
     case .matchRuleInvalid: "org.freedesktop.DBus.Error.MatchRuleInvalid"
     case .matchRuleNotFound: "org.freedesktop.DBus.Error.MatchRuleNotFound"
-    case .serviceUnknown: "org.freedesktop.DBus.Error.ServiceUnknown"
+    case .serviceUnknown, .hidden: "org.freedesktop.DBus.Error.ServiceUnknown"
+    case .hiddenOwner: "org.freedesktop.DBus.Error.NameHasNoOwner"
     case .descriptorsNotNegotiated: "org.freedesktop.DBus.Error.NotSupported"
     }
   }
@@ -117,10 +166,11 @@ extension Verdict.Reason {
   var namesThePolicy: Bool {
     switch self {
     case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .notAddressed, .monitor,
-      .ownHello, .serviceUnknown:
+      .ownHello, .serviceUnknown, .hidden, .hiddenOwner, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered:
       true
     case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .matches,
-      .names, .serialInUse, .driverArguments, .matchRuleInvalid, .matchRuleNotFound, .descriptorsNotNegotiated, .eavesdrop:
+      .names, .serialInUse, .driverArguments, .matchRuleInvalid, .matchRuleNotFound, .descriptorsNotNegotiated, .eavesdrop,
+      .owners:
       false
     }
   }
@@ -129,9 +179,11 @@ extension Verdict.Reason {
   var explanation: StaticString {
     switch self {
     case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .notAddressed, .monitor,
-      .ownHello:
+      .ownHello, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered:
       " is not allowed"
     case .serviceUnknown: " would start a service that is not opened"
+    case .hidden, .hiddenOwner: " is to or about a name that is not made visible"
+    case .owners: " is to somebody who may own a denied name: there are more owners than owners-max"
     case .eavesdrop: " asks to eavesdrop, which is never allowed"
     case .tooManyDescriptors: " has more file descriptors than fds-per-message-max allows"
     case .descriptorsRefused: " has file descriptors, of which the kernel lets no more be under way"

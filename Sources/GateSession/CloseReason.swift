@@ -24,6 +24,8 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
   case drainTimeout
   /// The bus is another one than the client was told (it was restarted), or agrees to other things.
   case busChanged
+  /// The bus refused a call without which the gate cannot know who owns which name.
+  case namesNotFollowed
   /// A reload took away the rule that had made the connection a monitor.
   case monitorRevoked
 
@@ -40,6 +42,7 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     case .mutualWait: "neither side took the errors that it had caused for partial-message-timeout"
     case .drainTimeout: "what a closed peer had sent could not be delivered within drain-timeout"
     case .busChanged: "the bus is not the one that the client was told of: it was restarted"
+    case .namesNotFollowed: "the bus refused to tell the gate who owns which name"
     case .monitorRevoked: "the rule that allowed BecomeMonitor was taken away"
     }
   }

@@ -13,16 +13,29 @@ package struct DriverMethod: Sendable {
   /// What the gate does with its arguments or its answer.
   package enum Inspection { case none, hello, addMatch, removeMatch, requestName, releaseName, startService, becomeMonitor }
 
+  /// What a policy with names asks of the name that is the first argument, or does with the names of the answer.
+  package enum Names { case none, see, talk, own, list }
+
   package let interface: StaticString
   package let member: StaticString
   package let access: Access
   package var inspection = Inspection.none
+  package var names = Names.none
 }
 
 /// The driver's methods and signals.
 package enum Driver {
   package static let name: StaticString = "org.freedesktop.DBus"
   package static let path: StaticString = "/org/freedesktop/DBus"
+
+  /// The bytes of its name.
+  static var nameBytes: RawSpan {
+    @_lifetime(immortal)
+    get {
+      let bytes = unsafe RawSpan(_unsafeStart: name.utf8Start, byteCount: name.utf8CodeUnitCount)
+      return unsafe _overrideLifetime(bytes, copying: ())
+    }
+  }
 
   private static let bus: StaticString = "org.freedesktop.DBus"
   private static let peer: StaticString = "org.freedesktop.DBus.Peer"
@@ -41,25 +54,25 @@ package enum Driver {
     DriverMethod(interface: bus, member: "AddMatch", access: .always, inspection: .addMatch),
     DriverMethod(interface: bus, member: "RemoveMatch", access: .always, inspection: .removeMatch),
     DriverMethod(interface: bus, member: "GetId", access: .always),
-    DriverMethod(interface: bus, member: "GetNameOwner", access: .always),
-    DriverMethod(interface: bus, member: "NameHasOwner", access: .always),
-    DriverMethod(interface: bus, member: "ListNames", access: .always),
-    DriverMethod(interface: bus, member: "ListActivatableNames", access: .always),
-    DriverMethod(interface: bus, member: "ListQueuedOwners", access: .always),
-    DriverMethod(interface: bus, member: "GetConnectionUnixUser", access: .always),
-    DriverMethod(interface: bus, member: "GetConnectionUnixProcessID", access: .always),
-    DriverMethod(interface: bus, member: "GetConnectionCredentials", access: .always),
-    DriverMethod(interface: bus, member: "GetAdtAuditSessionData", access: .always),
-    DriverMethod(interface: bus, member: "GetConnectionSELinuxSecurityContext", access: .always),
+    DriverMethod(interface: bus, member: "GetNameOwner", access: .always, names: .see),
+    DriverMethod(interface: bus, member: "NameHasOwner", access: .always, names: .see),
+    DriverMethod(interface: bus, member: "ListNames", access: .always, names: .list),
+    DriverMethod(interface: bus, member: "ListActivatableNames", access: .always, names: .list),
+    DriverMethod(interface: bus, member: "ListQueuedOwners", access: .always, names: .own),
+    DriverMethod(interface: bus, member: "GetConnectionUnixUser", access: .always, names: .see),
+    DriverMethod(interface: bus, member: "GetConnectionUnixProcessID", access: .always, names: .see),
+    DriverMethod(interface: bus, member: "GetConnectionCredentials", access: .always, names: .see),
+    DriverMethod(interface: bus, member: "GetAdtAuditSessionData", access: .always, names: .see),
+    DriverMethod(interface: bus, member: "GetConnectionSELinuxSecurityContext", access: .always, names: .see),
     DriverMethod(interface: peer, member: "Ping", access: .always),
     DriverMethod(interface: peer, member: "GetMachineId", access: .always),
     DriverMethod(interface: introspectable, member: "Introspect", access: .always),
     DriverMethod(interface: properties, member: "Get", access: .always),
     DriverMethod(interface: properties, member: "GetAll", access: .always),
 
-    DriverMethod(interface: bus, member: "RequestName", access: .rule, inspection: .requestName),
-    DriverMethod(interface: bus, member: "ReleaseName", access: .rule, inspection: .releaseName),
-    DriverMethod(interface: bus, member: "StartServiceByName", access: .rule, inspection: .startService),
+    DriverMethod(interface: bus, member: "RequestName", access: .rule, inspection: .requestName, names: .own),
+    DriverMethod(interface: bus, member: "ReleaseName", access: .rule, inspection: .releaseName, names: .own),
+    DriverMethod(interface: bus, member: "StartServiceByName", access: .rule, inspection: .startService, names: .talk),
 
     DriverMethod(interface: properties, member: "Set", access: .literalRule),
     DriverMethod(interface: bus, member: "UpdateActivationEnvironment", access: .literalRule),

@@ -22,6 +22,8 @@ public struct Limits: Sendable {
   public var matchesMax = 512
   /// Well-known names that the client may own or wait for.
   public var namesMax = 64
+  /// Owners of names, and names, that are followed for the client, each; and as many peers that called it.
+  public var ownersMax = 4096
   /// Bytes of the gate's own messages (error replies) that wait for one peer to take them.
   public var ownOutputBytesMax = 65_536
   /// Until BEGIN, from accept on, in milliseconds. dbus-daemon's.

@@ -12,6 +12,14 @@ enum CallPurpose: UInt8, BitwiseCopyable {
   case addMatch
   /// RequestName: if it fails, the name is not held. `detail` is the name's hash.
   case requestName
+  /// ListNames or ListActivatableNames, whose answer is filtered.
+  case listNames
+  /// AddMatch of the gate's own.
+  case ownAddMatch
+  /// ListNames of the gate's own.
+  case ownListNames
+  /// GetNameOwner of the gate's own. `detail` is the name's hash.
+  case ownGetNameOwner
   /// BecomeMonitor: if it succeeds, everything passes.
   case becomeMonitor
 }
@@ -89,10 +97,11 @@ struct ReplyTable: ~Copyable {
     return self[at]
   }
 
+  /// - Parameter beyondLimit: For calls of the gate's own, which are bounded otherwise.
   @inline(__always)
-  mutating func insert(_ call: PendingCall) -> Insertion {
+  mutating func insert(_ call: PendingCall, beyondLimit: Bool = false) -> Insertion {
     precondition(call.serial != 0, "serial 0 is no serial")
-    if count >= limit { return contains(call.serial) ? .serialInUse : .full }
+    if count >= limit && !beyondLimit { return contains(call.serial) ? .serialInUse : .full }
     if 2 &* (count &+ 1) > slots.count { grow() }
     let mask = mask
     var at = home(call.serial)

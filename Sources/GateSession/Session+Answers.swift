@@ -43,7 +43,7 @@ extension Session {
     case .client:
       if judgeOutgoingReply(message, header).action == .allow { replace(verdict, header, message, side, policy) }
     case .bus:
-      guard let call = outgoingCalls.find(header.replySerial), call.purpose == .call else { return }
+      guard let call = outgoingCalls.find(header.replySerial), call.purpose == .call || call.purpose == .listNames else { return }
       if reasonAgainst(message, header, answering: call) != nil { return }
       outgoingCalls.remove(header.replySerial)
       replace(verdict, header, message, side, policy)
@@ -78,7 +78,7 @@ extension Session {
   }
 
   /// A serial for a message of the gate's own, counted down from the highest.
-  private mutating func takeOwnSerial() -> UInt32 {
+  mutating func takeOwnSerial() -> UInt32 {
     let serial = nextOwnSerial
     nextOwnSerial = serial == 1 ? .max : serial - 1
     return serial

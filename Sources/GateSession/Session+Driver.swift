@@ -14,12 +14,14 @@ extension Session {
     let fds = Int(header.unixFDs)
     let method = header.frame.type == .methodCall ? Driver.method(interface: interface, member: member) : nil
 
+    // Also of a call without DESTINATION, which is the driver's.
+    let driverName = Driver.nameBytes
     let isHello = method.map { $0.inspection == .hello } ?? false
     var denial = RuleMatch.none
     if !isHello {
       denial = policy.matchDeny(
         direction: .outgoing, isSignal: header.frame.type == .signal, interface: interface, path: path, member: member,
-        descriptors: fds)
+        descriptors: fds, name: driverName)
       let isPrivileged = method.map { $0.access == .literalRule } ?? true
       if denial.outcome == .deny && (isPrivileged || !byRules(denial).passes) {
         return Verdict(.deny, .rule, rule: denial.rule, log: denial.log)
@@ -29,9 +31,12 @@ extension Session {
       // Unknown to us: only a rule that names it literally opens it, and none can name what has no interface.
       let match = policy.matchLiteral(
         direction: .outgoing, isSignal: header.frame.type == .signal, interface: interface, path: path, member: member,
-        descriptors: fds)
+        descriptors: fds, name: driverName)
       if match.outcome != .allow || interface.byteCount == 0 { return Verdict(.deny, .driverClosed) }
       return allowDriverCall(header, .call, detail: 0, Verdict(.allow, .rule, rule: match.rule, log: match.log))
+    }
+    if policy.names != nil, method.names != .none {
+      return judgeByNames(method, denial, message, header, isComplete, policy, &output)
     }
     let opening =
       denial.outcome == .deny ? byRules(denial) : open(method, path: path, descriptors: fds, policy: policy)
@@ -39,7 +44,7 @@ extension Session {
     return inspect(method, opening, message, header, isComplete, &output)
   }
 
-  private mutating func open(_ method: DriverMethod, path: RawSpan, descriptors: Int, policy: Policy) -> Verdict {
+  mutating func open(_ method: DriverMethod, path: RawSpan, descriptors: Int, policy: Policy) -> Verdict {
     if method.access == .always { return Verdict(.allow, .driver) }
     let ownsFreely = method.inspection == .requestName || method.inspection == .releaseName
     if settings.opensNames && ownsFreely { return Verdict(.allow, .driver) }
@@ -48,9 +53,11 @@ extension Session {
       withBytes(of: method.member) { member in
         method.access == .rule
           ? policy.match(
-            direction: .outgoing, isSignal: false, interface: interface, path: path, member: member, descriptors: descriptors)
+            direction: .outgoing, isSignal: false, interface: interface, path: path, member: member, descriptors: descriptors,
+            name: Driver.nameBytes)
           : policy.matchLiteral(
-            direction: .outgoing, isSignal: false, interface: interface, path: path, member: member, descriptors: descriptors)
+            direction: .outgoing, isSignal: false, interface: interface, path: path, member: member, descriptors: descriptors,
+            name: Driver.nameBytes)
       }
     }
     if match.outcome == .allow { return Verdict(.allow, .rule, rule: match.rule, log: match.log) }
@@ -121,6 +128,7 @@ extension Session {
       let allowed = allowDriverCall(header, .addMatch, detail: hash, verdict)
       if allowed.passes {
         matches[hash, default: 0] += 1
+        names?.addMatch(rule, hash)
         matchCount += 1
       }
       return allowed
@@ -136,9 +144,10 @@ extension Session {
     guard let times = matches[hash] else { return }
     matches[hash] = times > 1 ? times - 1 : nil
     matchCount -= 1
+    names?.removeMatch(hash)
   }
 
-  private mutating func inspectName(
+  mutating func inspectName(
     _ method: DriverMethod, _ verdict: Verdict, _ name: RawSpan, _ header: MessageHeader
   ) -> Verdict {
     let hash = settings.seed.hash(name)
@@ -154,7 +163,7 @@ extension Session {
     return allowed
   }
 
-  private mutating func allowDriverCall(
+  mutating func allowDriverCall(
     _ header: MessageHeader, _ purpose: CallPurpose, detail: UInt64, _ verdict: Verdict
   ) -> Verdict {
     if header.frame.type != .methodCall || header.frame.flags.contains(.noReplyExpected) { return verdict }

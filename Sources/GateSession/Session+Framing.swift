@@ -9,6 +9,7 @@ extension Session {
   mutating func frame(
     _ bytes: RawSpan, from start: Int, side: Side, descriptors: Int, policy: Policy, into output: inout Output
   ) -> Int {
+    if policy.identity != followedPolicy { follow(policy, &output) }
     var stream = side == .client ? fromClient : fromBus
     var header = MessageHeader()
     var at = start
@@ -212,7 +213,7 @@ extension Session {
     if let choice = verdict.log { return choice }
     switch settings.logging {
     case .nothing: return false
-    case .denied: return verdict.action != .allow && verdict.reason != .ownHello
+    case .denied: return verdict.action != .allow && verdict.reason.isWorthALine
     case .everything: return true
     }
   }
@@ -222,4 +223,15 @@ extension MessageFrame {
   /// Whether the message answers a call.
   @inline(__always)
   var isReply: Bool { type == .methodReturn || type == .error }
+}
+
+extension Verdict.Reason {
+  /// Whether a log of what did not pass has it: not what the client was never to get.
+  @inline(__always)
+  var isWorthALine: Bool {
+    switch self {
+    case .ownHello, .ownCall, .filtered, .unheard: false
+    default: true
+    }
+  }
 }

@@ -10,9 +10,10 @@ extension Session {
     _ message: RawSpan, _ header: MessageHeader, isComplete: Bool, _ policy: Policy, _ output: inout Output
   ) -> Verdict? {
     if isMonitor { return Verdict(.allow, .monitor) }
+    if goesTheLongWay { return judgeIncomingTheLongWay(message, header, isComplete: isComplete, policy, &output) }
     switch header.frame.type {
     case .methodReturn, .error:
-      return judgeIncomingReply(message, header, isComplete, &output)
+      return judgeIncomingReply(message, header, isComplete, policy, &output)
     case .signal:
       if !isAddressedToClient(message, header) { return Verdict(.drop, .notAddressed) }
       if message.bytes(in: header.sender).isEqual(to: Driver.name) {
@@ -62,8 +63,8 @@ extension Session {
 
   /// An answer passes once, to a call that was forwarded, from the one who was called.
   @inline(__always)
-  private mutating func judgeIncomingReply(
-    _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ output: inout Output
+  mutating func judgeIncomingReply(
+    _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ policy: Policy, _ output: inout Output
   ) -> Verdict? {
     guard let place = outgoingCalls.place(of: header.replySerial) else { return Verdict(.drop, .strayReply) }
     let call = outgoingCalls[place]
@@ -72,8 +73,10 @@ extension Session {
     case .call:
       outgoingCalls.remove(at: place)
       return Verdict(.allow, .reply)
+    case .listNames, .ownAddMatch, .ownListNames, .ownGetNameOwner:
+      return judgeNamesAnswer(call, message, header, isComplete, policy, &output)
     case .hello, .ownHello, .addMatch, .requestName, .becomeMonitor:
-      return judgeDriverAnswer(call, message, header, isComplete, &output)
+      return judgeDriverAnswer(call, message, header, isComplete, policy, &output)
     }
   }
 
@@ -94,7 +97,7 @@ extension Session {
     switch call.purpose {
     case .call where header.sender.isAbsent && header.destination.isAbsent && call.answerer == .driver:
       return nil
-    case .call, .addMatch, .requestName, .becomeMonitor:
+    case .call, .addMatch, .requestName, .becomeMonitor, .listNames, .ownAddMatch, .ownListNames, .ownGetNameOwner:
       return isUniqueName(message.bytes(in: header.destination)) ? nil : .notAddressed
     case .hello, .ownHello:
       return nil  // the name that it is for is what it tells
@@ -102,7 +105,8 @@ extension Session {
   }
 
   private mutating func judgeDriverAnswer(
-    _ call: PendingCall, _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ output: inout Output
+    _ call: PendingCall, _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ policy: Policy,
+    _ output: inout Output
   ) -> Verdict? {
     let succeeded = header.frame.type == .methodReturn
     if call.purpose == .requestName && succeeded {
@@ -112,7 +116,7 @@ extension Session {
     outgoingCalls.remove(header.replySerial)
     switch call.purpose {
     case .hello, .ownHello:
-      if succeeded { learnUniqueName(message.bytes(in: header.destination), &output) }
+      if succeeded { learnUniqueName(message.bytes(in: header.destination), policy, &output) }
       if call.purpose == .ownHello {
         ownHelloSerial = 0
         helloPhase = .answered
@@ -126,8 +130,8 @@ extension Session {
     case .becomeMonitor:
       isMonitor = succeeded
       forgetRoutines()
-    case .call:
-      preconditionFailure("an ordinary call is answered elsewhere")
+    case .call, .listNames, .ownAddMatch, .ownListNames, .ownGetNameOwner:
+      preconditionFailure("answered elsewhere")
     }
     return Verdict(.allow, .reply)
   }
@@ -142,32 +146,35 @@ extension Session {
     }
   }
 
-  private mutating func learnUniqueName(_ name: RawSpan, _ output: inout Output) {
+  private mutating func learnUniqueName(_ name: RawSpan, _ policy: Policy, _ output: inout Output) {
     if !name.starts(with: UInt8(ascii: ":")) { return }
     uniqueName = unsafe name.withUnsafeBytes { unsafe Array($0) }
     forgetRoutines()
     helloPhase = .answered
     output.requests.insert(.helloDone)
+    if names != nil { startFollowing(policy, &output) }
   }
 
   // MARK: Signals of the driver
 
-  private mutating func judgeDriverSignal(
+  mutating func judgeDriverSignal(
     _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ policy: Policy, _ output: inout Output
   ) -> Verdict? {
     let interface = message.bytes(in: header.interface)
     let member = message.bytes(in: header.member)
     if Driver.isNeededSignal(interface: interface, member: member) {
-      if member.isEqual(to: "NameOwnerChanged") { return Verdict(.allow, .driver) }
+      if member.isEqual(to: "NameOwnerChanged") {
+        return names == nil ? Verdict(.allow, .driver) : judgeOwnerChange(message, header, isComplete, policy)
+      }
       if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.drop, .inspectTooLong) }
       if !isComplete { return nil }
-      noteName(message, header, isAcquired: member.isEqual(to: "NameAcquired"), &output)
+      noteName(message, header, isAcquired: member.isEqual(to: "NameAcquired"), policy, &output)
       return Verdict(.allow, .driver)
     }
     // Like its methods: what the driver has beyond what everybody needs never passes by a wildcard.
     let match = policy.matchLiteral(
       direction: .incoming, isSignal: true, interface: interface, path: message.bytes(in: header.path), member: member,
-      descriptors: Int(header.unixFDs))
+      descriptors: Int(header.unixFDs), name: message.bytes(in: header.sender))
     switch match.outcome {
     case .none: return Verdict(.deny, .driverClosed)
     case .deny: return Verdict(.deny, .rule, rule: match.rule, log: match.log)
@@ -175,7 +182,9 @@ extension Session {
     }
   }
 
-  private mutating func noteName(_ message: RawSpan, _ header: MessageHeader, isAcquired: Bool, _ output: inout Output) {
+  private mutating func noteName(
+    _ message: RawSpan, _ header: MessageHeader, isAcquired: Bool, _ policy: Policy, _ output: inout Output
+  ) {
     let body = message.extracting(header.frame.headerByteCount..<header.frame.messageByteCount)
     do throws(WireError) {
       let place = try MessageArguments.leadingString(
@@ -186,7 +195,7 @@ extension Session {
         acquiredNames.remove(hash)
       } else if name.starts(with: UInt8(ascii: ":")) {
         // A Hello that asked for no answer is answered by this alone.
-        if uniqueName.isEmpty { learnUniqueName(name, &output) }
+        if uniqueName.isEmpty { learnUniqueName(name, policy, &output) }
       } else if acquiredNames.count < settings.limits.namesMax {
         acquiredNames.insert(hash)
       }

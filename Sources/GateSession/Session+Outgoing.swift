@@ -10,6 +10,7 @@ extension Session {
   mutating func judgeOutgoing(
     _ message: RawSpan, _ header: MessageHeader, isComplete: Bool, _ policy: Policy, _ output: inout Output
   ) -> Verdict? {
+    if goesTheLongWay { return judgeOutgoingTheLongWay(message, header, isComplete: isComplete, policy, &output) }
     if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
     switch header.frame.type {
     case .methodCall, .signal:
@@ -75,7 +76,7 @@ extension Session {
   // MARK: The gate's own Hello (personality dbus-proxy)
 
   /// Sees to it that the bus has been told Hello before anything else. False: the message has to wait.
-  private mutating func mayGoBeforeHello(_ message: RawSpan, _ header: MessageHeader, _ output: inout Output) -> Bool {
+  mutating func mayGoBeforeHello(_ message: RawSpan, _ header: MessageHeader, _ output: inout Output) -> Bool {
     switch helloPhase {
     case .unsaid:
       if isHello(message, header) && !header.destination.isAbsent { return true }
@@ -92,7 +93,7 @@ extension Session {
   }
 
   /// Whether a message is the driver's Hello, as judged by ``judgeCallOrSignal``: also without destination, or interface.
-  private func isHello(_ message: RawSpan, _ header: MessageHeader) -> Bool {
+  func isHello(_ message: RawSpan, _ header: MessageHeader) -> Bool {
     header.frame.type == .methodCall
       && (header.destination.isAbsent || message.bytes(in: header.destination).isEqual(to: Driver.name))
       && message.bytes(in: header.member).isEqual(to: "Hello")

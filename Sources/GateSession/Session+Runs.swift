@@ -154,6 +154,16 @@ extension Session {
     if header.unixFDs > 0 || isMonitor { return }
     var routine = Routine()
     routine.policy = policy.identity
+    if settings.isUnfiltered {
+      if helloPhase != .answered { return }
+      routine.step = .pass
+      switch side {
+      case .client: outgoingRoutine = routine
+      case .bus: incomingRoutine = routine
+      }
+      return
+    }
+    if let names, !names.isReady { return }
     let type = header.frame.type
     let wantsAnswer = type == .methodCall && !header.frame.flags.contains(.noReplyExpected)
     let destination = message.bytes(in: header.destination)

@@ -96,6 +96,12 @@ public struct Session: ~Copyable {
   /// Hashes of the match rules that the client added, with how often.
   var matches: [UInt64: UInt32] = [:]
   var matchCount = 0
+  /// What names ask for; nil as long as no policy of this session had any.
+  var names: NameWatch?
+  /// The policy that ``names`` follows: its ``GatePolicy/Policy/identity``.
+  var followedPolicy: UInt64 = 0
+  /// Whether messages are judged the long way: names are followed, or nothing is filtered.
+  var goesTheLongWay: Bool
   /// Whether BecomeMonitor was granted.
   var isMonitor = false
 
@@ -116,6 +122,7 @@ public struct Session: ~Copyable {
     self.settings = settings
     self.ownUID = ownUID
     knownBus = bus
+    goesTheLongWay = settings.isUnfiltered
     var options = ServerHandshake.Options()
     options.anonymous = settings.allowsAnonymous
     serverHandshake = ServerHandshake(peerUID: peerUID, options: options)

@@ -8,7 +8,7 @@ public struct SessionCounters: Sendable {
   /// Spec: "message-protocol-types".
   public static let typeCount = 5
   /// Reasons that fit: see ``Verdict/Reason/number``.
-  static let reasonsMax = 32
+  static let reasonsMax = 64
 
   /// Messages that were allowed, by side and type; a session has these and the bytes from the start.
   private var allowedMessages = InlineArray<16, UInt64>(repeating: 0)
@@ -159,17 +159,26 @@ extension Verdict.Reason {
     case .notAddressed: 23
     case .monitor: 24
     case .ownHello: 25
+    case .hidden: 26
+    case .hiddenOwner: 27
+    case .ownCall: 28
+    case .filtered: 29
+    case .unheard: 30
+    case .owners: 31
+    case .unfilteredPeer: 32
+    case .unfiltered: 33
     }
   }
 
   /// Whether a message can be refused for this reason. (The answer to the gate's own Hello stays here because it was meant for the gate.)
   public var refuses: Bool {
     switch self {
-    case .driver, .reply, .monitor, .ownHello: false
+    case .driver, .reply, .monitor, .ownHello, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered: false
     case .rule, .noRule, .driverClosed, .strayReply, .unknownType, .containerInstance, .tooManyDescriptors,
       .descriptorsNotNegotiated,
       .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,
-      .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .serviceUnknown, .notAddressed:
+      .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .serviceUnknown, .notAddressed, .hidden,
+      .hiddenOwner, .owners:
       true
     }
   }

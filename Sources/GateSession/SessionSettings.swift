@@ -31,6 +31,9 @@ public struct SessionSettings: Sendable {
   public var opensNames = false
   /// A client that speaks before saying Hello gets its Hello said by the gate (personality `dbus-proxy`).
   public var saysHello = false
+  /// Nothing is filtered: whatever is well-formed and within the limits passes, and no policy is asked (personality
+  /// `xdg-dbus-proxy` without `--filter`).
+  public var isUnfiltered = false
   /// Clients may authenticate as ANONYMOUS.
   public var allowsAnonymous = false
   /// Seed of the tables whose keys an attacker picks.

@@ -68,6 +68,22 @@ public struct Verdict: BitwiseCopyable, Equatable, Sendable {
     case monitor
     /// The answer to a Hello that the gate said itself.
     case ownHello = "own-hello"
+    /// To a name that is not visible, as if it were no service's.
+    case hidden
+    /// To a name, or about one, that is not visible, as if nobody owned it.
+    case hiddenOwner = "hidden-owner"
+    /// The answer to a call that the gate made itself, to follow who owns which name.
+    case ownCall = "own-call"
+    /// A list of names, from which the gate left out those that are not visible: the client gets a copy.
+    case filtered
+    /// A NameOwnerChanged about a name that is not visible, or that only the gate has asked for.
+    case unheard
+    /// To somebody who may own a denied name, since there were more owners than `owners-max`.
+    case owners = "owners-max"
+    /// What the personality `xdg-dbus-proxy` does not filter.
+    case unfilteredPeer = "unfiltered-peer"
+    /// The gate does not filter.
+    case unfiltered
   }
 
   /// What happens to the message.

@@ -45,8 +45,14 @@ enum ClassicProxyCommand {
         let document = try GatewayDocument.parse(line, file: "stdin", dialect: .classic, firstLine: number)
         for warning in document.warnings { log.configuration("\(warning)", isError: false) }
         let added = bus == .session ? document.sessionRules : document.systemRules
-        let rules = server.policy(ofGate: gate).rules + added
-        server.setPolicy(Policy(rules: rules, busName: bus.policyName), ofGate: gate)
+        let old = server.policy(ofGate: gate)
+        var names = old.names
+        if let more = document.names {
+          names = names ?? NameRules()
+          names?.add(more)
+        }
+        let rules = old.rules.prefix(old.givenRuleCount) + added
+        server.setPolicy(Policy(rules: Array(rules), names: names, busName: bus.policyName), ofGate: gate)
       } catch {
         log.configuration("\(error)")
       }

@@ -66,6 +66,9 @@ enum LimitFlag {
       "own-output-bytes-max", "65536", "bytes of errors that a side has not taken; then it is not read",
       .count({ $0.settings.limits.ownOutputBytesMax = $1 }, max: 16_777_216)),
     Limit(
+      "owners-max", "4096", "owners, names and callers that are followed for a connection whose policy has names",
+      .count({ $0.settings.limits.ownersMax = $1 }, max: 1_000_000)),
+    Limit(
       "partial-message-timeout", "30s", "how long an unfinished message may keep the gate's errors waiting for its sender",
       .time { $0.settings.limits.partialMessageTimeout = $1 }),
     Limit(

@@ -1,65 +1,64 @@
-// Configuration files: read, parsed and put together, in order.
+// Configuration files and service manifests: read, parsed and put together, in order.
 
 import GatePolicy
-import Glibc
-
-/// Why configurations were refused: already a line for people, with file, line and column where there is one.
-struct ConfigurationFailure: Error, CustomStringConvertible {
-  let description: String
-}
+import GateServer
 
 /// The rules of some files.
 struct PolicyFiles {
   private(set) var session: [GatewayRule] = []
   private(set) var system: [GatewayRule] = []
+  /// The names of all files, for either bus; nil if none has any.
+  private(set) var names: NameRules?
+  /// What whoever started the gate should know about the files.
+  private(set) var notes: [String] = []
 
-  static func read(_ files: [String]) throws(ConfigurationFailure) -> PolicyFiles {
+  /// Reads what `options` name; the first thing that is wrong refuses all of it.
+  static func read(_ options: RunOptions) throws(ConfigurationFailure) -> PolicyFiles {
     var all = PolicyFiles()
-    for file in files {
-      let text = try contents(of: file)
+    for file in options.configurations {
+      let text = try ConfigurationFile.contents(of: file, expected: "a gateway configuration")
       do throws(ConfigurationError) {
         all.add(try GatewayDocument.parse(text, file: file))
       } catch {
         throw ConfigurationFailure(description: "\(error)")
       }
     }
+    try all.add(options.manifests)
     return all
+  }
+
+  private mutating func add(_ options: ManifestOptions) throws(ConfigurationFailure) {
+    if options.isEmpty { return }
+    let manifests = ManifestSet(
+      defaults: try ConfigurationFile.manifests(at: options.defaultPaths), others: try ConfigurationFile.manifests(at: options.paths))
+    let selection: ManifestSet.Selection
+    do throws(ManifestSet.MissingCapability) {
+      selection = try manifests.select(options.capabilities)
+    } catch {
+      throw ConfigurationFailure(description: "\((options.defaultPaths + options.paths).joined(separator: ", ")): error: \(error)")
+    }
+    for document in selection.documents { add(document) }
+    for (capability, gateway) in selection.skipped {
+      notes.append(
+        "\(gateway.location): gateway \"\(gateway.id)\" of capability \"\(capability)\" is skipped, only \"dbus\" is applied here")
+    }
   }
 
   /// Puts another document's rules behind these.
   mutating func add(_ document: GatewayDocument) {
     session += document.sessionRules
     system += document.systemRules
+    if let added = document.names {
+      var all = names ?? NameRules()
+      all.add(added)
+      names = all
+    }
   }
 
   func policy(for bus: BusKind) -> Policy {
     switch bus {
-    case .session: Policy(rules: session, busName: bus.policyName)
-    case .system: Policy(rules: system, busName: bus.policyName)
+    case .session: Policy(rules: session, names: names, busName: bus.policyName)
+    case .system: Policy(rules: system, names: names, busName: bus.policyName)
     }
-  }
-
-  /// The largest file that is read: what a document may have, and one byte more, so that the parser says what is wrong.
-  private static let bytesMax = 16 * 1024 * 1024 + 1
-
-  private static func contents(of file: String) throws(ConfigurationFailure) -> [UInt8] {
-    let fd = unsafe open(file, O_RDONLY | O_CLOEXEC)
-    if fd < 0 { throw failure(file, errno) }
-    defer { close(fd) }
-    var text: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 65536)
-    while text.count < bytesMax {
-      let n = unsafe chunk.withUnsafeMutableBytes { unsafe Glibc.read(fd, $0.baseAddress!, $0.count) }
-      if n < 0 && errno == EINTR { continue }
-      if n < 0 { throw failure(file, errno) }
-      if n == 0 { break }
-      text.append(contentsOf: chunk[..<n])
-    }
-    return text
-  }
-
-  private static func failure(_ file: String, _ number: Int32) -> ConfigurationFailure {
-    let reason = unsafe String(cString: strerror(number))
-    return ConfigurationFailure(description: "\(file): error: cannot be read: \(reason), expected a gateway configuration")
   }
 }

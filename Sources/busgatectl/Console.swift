@@ -26,9 +26,9 @@ struct Console {
     wantsColor = !noColor && !isDumb
   }
 
-  /// `text`, which stands out on a terminal.
-  func styled(_ text: String, _ style: Style) -> String {
-    isTerminal && wantsColor ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
+  /// `text`, which stands out if it goes to a terminal.
+  func styled(_ text: String, _ style: Style, onError: Bool = false) -> String {
+    (onError ? isErrorTerminal : isTerminal) && wantsColor ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
   }
 
   /// Writes `text` and a line end to standard output.

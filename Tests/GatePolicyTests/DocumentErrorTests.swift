@@ -20,7 +20,18 @@ struct DocumentErrorTests {
         "{\"dbus-gateway-config-session\":[],\"dbus-gateway-config-session\":[]}", "1:35",
         "duplicate key \"dbus-gateway-config-session\", expected each key once"
       ),
-      ("{\"busgate\": {}}", "1:2", "key \"busgate\" is not supported in this version, expected the two rule arrays only"),
+      ("{\"busgate\": []}", "1:13", "\"busgate\" is an array, expected an object"),
+      ("{\"busgate\": {\"limits\": {}}}", "1:14", "key \"limits\" is not supported in this version, expected \"names\""),
+      ("{\"busgate\": {\"allow-uids\": []}}", "1:14", "key \"allow-uids\" is not supported in this version, expected \"names\""),
+      ("{\"busgate\": {\"name\": {}}}", "1:14", "unknown key \"name\", expected \"names\""),
+      ("{\"busgate\": {\"names\": []}}", "1:23", "\"names\" is an array, expected an object"),
+      ("{\"busgate\": {\"names\": {\"call\": []}}}", "1:24", "unknown key \"call\", expected \"own\", \"talk\" or \"see\""),
+      ("{\"busgate\": {\"names\": {\"own\": \"a.b\"}}}", "1:31", "\"own\" is a string, expected an array of names"),
+      ("{\"busgate\": {\"names\": {\"own\": [1]}}}", "1:32", "name is a number, expected a string"),
+      (
+        "{\"busgate\": {\"names\": {\"own\": [\n \"a..b\"]}}}", "2:2",
+        "name is \"a..b\", wrong at character 3, expected a letter, \"_\", \"-\" or a wildcard"
+      ),
     ], [GatewayDocument.Dialect.native, .classic])
   func document(_ refused: (text: String, place: String, message: String), dialect: GatewayDocument.Dialect) {
     #expect(refusal(of: refused.text, dialect) == "a.json:\(refused.place): error: \(refused.message)")
@@ -74,7 +85,9 @@ struct DocumentErrorTests {
       (",\"log\":1", "\"log\" is a number, expected true or false", 6),
       (",\"log\":\"true\"", "\"log\" is a string, expected true or false", 6),
       (",\"comment\":[]", "\"comment\" is an array, expected a string", 10),
-      (",\"name\":\"a.b\"", "key \"name\" is not supported in this version, expected \(keys)", 0),
+      (",\"name\":[]", "\"name\" is an array, expected a well-known name, a subtree like \"org.foo.*\" or a glob", 7),
+      (",\"name\":\":1.5\"", "\"name\" is \":1.5\", wrong at character 1, expected a well-known name, not a unique one", 7),
+      (",\"name\":\"foo\"", "\"name\" is \"foo\", wrong at character 4, expected \".\" and another element", 7),
       (",\"rate\":{}", "key \"rate\" is not supported in this version, expected \(keys)", 0),
       (",\"arg0\":\"\"", "key \"arg0\" is not supported in this version, expected \(keys)", 0),
       (",\"arg63\":\"\"", "key \"arg63\" is not supported in this version, expected \(keys)", 0),

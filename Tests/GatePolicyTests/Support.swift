@@ -4,7 +4,7 @@
 
 /// How messages list all keys of a rule.
 let keys =
-  "one of \"direction\", \"interface\", \"object-path\", \"method\", \"type\", \"action\", \"max-fds\", \"log\", \"comment\""
+  "one of \"direction\", \"interface\", \"object-path\", \"method\", \"type\", \"action\", \"name\", \"max-fds\", \"log\", \"comment\""
 
 /// How messages list the keys that every rule has.
 let classicKeys = "the four keys \"direction\", \"interface\", \"object-path\", \"method\""
@@ -38,12 +38,14 @@ func completeRule(_ more: String = "") -> String {
 /// A rule, all of whose patterns match everything unless said otherwise.
 func rule(
   outgoing: Bool = true, incoming: Bool = false, interface: String = "*", path: String = "*", methods: [String] = ["*"],
-  methodCalls: Bool = true, signals: Bool = true, maxFDs: Int? = nil, action: GatewayRule.Action = .allow, log: Bool? = nil
+  methodCalls: Bool = true, signals: Bool = true, maxFDs: Int? = nil, action: GatewayRule.Action = .allow, log: Bool? = nil,
+  name: String? = nil
 ) -> GatewayRule {
   GatewayRule(
     outgoing: outgoing, incoming: incoming, interface: Glob(Array(interface.utf8)), objectPath: Glob(Array(path.utf8)),
     methods: methods.map { Glob(Array($0.utf8)) }, methodCalls: methodCalls, signals: signals, maxFDs: maxFDs, action: action,
-    log: log, location: SourceLocation(file: "rules.json", line: 1, column: 1))
+    log: log, location: SourceLocation(file: "rules.json", line: 1, column: 1),
+    name: name.map { try! NamePattern(Array($0.utf8)) })
 }
 
 /// What the rules are asked about.

@@ -7,6 +7,7 @@ struct Draft {
   enum Value {
     case string(String)
     case number(UInt32)
+    case strings([String])
   }
 
   var order = ByteOrder.little
@@ -76,6 +77,14 @@ struct Draft {
       case .number(let number):
         draft.signature += "u"
         draft.body += marshalled(number)
+      case .strings(let texts):
+        draft.signature += "as"
+        var array: [UInt8] = []
+        for text in texts {
+          while array.count % 4 != 0 { array.append(0) }
+          array += marshalled(UInt32(text.utf8.count)) + Array(text.utf8) + [0]
+        }
+        draft.body += marshalled(UInt32(array.count)) + array
       }
     }
     return draft
@@ -157,6 +166,8 @@ struct Arrived: Equatable {
   var signature: String
   /// The string that the body begins with, if it does.
   var text: String
+  /// The strings of a body that is an array of them.
+  var texts: [String] = []
   var bytes: [UInt8]
 
   /// Reads all messages; what is left is the beginning of one.
@@ -185,6 +196,12 @@ struct Arrived: Equatable {
     signature = text(header.signature)
     self.text = ""
     self.bytes = bytes
+    if signature == "as" {
+      let body = Array(bytes[frame.headerByteCount...])
+      try MessageArguments.checkStrings(in: body.span.bytes, byteOrder: order, signature: Array("as".utf8).span.bytes)
+      var strings = StringArray(body.span.bytes, byteOrder: order)
+      while let string = strings.next() { texts.append(String(decoding: string.withUnsafeBytes { Array($0) }, as: UTF8.self)) }
+    }
     if signature == "s" {
       let body = Array(bytes[frame.headerByteCount...])
       let place = try MessageArguments.leadingString(

@@ -10,12 +10,13 @@ import Testing
 /// A rule as tests write it. Nil methods: every method.
 func rule(
   _ direction: Direction, _ interface: String = "*", _ methods: [String] = ["*"], path: String = "*", calls: Bool = true,
-  signals: Bool = true, maxFDs: Int? = nil, deny: Bool = false, log: Bool? = nil
+  signals: Bool = true, maxFDs: Int? = nil, deny: Bool = false, log: Bool? = nil, name: String? = nil
 ) -> GatewayRule {
   GatewayRule(
     outgoing: direction == .outgoing, incoming: direction == .incoming, interface: Glob(Array(interface.utf8)),
     objectPath: Glob(Array(path.utf8)), methods: methods.map { Glob(Array($0.utf8)) }, methodCalls: calls, signals: signals,
-    maxFDs: maxFDs, action: deny ? .deny : .allow, log: log, location: SourceLocation(file: "test.json", line: 1, column: 1))
+    maxFDs: maxFDs, action: deny ? .deny : .allow, log: log, location: SourceLocation(file: "test.json", line: 1, column: 1),
+    name: name.map { try! NamePattern(Array($0.utf8)) })
 }
 
 final class Rig {
@@ -101,12 +102,14 @@ final class Rig {
   }
 
   /// The client says Hello and becomes `Rig.name`.
-  func hello() throws {
+  ///
+  /// - Parameter keeping: Whether what the gate asks for then is kept.
+  func hello(keeping: Bool = false) throws {
     try #require(isOpen)
     feed(.driver(1, "Hello"), from: .client)
     feed(.answer(1, to: 1, of: Rig.name, from: "org.freedesktop.DBus").with([.string(Rig.name)]), from: .bus)
     try #require(name == Rig.name)
-    forget()
+    if !keeping { forget() }
   }
 
   /// Forgets what arrived and was decided until now.

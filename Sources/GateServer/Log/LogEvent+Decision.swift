@@ -89,6 +89,7 @@ extension LogEvent {
       direction: message.side.direction, isSignal: header.frame.type == .signal,
       interface: bytes.bytes(in: header.interface), path: bytes.bytes(in: header.path),
       member: bytes.bytes(in: header.member), descriptors: Int(header.unixFDs),
+      name: message.side == .client ? bytes.bytes(in: header.destination) : RawSpan(),
       literally: message.verdict.reason == .driverClosed)
   }
 
@@ -112,10 +113,11 @@ extension Verdict.Reason {
   /// Whether the message would have passed if there were a rule for it.
   fileprivate var isForWantOfARule: Bool {
     switch self {
-    case .noRule, .driverClosed, .serviceUnknown: true
+    case .noRule, .driverClosed, .serviceUnknown, .hidden, .hiddenOwner: true
     case .rule, .driver, .reply, .strayReply, .unknownType, .containerInstance, .tooManyDescriptors, .descriptorsNotNegotiated,
       .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,
-      .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .notAddressed, .monitor, .ownHello:
+      .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .notAddressed, .monitor, .ownHello, .ownCall, .filtered,
+      .unheard, .owners, .unfilteredPeer, .unfiltered:
       false
     }
   }

@@ -1,0 +1,148 @@
+// The calls that the gate makes itself, on the client's own connection, to know who owns which name: there what the bus says about owners
+// stands in the same order as everything else. Their answers stay here.
+//
+// Match rules first, then the question who owns what now: whatever changes after the answer is told by a signal. Until all is answered the
+// client's calls and signals wait, so that none is judged by half of the truth; and since nothing of the client's is under way then that was
+// sent after, a serial that is free at that moment stays free.
+
+import DBusWire
+import GatePolicy
+
+extension Session {
+  /// Another policy is in force than the one whose names are followed, if any.
+  @inline(never)
+  mutating func follow(_ policy: Policy, _ output: inout Output) {
+    followedPolicy = policy.identity
+    if settings.isUnfiltered { return }
+    if names == nil {
+      if !policy.followsNames { return }
+      names = NameWatch(ownersMax: settings.limits.ownersMax, hearsEverything: matchCount > 0)
+      goesTheLongWay = true
+    }
+    forgetRoutines()
+    if !uniqueName.isEmpty { startFollowing(policy, &output) }
+  }
+
+  /// Asks the bus what has to be known for the names of `policy`.
+  @inline(never)
+  mutating func startFollowing(_ policy: Policy, _ output: inout Output) {
+    guard let names, !isMonitor else { return }  // a monitor may not speak, and is told everything
+    let seed = settings.seed
+    names.follow(policy.followsNames ? policy.namePatterns : nil) { seed.hash($0) }
+    goesTheLongWay = true
+    callOn(policy, &output)
+  }
+
+  /// Makes as many of the calls as may be under way; notes when all are answered.
+  private mutating func callOn(_ policy: Policy, _ output: inout Output) {
+    guard let names else { return }
+    while let call = names.takeCall() {
+      switch call {
+      case .addMatch(let rule): makeOwnCall("AddMatch", unsafe rule.span.bytes, .ownAddMatch, detail: 0, names)
+      case .listNames: makeOwnCall("ListNames", RawSpan(), .ownListNames, detail: 0, names)
+      case .getNameOwner(let hash, let patterns, let name):
+        names.asked[hash] = patterns
+        makeOwnCall("GetNameOwner", unsafe name.span.bytes, .ownGetNameOwner, detail: hash, names)
+      case .removeMatch(let rule):
+        Answer.appendDriverCall(
+          "RemoveMatch", unsafe rule.span.bytes, flags: .noReplyExpected, serial: takeFreeSerial(), to: &ownToBus)
+      }
+    }
+    if !names.isIdle || names.isReady { return }
+    names.isReady = true
+    names.asked = [:]
+    names.table.settle()
+    goesTheLongWay = policy.followsNames
+    forgetRoutines()
+    output.requests.insert(.resumeClient)
+  }
+
+  private mutating func makeOwnCall(
+    _ member: StaticString, _ argument: RawSpan, _ purpose: CallPurpose, detail: UInt64, _ names: NameWatch
+  ) {
+    let serial = takeFreeSerial()
+    let call = PendingCall(serial: serial, purpose: purpose, answerer: .driver, detail: detail)
+    precondition(outgoingCalls.insert(call, beyondLimit: true) == .done, "a free serial is in use")
+    names.pendingCount += 1
+    // Whoever asks who owns a name does not want it started.
+    Answer.appendDriverCall(member, argument, flags: .noAutoStart, serial: serial, to: &ownToBus)
+  }
+
+  /// A serial that no call has which waits for its answer.
+  private mutating func takeFreeSerial() -> UInt32 {
+    var serial = takeOwnSerial()
+    while outgoingCalls.contains(serial) { serial = takeOwnSerial() }
+    return serial
+  }
+
+  /// Takes note of an answer to a call of the gate's own. False: the bus refuses what cannot be done without.
+  mutating func takeOwnAnswer(
+    _ call: PendingCall, _ message: RawSpan, _ header: MessageHeader, _ policy: Policy, _ output: inout Output
+  ) -> Bool {
+    guard let names else { preconditionFailure("an answer to a call that nobody made") }
+    names.pendingCount -= 1
+    let succeeded = header.frame.type == .methodReturn
+    let body = message.extracting(header.frame.headerByteCount..<header.frame.messageByteCount)
+    let signature = message.bytes(in: header.signature)
+    do throws(WireError) {
+      switch call.purpose {
+      case .ownAddMatch:
+        if !succeeded { return false }
+      case .ownListNames:
+        if !succeeded { return false }
+        try MessageArguments.checkStrings(in: body, byteOrder: header.frame.byteOrder, signature: signature)
+        askForOwners(body, header.frame.byteOrder, policy, names)
+      case .ownGetNameOwner:
+        // An error says that nobody does.
+        if succeeded, let patterns = names.asked[call.detail] {
+          let place = try MessageArguments.leadingString(
+            in: body, byteOrder: header.frame.byteOrder, signature: signature, expected: "s")
+          let owner = body.extracting(Int(place.offset)..<Int(place.offset) + Int(place.count))
+          names.table.setOwner(settings.seed.hash(owner), of: call.detail, matchedBy: patterns)
+        }
+      case .call, .hello, .ownHello, .addMatch, .requestName, .listNames, .becomeMonitor:
+        preconditionFailure("not a call of the gate's own")
+      }
+    } catch {
+      return false
+    }
+    callOn(policy, &output)
+    return true
+  }
+
+  /// Of all names that there are, those that matter are asked for.
+  private func askForOwners(_ list: RawSpan, _ byteOrder: ByteOrder, _ policy: Policy, _ names: NameWatch) {
+    var strings = StringArray(list, byteOrder: byteOrder)
+    var count = 0
+    while let name = strings.next() {
+      if name.starts(with: UInt8(ascii: ":")) || name.isEqual(to: Driver.name) { continue }
+      let patterns = policy.patterns(matching: name)
+      if patterns.isEmpty { continue }
+      if count == settings.limits.ownersMax {
+        names.table.noteIncompleteness()
+        return
+      }
+      count += 1
+      names.add(
+        .getNameOwner(hash: settings.seed.hash(name), patterns: patterns, name: unsafe name.withUnsafeBytes { unsafe Array($0) }))
+    }
+  }
+
+  /// The bus says that `name` has a new owner, or none.
+  mutating func noteOwner(of name: RawSpan, _ owner: RawSpan, _ policy: Policy) {
+    guard let names else { return }
+    let hash = settings.seed.hash(name)
+    if name.starts(with: UInt8(ascii: ":")) {
+      if owner.byteCount == 0, names.table.remove(hash) { forgetRoutines() }
+      return
+    }
+    if owner.byteCount == 0 {
+      names.table.release(hash)
+    } else {
+      let patterns = policy.patterns(matching: name)
+      if patterns.isEmpty { return }
+      names.table.setOwner(settings.seed.hash(owner), of: hash, matchedBy: patterns)
+    }
+    forgetRoutines()
+  }
+}

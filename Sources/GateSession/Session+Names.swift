@@ -1,0 +1,201 @@
+// How a message is judged when names are followed: by whom it goes to or comes from, besides what it says. The order of the decision is
+// the same as in Session+Outgoing and Session+Incoming; what is not about names is asked there. Also the gate that filters nothing.
+//
+// Not on the way of a session whose policy has no names.
+
+import DBusWire
+import GatePolicy
+
+extension Session {
+  // MARK: Outgoing
+
+  @inline(never)
+  mutating func judgeOutgoingTheLongWay(
+    _ message: RawSpan, _ header: MessageHeader, isComplete: Bool, _ policy: Policy, _ output: inout Output
+  ) -> Verdict? {
+    if settings.isUnfiltered { return passUnfiltered(message, header) }
+    if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
+    switch header.frame.type {
+    case .methodCall, .signal:
+      if settings.saysHello, helloPhase != .answered, !mayGoBeforeHello(message, header, &output) { return nil }
+      if mustWaitForNames(message, header) {
+        output.wait = .serial
+        return nil
+      }
+      return judgeCallOrSignalByName(message, header, isComplete, policy, &output)
+    case .methodReturn, .error:
+      return judgeOutgoingReply(message, header)
+    case let unknown:
+      precondition(unknown.rawValue > MessageType.signal.rawValue, "a type that is known was not decided on")
+      return Verdict(.drop, .unknownType)
+    }
+  }
+
+  /// Until it is known who owns what, nothing can be judged but Hello. (Before Hello a bus serves nobody, so that nothing waits.)
+  private func mustWaitForNames(_ message: RawSpan, _ header: MessageHeader) -> Bool {
+    guard let names, helloPhase != .unsaid else { return false }
+    return !names.isReady && !isHello(message, header)
+  }
+
+  private mutating func judgeCallOrSignalByName(
+    _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ policy: Policy, _ output: inout Output
+  ) -> Verdict? {
+    let isSignal = header.frame.type == .signal
+    let destination = message.bytes(in: header.destination)
+    if destination.isEqual(to: Driver.name) || (destination.byteCount == 0 && !isSignal) {
+      return judgeDriverCall(message, header, isComplete, policy, &output)
+    }
+    let isUnique = destination.starts(with: UInt8(ascii: ":"))
+    let hash = settings.seed.hash(destination)
+    var peer = isUnique ? self.peer(hash) : MessagePeer()
+    peer.isBroadcast = destination.byteCount == 0
+    let match = policy.match(
+      direction: .outgoing, isSignal: isSignal, interface: message.bytes(in: header.interface),
+      path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs),
+      name: destination, peer: peer)
+    var verdict = byRules(match)
+    if match.outcome == .none, policy.names?.trustsPeers ?? false, peer.isBroadcast || isUniqueName(destination) {
+      verdict = Verdict(.allow, .unfilteredPeer)
+    }
+    if !verdict.passes { return explainByName(verdict, destination, header, peer, policy) }
+    if isSignal { return verdict }
+    if verdict.action == .allow && !isUnique { noteCall(to: destination, hash, policy) }
+    if header.frame.flags.contains(.noReplyExpected) { return verdict }
+    let call = PendingCall(
+      serial: header.frame.serial, purpose: .call, answerer: isUnique ? .uniqueName : .anyone, detail: isUnique ? hash : 0)
+    return expect(call) ?? verdict
+  }
+
+  /// What the sender of a refused message is told: of a name that is not visible, what it would be told if nobody had it.
+  private func explainByName(
+    _ verdict: Verdict, _ destination: RawSpan, _ header: MessageHeader, _ peer: MessagePeer, _ policy: Policy
+  ) -> Verdict {
+    var verdict = verdict
+    if policy.names != nil && destination.byteCount > 0 && level(of: destination, policy) < .see {
+      let isUnique = destination.starts(with: UInt8(ascii: ":"))
+      verdict.reason = isUnique || header.frame.flags.contains(.noAutoStart) ? .hiddenOwner : .hidden
+    } else if peer.mayOwnMore && verdict.reason == .rule {
+      verdict.reason = .owners
+    }
+    return verdict
+  }
+
+  /// A name that no pattern matches was called as a rule allowed: it is no secret any more.
+  private mutating func noteCall(to name: RawSpan, _ hash: UInt64, _ policy: Policy) {
+    guard let names, policy.names != nil, names.called.count < settings.limits.ownersMax, !names.called.contains(hash) else {
+      return
+    }
+    if policy.level(of: name) < .see { names.called.insert(hash) }
+  }
+
+  // MARK: Incoming
+
+  @inline(never)
+  mutating func judgeIncomingTheLongWay(
+    _ message: RawSpan, _ header: MessageHeader, isComplete: Bool, _ policy: Policy, _ output: inout Output
+  ) -> Verdict? {
+    if settings.isUnfiltered { return receiveUnfiltered(message, header, isComplete, policy, &output) }
+    switch header.frame.type {
+    case .methodReturn, .error:
+      let verdict = judgeIncomingReply(message, header, isComplete, policy, &output)
+      if let verdict, verdict.passes { noteContact(message, header) }
+      return verdict
+    case .signal:
+      if !isAddressedToClient(message, header) { return Verdict(.drop, .notAddressed) }
+      if message.bytes(in: header.sender).isEqual(to: Driver.name) {
+        return judgeDriverSignal(message, header, isComplete, policy, &output)
+      }
+      return judgeIncomingByName(message, header, policy)
+    case .methodCall:
+      if header.destination.isAbsent || !isAddressedToClient(message, header) { return Verdict(.drop, .notAddressed) }
+      let verdict = judgeIncomingByName(message, header, policy)
+      if verdict.passes && !header.frame.flags.contains(.noReplyExpected) {
+        incomingCalls.insert(caller: settings.seed.hash(message.bytes(in: header.sender)), serial: header.frame.serial)
+      }
+      return verdict
+    case let unknown:
+      precondition(unknown.rawValue > MessageType.signal.rawValue, "a type that is known was not decided on")
+      return Verdict(.drop, .unknownType)
+    }
+  }
+
+  private mutating func judgeIncomingByName(_ message: RawSpan, _ header: MessageHeader, _ policy: Policy) -> Verdict {
+    let isSignal = header.frame.type == .signal
+    let sender = message.bytes(in: header.sender)
+    var peer = self.peer(settings.seed.hash(sender))
+    peer.isBroadcast = isSignal && header.destination.isAbsent
+    let match = policy.match(
+      direction: .incoming, isSignal: isSignal, interface: message.bytes(in: header.interface),
+      path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs),
+      name: sender, peer: peer)
+    var verdict = byRules(match)
+    if match.outcome == .none, policy.names?.trustsPeers ?? false, !peer.isBroadcast {
+      verdict = Verdict(.allow, .unfilteredPeer)
+    }
+    if verdict.passes {
+      noteContact(message, header)
+    } else if peer.mayOwnMore && verdict.reason == .rule {
+      verdict.reason = .owners
+    }
+    return verdict
+  }
+
+  /// Whoever sends the client a message is visible to it from then on.
+  private mutating func noteContact(_ message: RawSpan, _ header: MessageHeader) {
+    let sender = message.bytes(in: header.sender)
+    guard let names, sender.starts(with: UInt8(ascii: ":")), !isUniqueName(sender) else { return }
+    if names.table.noteContact(settings.seed.hash(sender)) { forgetRoutines() }
+  }
+
+  // MARK: What is known of a name
+
+  /// What rules may ask of the unique name with this hash.
+  private func peer(_ hash: UInt64) -> MessagePeer {
+    guard let names else { return MessagePeer() }
+    var peer = names.table.peer(hash)
+    peer.mayOwnMore = !names.isReady || names.table.isIncomplete
+    return peer
+  }
+
+  /// How far the client knows of `name`, for what the driver is asked.
+  func level(of name: RawSpan, _ policy: Policy) -> NameLevel {
+    if name.isEqual(to: Driver.name) || isUniqueName(name) { return .talk }
+    let hash = settings.seed.hash(name)
+    if !name.starts(with: UInt8(ascii: ":")) {
+      if acquiredNames.contains(hash) { return .own }
+      return max(policy.level(of: name), names?.called.contains(hash) ?? false ? .talk : .none)
+    }
+    if let names, let everOwned = names.table.everOwned(hash) {
+      let level = policy.level(of: everOwned)
+      if level > .none { return level }
+      if names.table.isContact(hash) { return .see }
+    }
+    return policy.names?.showsUniqueNames ?? false ? .see : .none
+  }
+
+  // MARK: Nothing filtered
+
+  private mutating func passUnfiltered(_ message: RawSpan, _ header: MessageHeader) -> Verdict {
+    let verdict = Verdict(.allow, .unfiltered)
+    // Who the client is must be known all the same: connections without a Hello are counted.
+    if helloPhase == .unsaid && isHello(message, header) {
+      helloPhase = .asked
+      _ = outgoingCalls.insert(PendingCall(serial: header.frame.serial, purpose: .hello, answerer: .driver, detail: 0))
+    }
+    return verdict
+  }
+
+  private mutating func receiveUnfiltered(
+    _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ policy: Policy, _ output: inout Output
+  ) -> Verdict? {
+    if helloPhase == .asked {
+      if header.frame.type == .methodReturn, outgoingCalls.contains(header.replySerial) {
+        _ = judgeIncomingReply(message, header, isComplete, policy, &output)
+      } else if header.frame.type == .signal, message.bytes(in: header.sender).isEqual(to: Driver.name) {
+        // A Hello that asked for no answer is answered by NameAcquired alone.
+        if judgeDriverSignal(message, header, isComplete, policy, &output) == nil { return nil }
+      }
+    }
+    return Verdict(.allow, .unfiltered)
+  }
+}
