@@ -12,6 +12,7 @@ struct NameSortTests {
     case .interface: NameGrammar.isInterface(bytes)
     case .path: NameGrammar.isObjectPath(bytes)
     case .member: NameGrammar.isMember(bytes)
+    case .name: NameGrammar.isBusName(bytes) && name.first != UInt8(ascii: ":")
     }
   }
 
@@ -28,7 +29,7 @@ struct NameSortTests {
 
   @Test("on single bytes after a letter", arguments: NameSort.allCases)
   func bytes(sort: NameSort) {
-    let beginning = Array((sort == .path ? "/a" : sort == .interface ? "a.a" : "a").utf8)
+    let beginning = Array((sort == .path ? "/a" : sort == .member ? "a" : "a.a").utf8)
     for byte in UInt8.min...UInt8.max {
       let name = beginning + [byte]
       #expect(sort.isLegal(name) == Self.isLegal(name, sort), "\(byte)")
@@ -39,7 +40,7 @@ struct NameSortTests {
   @Test("on names of 255 and 256 bytes", arguments: NameSort.allCases)
   func long(sort: NameSort) {
     for count in [255, 256] {
-      let beginning = Array((sort == .path ? "/" : sort == .interface ? "a.a" : "").utf8)
+      let beginning = Array((sort == .path ? "/" : sort == .member ? "" : "a.a").utf8)
       let name = beginning + Array(repeating: UInt8(ascii: "a"), count: count - beginning.count)
       #expect(sort.isLegal(name) == Self.isLegal(name, sort))
       #expect(sort.isLegal(name) == (count == 255 || sort == .path))

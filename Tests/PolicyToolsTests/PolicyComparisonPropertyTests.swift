@@ -5,7 +5,7 @@ import Testing
 
 @Suite("a comparison agrees with trying every short message")
 struct PolicyComparisonPropertyTests {
-  private static let interfaces = texts(over: Array("ab.".utf8), upTo: 4).filter { NameSort.interface.isLegal($0) }
+  private static let interfaces = texts(over: Array("a.".utf8), upTo: 5).filter { NameSort.interface.isLegal($0) }
   private static let paths = texts(over: Array("ab/".utf8), upTo: 3).filter { NameSort.path.isLegal($0) }
   private static let members = texts(over: Array("ab".utf8), upTo: 2).filter { NameSort.member.isLegal($0) }
 
@@ -24,6 +24,10 @@ struct PolicyComparisonPropertyTests {
     return String(decoding: text, as: UTF8.self)
   }
 
+  private static let names = ["a.a", "a.b", "a.b.a"].map { Array($0.utf8) }
+  /// Who can be at the other end, by the names that it has.
+  private static let peers = [[]] + names.map { [$0] } + [[names[0], names[1]], [names[0], names[2]], [names[1], names[2]]]
+
   private static func randomRule(line: Int, using generator: inout SeededGenerator) -> GatewayRule {
     let direction = Int.random(in: 0..<3, using: &generator)
     let types = Int.random(in: 0..<3, using: &generator)
@@ -33,19 +37,21 @@ struct PolicyComparisonPropertyTests {
       methods: (0..<Int.random(in: 1...2, using: &generator)).map { _ in pattern(near: members, using: &generator) },
       methodCalls: types != 0, signals: types != 1,
       maxFDs: Int.random(in: 0..<4, using: &generator) == 0 ? Int.random(in: 0...2, using: &generator) : nil,
-      action: Int.random(in: 0..<3, using: &generator) == 0 ? .deny : .allow, line: line)
+      action: Int.random(in: 0..<3, using: &generator) == 0 ? .deny : .allow, line: line,
+      name: Int.random(in: 0..<3, using: &generator) == 0 ? ["a.a", "a.b", "a.b.*", "a.*", "*.a", "a?b"].randomElement(using: &generator) : nil)
   }
 
   /// For each rule of `after` and each cell, whether one of the short messages is allowed by it and not by `before`.
   private static func gains(_ before: Policy, _ after: Policy, _ rules: [GatewayRule], _ cell: MessageCells) -> Set<Int> {
     var lines: Set<Int> = []
+    let circumstances = [0, 1, 3].flatMap { count in peers.map { (count, $0) } }
     for interface in cell.hasInterface ? interfaces : [[]] {
       for path in paths {
         for member in members {
-          for descriptors in [0, 1, 3] {
+          for (descriptors, peer) in circumstances {
             let message = ExampleMessage(
               direction: cell.direction, isSignal: cell.isSignal, interface: interface.isEmpty ? nil : interface, path: path,
-              member: member, descriptors: descriptors)
+              member: member, descriptors: descriptors, peerNames: peer)
             guard message.match(after).outcome == .allow, message.match(before).outcome != .allow else { continue }
             // All rules that allow it, not only the one that the policy names.
             for rule in rules where !lines.contains(rule.location.line) && message.isMatched(by: rule) {
@@ -61,7 +67,7 @@ struct PolicyComparisonPropertyTests {
   @Test("on random policies, in both directions", arguments: 0..<6)
   func agrees(seed: Int) {
     var generator = SeededGenerator(state: UInt64(seed))
-    var (differing, equal) = (0, 0)
+    var (differing, equal, isNamed) = (0, 0, 0)
     for round in 0..<8 {
       let counts = (0..<2).map { _ in Int.random(in: 0...4, using: &generator) }
       let shared = (0..<Int.random(in: 0...2, using: &generator)).map { Self.randomRule(line: 100 + $0, using: &generator) }
@@ -69,6 +75,7 @@ struct PolicyComparisonPropertyTests {
       let new = shared + (0..<counts[1]).map { Self.randomRule(line: 10 + $0, using: &generator) }
       let comparison = PolicyComparison(from: old, to: new)
       #expect(comparison.undecided.isEmpty)
+      isNamed += comparison.differences.contains { !$0.example.peerNames.isEmpty } ? 1 : 0
       let (oldPolicy, newPolicy) = (Policy(rules: old, busName: ""), Policy(rules: new, busName: ""))
       let sides = [(oldPolicy, newPolicy, new, PolicyDifference.Change.allowed), (newPolicy, oldPolicy, old, .noLongerAllowed)]
       for (before, after, rules, change) in sides {
@@ -92,7 +99,7 @@ struct PolicyComparisonPropertyTests {
       }
     }
     // What never happens was not compared.
-    #expect(differing > 10 && equal > 10, "\(differing) \(equal)")
+    #expect(differing > 10 && equal > 10 && isNamed > 2, "\(differing) \(equal)")
   }
 }
 

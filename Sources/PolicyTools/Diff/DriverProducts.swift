@@ -14,7 +14,7 @@ enum DriverProducts {
   /// Hello is left out: no rule takes it away.
   static func allowed(by products: [RuleProduct]) -> [RuleProduct] {
     var all: [RuleProduct] = []
-    let candidates = products.filter { $0.cells.contains(.outgoingCall) }
+    let candidates = products.filter { $0.cells.contains(.outgoingCall) && meetsDriver($0) }
     for method in Driver.methods where method.inspection != .hello {
       let interface = Glob(Array("\(method.interface)".utf8))
       let member = Glob(Array("\(method.member)".utf8))
@@ -35,6 +35,11 @@ enum DriverProducts {
       }
     }
     return all
+  }
+
+  /// Whether what `product` asks of the other end's name is true of the bus itself.
+  static func meetsDriver(_ product: RuleProduct) -> Bool {
+    product.names.allSatisfy { $0.accepts(Array("\(Driver.name)".utf8)) }
   }
 
   private static func opens(_ product: RuleProduct, _ method: DriverMethod, _ interface: Glob, _ member: Glob) -> Bool {

@@ -41,14 +41,19 @@ public struct PolicyComparison: Sendable {
     _ advance: () -> Void
   ) {
     var shown: Set<[Int]> = []
+    var (lastRule, lastMethod, lastCells): (Int, [UInt8], MessageCells) = (-1, [], [])
     func key(_ product: RuleProduct, _ cell: MessageCells, _ member: [UInt8]) -> [Int] {
       [product.rule, Int(cell.rawValue)] + member.map(Int.init)
     }
     for product in after.peers.allow.products {
-      for cell in MessageCells.each where product.cells.isSuperset(of: cell) {
+      if product.rule != lastRule || product.member[0].pattern != lastMethod {
+        (lastRule, lastMethod, lastCells) = (product.rule, product.member[0].pattern, [])
+      }
+      for cell in MessageCells.each where product.cells.isSuperset(of: cell) && !lastCells.contains(cell) {
         guard let example = example(before, after, \.peers, product, cell, change, search) else { continue }
         add(example, product, before, after, change)
         shown.insert(key(product, cell, example.member))
+        lastCells.insert(cell)
       }
       advance()
     }
@@ -73,7 +78,8 @@ public struct PolicyComparison: Sendable {
       if let found = search.message(in: product, cell, outside: [before.allow, after.deny]) { return found }
       isUndecided = search.budget.isSpent
     }
-    for denied in before.deny.overlapping(product, in: cell) where !after.deny.hasEqual(denied, in: cell) {
+    for denied in before.deny.overlapping(product, in: cell, namesCount: false)
+    where !after.deny.hasEqual(denied, in: cell) {
       guard let both = product.intersection(denied) else { continue }
       if let found = search.message(in: both, cell, outside: [after.deny]) { return found }
       isUndecided = isUndecided || search.budget.isSpent

@@ -24,7 +24,12 @@ struct PolicySides {
       }
     }
     peers = Side(allow: ProductSet(allow), deny: ProductSet(deny))
-    driver = Side(allow: ProductSet(DriverProducts.allowed(by: allow)), deny: peers.deny)
+    let denied = deny.filter(DriverProducts.meetsDriver).map { product in
+      var product = product
+      product.names = []
+      return product
+    }
+    driver = Side(allow: ProductSet(DriverProducts.allowed(by: allow)), deny: ProductSet(denied))
     policy = Policy(rules: rules, busName: "")
   }
 

@@ -15,12 +15,33 @@ struct ProductSearch {
     let others = sets.flatMap { $0.overlapping(product, in: cell) }
     for descriptors in Self.descriptors(of: product, telling: others) {
       let live = others.filter { $0.descriptors.contains(descriptors) }
-      guard let names = names(in: product, sorts[...], outside: live) else { continue }
+      guard let names = peerNames(in: product, product.names[...], sorts, outside: live) else { continue }
       return ExampleMessage(
         direction: cell.direction, isSignal: cell.isSignal, interface: cell.hasInterface ? names[0] : nil,
-        path: names[names.count - 2], member: names[names.count - 1], descriptors: descriptors)
+        path: names[sorts.count - 2], member: names[sorts.count - 1], descriptors: descriptors,
+        peerNames: Array(names[sorts.count...]))
     }
     return nil
+  }
+
+  /// As ``names(in:_:outside:)``, with the other end's names behind the others: one for each of `wanted`, and no more, so that as few as can
+  /// be of `others` ask for one of them.
+  private func peerNames(
+    in product: RuleProduct, _ wanted: ArraySlice<Glob>, _ sorts: [NameSort], outside others: [RuleProduct],
+    _ met: [RuleProduct] = []
+  ) -> [[UInt8]]? {
+    guard let glob = wanted.first else {
+      return names(in: product, sorts[...], outside: others.filter(\.names.isEmpty) + met)
+    }
+    let (patterns, byPattern) = Self.grouped(others.filter { !$0.names.isEmpty }, by: .name)
+    var found: [[UInt8]]?
+    _ = WordSearch(sort: .name, wanted: [glob], others: patterns, budget: budget).find { name, matched in
+      let met = met + matched.flatMap { byPattern[$0] }
+      guard let rest = peerNames(in: product, wanted.dropFirst(), sorts, outside: others, met) else { return false }
+      found = rest + [name]
+      return true
+    }
+    return found
   }
 
   private func hasName(_ product: RuleProduct, _ sort: NameSort) -> Bool {
@@ -41,6 +62,18 @@ struct ProductSearch {
       sorts.allSatisfy { sort in product.patterns(for: sort).contains { other.patterns(for: sort)[0].surelyCovers($0) } }
     }
     if isCovered { return nil }
+    let (patterns, byPattern) = Self.grouped(others, by: sort)
+    var found: [[UInt8]]?
+    _ = WordSearch(sort: sort, wanted: product.patterns(for: sort), others: patterns, budget: budget).find { name, matched in
+      guard let rest = names(in: product, sorts.dropFirst(), outside: matched.flatMap { byPattern[$0] }) else { return false }
+      found = [name] + rest
+      return true
+    }
+    return found
+  }
+
+  /// The different patterns of `others` for `sort`, and whose they are.
+  private static func grouped(_ others: [RuleProduct], by sort: NameSort) -> (patterns: [Glob], byPattern: [[RuleProduct]]) {
     var places: [[UInt8]: Int] = [:]
     var patterns: [Glob] = []
     var byPattern: [[RuleProduct]] = []
@@ -54,12 +87,6 @@ struct ProductSearch {
         byPattern.append([other])
       }
     }
-    var found: [[UInt8]]?
-    _ = WordSearch(sort: sort, wanted: product.patterns(for: sort), others: patterns, budget: budget).find { name, matched in
-      guard let rest = names(in: product, sorts.dropFirst(), outside: matched.flatMap { byPattern[$0] }) else { return false }
-      found = [name] + rest
-      return true
-    }
-    return found
+    return (patterns, byPattern)
   }
 }

@@ -31,7 +31,7 @@ struct ProductSet {
   }
 
   private static func key(_ product: RuleProduct) -> [[UInt8]] {
-    [product.interface[0].pattern, product.path[0].pattern, product.member[0].pattern]
+    [product.interface[0].pattern, product.path[0].pattern, product.member[0].pattern] + product.names.map(\.pattern)
   }
 
   /// Whether some product has the same patterns as `product` and covers it in `cell`.
@@ -43,12 +43,14 @@ struct ProductSet {
     }
   }
 
-  /// The products that may have messages of `cell` in common with `product`.
-  func overlapping(_ product: RuleProduct, in cell: MessageCells) -> [RuleProduct] {
+  /// The products that may have messages of `cell` in common with `product`; of those that ask for a name, if `namesCount`, only such as
+  /// are met by somebody with no more names than `product` wants.
+  func overlapping(_ product: RuleProduct, in cell: MessageCells, namesCount: Bool = true) -> [RuleProduct] {
     candidates(for: product, in: cell).map { products[$0] }.filter { other in
       other.cells.isSuperset(of: cell) && other.descriptors.overlaps(product.descriptors)
         && product.path.allSatisfy { $0.mayOverlap(other.path[0]) }
         && product.member.allSatisfy { $0.mayOverlap(other.member[0]) }
+        && (!namesCount || other.names.isEmpty || product.names.contains { $0.mayOverlap(other.names[0]) })
         && (!cell.hasInterface || product.interface.allSatisfy { $0.mayOverlap(other.interface[0]) })
     }
   }

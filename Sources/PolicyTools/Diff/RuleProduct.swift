@@ -1,5 +1,5 @@
-// A rule with one of its method patterns, as a set of messages: so many sorts × interfaces × paths × members × descriptors. A
-// policy is the union of its allow products without the union of its deny products.
+// A rule with one of its method patterns, as a set of messages: so many sorts × interfaces × paths × members × descriptors × names
+// of the other end. A policy is the union of its allow products without the union of its deny products.
 
 import GatePolicy
 
@@ -11,6 +11,8 @@ struct RuleProduct {
   var path: [Glob]
   var member: [Glob]
   var descriptors: ClosedRange<Int>
+  /// For each of these the other end has a name that it matches; none: it need not have a name.
+  var names: [Glob] = []
   /// Index of the rule in its policy, or -1 if no rule says so.
   var rule: Int
 
@@ -23,6 +25,7 @@ struct RuleProduct {
     case .interface: interface
     case .path: path
     case .member: member
+    case .name: names
     }
   }
 
@@ -34,10 +37,10 @@ struct RuleProduct {
     if cells.isEmpty || lower > upper { return nil }
     return RuleProduct(
       cells: cells, interface: interface + other.interface, path: path + other.path, member: member + other.member,
-      descriptors: lower...upper, rule: rule)
+      descriptors: lower...upper, names: names + other.names.filter { !names.contains($0) }, rule: rule)
   }
 
-  /// The products of `rule`, one for each of its methods; none if it matches nothing.
+  /// The products of `rule`, one for each of its methods, or two if its name is a subtree; none if it matches nothing.
   static func products(of rule: GatewayRule, at index: Int) -> [RuleProduct] {
     if rule.isInert || rule.objectPath.pattern.isEmpty { return [] }
     var cells: MessageCells = []
@@ -50,11 +53,20 @@ struct RuleProduct {
     if rule.interface.pattern.isEmpty { cells.subtract(.withInterface) }
     let descriptors = descriptors(of: rule)
     if cells.isEmpty || descriptors == nil { return [] }
-    return rule.methods.filter { !$0.pattern.isEmpty }.map { method in
-      RuleProduct(
-        cells: cells, interface: [rule.interface], path: [rule.objectPath], member: [method], descriptors: descriptors!,
-        rule: index)
+    return rule.methods.filter { !$0.pattern.isEmpty }.flatMap { method in
+      names(of: rule).map { names in
+        RuleProduct(
+          cells: cells, interface: [rule.interface], path: [rule.objectPath], member: [method], descriptors: descriptors!,
+          names: names, rule: index)
+      }
     }
+  }
+
+  /// What the other end's name must match: nothing, or one of one or two patterns.
+  private static func names(of rule: GatewayRule) -> [[Glob]] {
+    guard let text = rule.name?.text else { return [[]] }
+    let isSubtree = text.count > 2 && text.suffix(2).elementsEqual(".*".utf8)
+    return [[Glob(text)]] + (isSubtree ? [[Glob(Array(text.dropLast(2)))]] : [])
   }
 
   private static func descriptors(of rule: GatewayRule) -> ClosedRange<Int>? {
