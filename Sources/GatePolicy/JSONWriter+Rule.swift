@@ -27,6 +27,18 @@ extension JSONWriter {
     }
   }
 
+  /// The names of a document.
+  package mutating func names(_ names: NameRules) {
+    object { json in
+      for (key, level) in [("own", NameLevel.own), ("talk", .talk), ("see", .see)] {
+        json.key(key)
+        json.array { json in
+          for entry in names.entries where entry.level == level { json.value(utf8: entry.pattern.text) }
+        }
+      }
+    }
+  }
+
   /// The word for the one that holds; nil if both do, or neither.
   private static func word(_ a: Bool, _ b: Bool, _ first: String, _ second: String) -> String? {
     a == b ? nil : a ? first : second

@@ -10,6 +10,7 @@ enum ConnectionEnd: Int, CaseIterable {
   case clientHandshake, busHandshake
   case authTimeout, helloTimeout, partialMessageTimeout, drainTimeout
   case busChanged, busUnreachable
+  case namesNotFollowed
   case monitorRevoked
   /// Too many others had not authenticated either.
   case gaveWay
@@ -29,6 +30,7 @@ enum ConnectionEnd: Int, CaseIterable {
     case .partialMessageTimeout, .mutualWait: self = .partialMessageTimeout
     case .drainTimeout: self = .drainTimeout
     case .busChanged: self = .busChanged
+    case .namesNotFollowed: self = .namesNotFollowed
     case .monitorRevoked: self = .monitorRevoked
     }
   }
@@ -50,6 +52,7 @@ enum ConnectionEnd: Int, CaseIterable {
     case .drainTimeout: "drain-timeout"
     case .busChanged: "bus-changed"
     case .busUnreachable: "bus-unreachable"
+    case .namesNotFollowed: "names-not-followed"
     case .monitorRevoked: "monitor-revoked"
     case .gaveWay: "unauthenticated-max"
     case .stopped: "stopped"

@@ -46,14 +46,7 @@ struct PolicyListing {
 
   private func write(_ names: NameRules, _ output: inout [UInt8]) {
     var json = JSONWriter()
-    json.object { json in
-      for (key, level) in [("own", NameLevel.own), ("talk", .talk), ("see", .see)] {
-        json.key(key)
-        json.array { json in
-          for entry in names.entries where entry.level == level { json.value(utf8: entry.pattern.text) }
-        }
-      }
-    }
+    json.names(names)
     output += ",\"busgate\":{\"names\":".utf8
     output += json.text
     output += "}".utf8

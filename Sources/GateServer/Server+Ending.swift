@@ -24,7 +24,7 @@ extension Server {
     case .busChanged:
       forgetBus(gate: unsafe slot.pointee.gate)
       unsafe closeNow(slot)
-    case .authTimeout, .helloTimeout, .partialMessageTimeout, .mutualWait, .drainTimeout, .monitorRevoked:
+    case .authTimeout, .helloTimeout, .partialMessageTimeout, .mutualWait, .drainTimeout, .namesNotFollowed, .monitorRevoked:
       unsafe closeNow(slot)
     }
   }

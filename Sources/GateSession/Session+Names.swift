@@ -57,8 +57,8 @@ extension Session {
     if match.outcome == .none, policy.names?.trustsPeers ?? false, peer.isBroadcast || isUniqueName(destination) {
       verdict = Verdict(.allow, .unfilteredPeer)
     }
-    if !verdict.passes { return explainByName(verdict, destination, header, peer, policy) }
-    if isSignal { return verdict }
+    if verdict.action != .allow { verdict = explainByName(verdict, destination, header, peer, policy) }
+    if !verdict.passes || isSignal { return verdict }
     if verdict.action == .allow && !isUnique { noteCall(to: destination, hash, policy) }
     if header.frame.flags.contains(.noReplyExpected) { return verdict }
     let call = PendingCall(
@@ -127,7 +127,7 @@ extension Session {
     let match = policy.match(
       direction: .incoming, isSignal: isSignal, interface: message.bytes(in: header.interface),
       path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs),
-      name: sender, peer: peer)
+      peer: peer)
     var verdict = byRules(match)
     if match.outcome == .none, policy.names?.trustsPeers ?? false, !peer.isBroadcast {
       verdict = Verdict(.allow, .unfilteredPeer)

@@ -10,7 +10,11 @@ struct Busgatectl: ParsableCommand {
 
   /// In the order of the help.
   static let commands: [any ParsableCommand.Type] = [
-    CheckCommand.self
+    CheckCommand.self,
+    ExplainCommand.self,
+    ManifestCommand.self,
+    StatusCommand.self,
+    PolicyCommand.self,
   ]
 
   static let configuration = CommandConfiguration(

@@ -55,7 +55,7 @@ struct CheckCommand: ParsableCommand {
     var findings: [Finding] = []
     var done = 0
     for bus in Bus.allCases {
-      var linter = Linter(policy.rules(for: bus), outline: policy.outline)
+      var linter = Linter(policy.policy(for: bus), outline: policy.outline)
       findings += linter.run { bar.advance(to: done + $0) }
       done += policy.rules(for: bus).count
     }

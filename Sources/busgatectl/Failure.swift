@@ -11,6 +11,9 @@ func reportingFailures(_ console: Console, _ body: () throws -> Void) throws {
   } catch let failure as ConfigurationFailure {
     console.printError(failure.description)
     throw ExitCode.badInput
+  } catch let failure as ControlFailure {
+    console.printError(failure.description)
+    throw ExitCode.systemError
   } catch let failure as QuestionError {
     console.printError("busgatectl: error: \(failure)")
     throw ExitCode.badInput

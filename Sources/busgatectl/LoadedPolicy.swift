@@ -8,6 +8,8 @@ import PolicyTools
 struct LoadedPolicy {
   private(set) var session: [GatewayRule] = []
   private(set) var system: [GatewayRule] = []
+  /// The names of all files, for either bus; nil if none has any.
+  private(set) var names: NameRules?
   /// What the parser found.
   private(set) var findings: [Finding] = []
   private(set) var outline = RuleOutline()
@@ -23,7 +25,7 @@ struct LoadedPolicy {
     }
   }
 
-  func policy(for bus: Bus) -> Policy { Policy(rules: rules(for: bus), busName: bus.rawValue.uppercased()) }
+  func policy(for bus: Bus) -> Policy { Policy(rules: rules(for: bus), names: names, busName: bus.rawValue.uppercased()) }
 
   /// Reads a configuration, or a manifest with all of its capabilities. What its parser refuses becomes a finding.
   mutating func add(file path: String) throws(ConfigurationFailure) {
@@ -49,6 +51,11 @@ struct LoadedPolicy {
   mutating func add(_ document: GatewayDocument) {
     session += document.sessionRules
     system += document.systemRules
+    if let added = document.names {
+      var all = names ?? NameRules()
+      all.add(added)
+      names = all
+    }
   }
 
   /// Whether a text is an object with `capabilities`, which no configuration has.

@@ -31,7 +31,7 @@ struct ServiceManifestTests {
     let gateways = try #require(manifest.capabilities.first?.gateways)
     #expect(gateways.map(\.id) == ["dbus", "network", "wayland"])
     #expect(gateways[0].document?.systemRules.count == 1)
-    #expect(gateways[0].document?.systemRules[0].location == SourceLocation(file: "m.json", line: 2, column: 46))
+    #expect(gateways[0].document?.systemRules[0].location == SourceLocation(file: "m.json", line: 2, column: 47))
     #expect(gateways[1].document == nil && gateways[2].document == nil)
     #expect(gateways[1].location.line == 3)
   }

@@ -54,7 +54,8 @@ public struct Explanation: Sendable {
     if verdict.passes { return }
     findNearest(policy)
     suggestion = Self.suggestions(for: question).first { candidate in
-      let widened = Policy(rules: policy.rules + [candidate], busName: policy.busName)
+      let given = policy.rules.prefix(policy.givenRuleCount)
+      let widened = Policy(rules: given + [candidate], names: policy.names, busName: policy.busName)
       return (try? Self.ask(widened, question))?.passes ?? false
     }
   }
@@ -73,10 +74,10 @@ public struct Explanation: Sendable {
   /// A client to which an incoming message of this destination is addressed, unless it is for others.
   private static func rehearsal(_ policy: Policy, _ question: Question) throws(Rehearsal.Closed) -> Rehearsal {
     let destination = question.destination
-    if question.direction == .outgoing || destination.isEmpty { return try Rehearsal(policy) }
-    if question.isForOthers { return try Rehearsal(policy, client: ":0.0") }
-    if destination.hasPrefix(":") { return try Rehearsal(policy, client: destination) }
-    var rehearsal = try Rehearsal(policy)
+    if question.direction == .outgoing || destination.isEmpty { return try Rehearsal(policy, owners: question.owners) }
+    if question.isForOthers { return try Rehearsal(policy, client: ":0.0", owners: question.owners) }
+    if destination.hasPrefix(":") { return try Rehearsal(policy, client: destination, owners: question.owners) }
+    var rehearsal = try Rehearsal(policy, owners: question.owners)
     try rehearsal.acquire(destination)
     return rehearsal
   }
@@ -85,14 +86,15 @@ public struct Explanation: Sendable {
 
   private mutating func findNearest(_ policy: Policy) {
     switch verdict.reason {
-    case .noRule, .driverClosed, .serviceUnknown: break
+    case .noRule, .driverClosed, .serviceUnknown, .hidden, .hiddenOwner: break
     default: return  // no rule was asked, or one decided
     }
     let (interface, path, member) = (Array(question.interface.utf8), Array(question.path.utf8), Array(question.member.utf8))
+    let name = Array((question.rulesName ?? "").utf8)
     let miss = policy.nearestMiss(
       direction: question.direction, isSignal: question.kind == .signal, interface: unsafe interface.span.bytes,
       path: unsafe path.span.bytes, member: unsafe member.span.bytes, descriptors: question.fds,
-      literally: verdict.reason == .driverClosed)
+      name: unsafe name.span.bytes, literally: verdict.reason == .driverClosed)
     guard let miss else { return }
     let rule = policy.rules[miss.rule]
     nearest = rule
@@ -106,14 +108,18 @@ public struct Explanation: Sendable {
     if question.isForDriver && question.interface.isEmpty {
       interfaces += Driver.methods.filter { "\($0.member)" == question.member }.map { "\($0.interface)" }
     }
-    return interfaces.map { interface in
+    let name = question.rulesName.flatMap { try? NamePattern(Array($0.utf8)) }
+    let names = name == nil ? [nil] : [name, nil]
+    return interfaces.flatMap { interface in names.map { suggestion(for: question, interface, $0) } }
+  }
+
+  private static func suggestion(for question: Question, _ interface: String, _ name: NamePattern?) -> GatewayRule {
       GatewayRule(
         outgoing: question.direction == .outgoing, incoming: question.direction == .incoming,
         interface: Glob(Array(interface.utf8)), objectPath: Glob(Array(question.path.utf8)),
         methods: [Glob(Array(question.member.utf8))], methodCalls: question.kind == .methodCall,
         signals: question.kind == .signal, maxFDs: question.fds <= 253 ? question.fds : nil,
-        location: SourceLocation(file: "", line: 1, column: 1))
-    }
+        location: SourceLocation(file: "", line: 1, column: 1), name: name)
   }
 }
 
@@ -137,6 +143,7 @@ extension Explanation.Miss {
     case .interface: (wanted, found) = (Self.text([rule.interface]), question.interface)
     case .objectPath: (wanted, found) = (Self.text([rule.objectPath]), question.path)
     case .method: (wanted, found) = (Self.text(rule.methods), question.member)
+    case .name: (wanted, found) = (rule.name.map { "\($0)" } ?? "", question.rulesName ?? question.destination)
     case .maxFDs: (wanted, found) = (rule.maxFDs.map { "\($0)" } ?? "", "\(question.fds)")
     case .literal: (wanted, found) = ("\(Self.text([rule.interface])) \(Self.text(rule.methods))", "\(question.interface) \(question.member)")
     }

@@ -19,7 +19,7 @@ extension MessageWriter {
     case .methodCall, .signal: break
     }
     writer.field(.destination, writer.destination(of: question, client: client))
-    if question.direction == .incoming { writer.field(.sender, question.sender.isEmpty ? ":1.2" : question.sender) }
+    if question.direction == .incoming { writer.field(.sender, question.sender.isEmpty ? Question.someone : question.sender) }
     if question.fds > 0 { writer.field(.unixFDs, UInt32(clamping: question.fds)) }
     writer.addArguments(of: question)
     return writer.message(question.kind.messageType, serial: serial)
@@ -30,7 +30,7 @@ extension MessageWriter {
     switch (question.direction, question.kind) {
     case (.outgoing, .methodCall): return Self.driver
     case (.incoming, .methodCall), (.incoming, .methodReturn), (.incoming, .error): return client
-    case (.outgoing, .methodReturn), (.outgoing, .error): return ":1.2"
+    case (.outgoing, .methodReturn), (.outgoing, .error): return Question.someone
     case (_, .signal): return ""
     }
   }

@@ -39,6 +39,17 @@ struct MessageWriter {
     append(number, to: &body)
   }
 
+  mutating func argument(_ texts: [String]) {
+    signature += "as"
+    var array: [UInt8] = []
+    for text in texts {
+      append(UInt32(text.utf8.count), to: &array)
+      array += Array(text.utf8) + [0]
+    }
+    append(UInt32(array.count), to: &body)
+    body += array
+  }
+
   /// The message, with the arguments given so far as its body.
   mutating func message(_ type: MessageType, serial: UInt32) -> [UInt8] {
     field(.signature, signature)

@@ -22,8 +22,8 @@ public struct Question: Sendable, Equatable {
   public var destination = ""
   /// SENDER of an incoming message.
   public var sender = ""
-  /// A name that the sender of an incoming message owns; empty: none is known.
-  public var senderName = ""
+  /// A well-known name that the other end owns: the sender of an incoming message, the receiver of one to a unique name. Empty: none.
+  public var peerName = ""
   /// Number of file descriptors.
   public var fds = 0
   /// The first argument, where the message has one that is a string and it is known.
@@ -48,6 +48,23 @@ public struct Question: Sendable, Equatable {
     sender = direction == .incoming ? decision.sender : ""
     fds = decision.fds
     isForOthers = decision.reason == "not-addressed"
+  }
+
+  /// Who owns which name, as far as this message tells.
+  var owners: [String: String] {
+    if direction == .incoming { return peerName.isEmpty ? [:] : [peerName: sender.isEmpty ? Self.someone : sender] }
+    if !peerName.isEmpty { return [peerName: destination.hasPrefix(":") ? destination : Self.someone] }
+    return [:]
+  }
+
+  /// The unique name of the other end, where nothing is known of it.
+  static let someone = ":1.2"
+
+  /// The well-known name that a rule could ask for; nil if there is none.
+  var rulesName: String? {
+    if direction == .incoming { return peerName.isEmpty ? nil : peerName }
+    if destination.isEmpty || destination == MessageWriter.driver { return nil }
+    return destination.hasPrefix(":") ? (peerName.isEmpty ? nil : peerName) : destination
   }
 
   /// Whether the bus itself is meant.

@@ -21,13 +21,20 @@ struct Rehearsal: ~Copyable {
   private var session: Session
   private var output = Output()
   private var serial: UInt32 = 1
-  private var decisions: [Verdict] = []
+  private var busSerial: UInt32 = 1
+  private var decisions: [(side: Side, verdict: Verdict)] = []
   private var unread: (client: [UInt8], bus: [UInt8]) = ([], [])
+  private var descriptors = 0
+  /// Whether the client has its name, so that what the gate says to the bus is messages.
+  private var hasName = false
+  /// Unique names by the well-known names that they own.
+  private let owners: [String: String]
   private let now = Instant(milliseconds: 1)
 
-  /// A client that has said Hello.
-  init(_ policy: Policy, client: String = ":1.1") throws(Closed) {
+  /// A client that has said Hello, on a bus where peers own these names.
+  init(_ policy: Policy, client: String = ":1.1", owners: [String: String] = [:]) throws(Closed) {
     self.policy = policy
+    self.owners = owners
     self.client = client
     var settings = SessionSettings()
     settings.logging = .everything
@@ -44,7 +51,8 @@ struct Rehearsal: ~Copyable {
     answer.field(.destination, client)
     answer.field(.sender, MessageWriter.driver)
     answer.argument(client)
-    try feed(answer.message(.methodReturn, serial: 1), from: .bus)
+    hasName = true
+    try feed(answer.message(.methodReturn, serial: busSerial), from: .bus)
   }
 
   /// The client owns `name` from now on.
@@ -56,7 +64,8 @@ struct Rehearsal: ~Copyable {
     signal.field(.destination, client)
     signal.field(.sender, MessageWriter.driver)
     signal.argument(name)
-    try feed(signal.message(.signal, serial: 2), from: .bus)
+    busSerial += 1
+    try feed(signal.message(.signal, serial: busSerial), from: .bus)
   }
 
   /// What is decided about the message that `question` describes.
@@ -69,37 +78,77 @@ struct Rehearsal: ~Copyable {
       try feed(MessageWriter.message(for: added, client: client, serial: serial), from: .client)
     }
     serial += 1
-    let bytes = MessageWriter.message(for: question, client: client, serial: serial)
-    return try verdict(on: bytes, from: question.direction == .outgoing ? .client : .bus, descriptors: question.fds)
+    busSerial += 1
+    let own = question.direction == .outgoing
+    let bytes = MessageWriter.message(for: question, client: client, serial: own ? serial : busSerial)
+    return try verdict(on: bytes, from: own ? .client : .bus, descriptors: question.fds)
   }
 
   /// What is decided about a message as it is.
   mutating func verdict(on bytes: [UInt8], from side: Side, descriptors: Int) throws(Closed) -> Verdict {
     decisions = []
     try feed(bytes, from: side, descriptors: descriptors)
-    guard let verdict = decisions.last else { throw Closed(description: "no decision, expected one whole message") }
+    guard let verdict = decisions.last(where: { $0.side == side })?.verdict else { throw Closed(description: "no decision, expected one whole message") }
     return verdict
   }
 
   // MARK: As a server does
 
-  private mutating func feed(_ bytes: [UInt8], from side: Side, descriptors: Int = 0) throws(Closed) {
-    var rest = (side == .client ? unread.client : unread.bus) + bytes
-    var descriptors = descriptors
-    var isDone = false
-    while !isDone {
-      output.removeAll()
-      let count = session.receive(
-        unsafe rest.span.bytes, from: side, descriptors: descriptors, policy: policy, at: now, into: &output)
-      for index in 0..<output.decisionCount { decisions.append(output.decision(index).verdict) }
-      for index in 0..<output.actionCount { descriptors -= min(descriptors, Int(output.action(index).descriptors)) }
-      rest.removeFirst(count)
-      if let reason = output.close { throw Closed(description: "the gate would close the connection: \(reason)") }
-      if output.requests.contains(.connectBus) { session.busConnected(at: now) }
-      session.ownOutputLeft(session.ownOutputCount(to: .client), to: .client)
-      session.ownOutputLeft(session.ownOutputCount(to: .bus), to: .bus)
-      isDone = rest.isEmpty || count == 0
+  private mutating func feed(_ bytes: [UInt8], from side: Side, descriptors count: Int = 0) throws(Closed) {
+    if side == .client { unread.client += bytes } else { unread.bus += bytes }
+    descriptors = count
+    var isMoving = true
+    while isMoving {
+      let taken = try (offer(.client), offer(.bus))
+      isMoving = taken.0 > 0 || taken.1 > 0
     }
-    if side == .client { unread.client = rest } else { unread.bus = rest }
+  }
+
+  /// Gives the session what it has not taken from `side`; how much that was.
+  private mutating func offer(_ side: Side) throws(Closed) -> Int {
+    let bytes = side == .client ? unread.client : unread.bus
+    if bytes.isEmpty { return 0 }
+    output.removeAll()
+    let count = session.receive(
+      unsafe bytes.span.bytes, from: side, descriptors: descriptors, policy: policy, at: now, into: &output)
+    for index in 0..<output.decisionCount { decisions.append((side, output.decision(index).verdict)) }
+    for index in 0..<output.actionCount { descriptors -= min(descriptors, Int(output.action(index).descriptors)) }
+    if side == .client { unread.client.removeFirst(count) } else { unread.bus.removeFirst(count) }
+    if let reason = output.close { throw Closed(description: "the gate would close the connection: \(reason)") }
+    if output.requests.contains(.connectBus) { session.busConnected(at: now) }
+    session.ownOutputLeft(session.ownOutputCount(to: .client), to: .client)
+    let own = unsafe session.withOwnOutput(to: .bus) { unsafe Array($0) }
+    session.ownOutputLeft(own.count, to: .bus)
+    if hasName { answer(own[...]) }
+    return count
+  }
+
+  // MARK: As a bus does
+
+  /// Answers what the gate asks for itself: who owns which name.
+  private mutating func answer(_ own: ArraySlice<UInt8>) {
+    var rest = Array(own)
+    while let (count, call) = OwnCall.first(in: rest) {
+      rest.removeFirst(count)
+      guard let call else { continue }
+      busSerial += 1
+      var answer = MessageWriter()
+      answer.field(.replySerial, call.serial)
+      answer.field(.destination, client)
+      answer.field(.sender, MessageWriter.driver)
+      var type = MessageType.methodReturn
+      switch call.member {
+      case "ListNames": answer.argument([MessageWriter.driver, client] + owners.keys.sorted() + Set(owners.values).sorted())
+      case "GetNameOwner":
+        if let owner = owners[call.argument] {
+          answer.argument(owner)
+        } else {
+          type = .error
+          answer.field(.errorName, "org.freedesktop.DBus.Error.NameHasNoOwner")
+        }
+      default: break
+      }
+      unread.bus += answer.message(type, serial: busSerial)
+    }
   }
 }

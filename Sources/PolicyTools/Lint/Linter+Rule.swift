@@ -40,7 +40,7 @@ extension Linter {
   // MARK: How much is open
 
   mutating func checkWidth(_ rule: GatewayRule) {
-    if rule.action == .deny || rule.hasName { return }
+    if rule.action == .deny || rule.name != nil { return }
     let isEverything = rule.interface.isAll && rule.methods.contains(where: \.isAll)
     if isEverything {
       report(
@@ -133,11 +133,6 @@ extension Linter {
         "the container offers \(quoted(interface)), so its signals go out, expected \"direction\": \"outgoing\"")
     }
   }
-}
-
-extension GatewayRule {
-  /// Whether the rule says which service is meant.
-  var hasName: Bool { false }
 }
 
 extension Glob {

@@ -6,15 +6,18 @@ import GateSession
 
 /// Checks the rules of one bus.
 public struct Linter {
-  let rules: [GatewayRule]
-  let outline: RuleOutline
+  /// All rules, those that stand for `names` behind the given ones.
+  private let rules: [GatewayRule]
+  private let givenCount: Int
+  private let outline: RuleOutline
   private var findings: [Finding] = []
 
-  /// A check of `rules`, all those that apply to one bus together.
+  /// A check of `policy`, which has all rules that apply to one bus together.
   ///
   /// - Parameter outline: places of their documents.
-  public init(_ rules: [GatewayRule], outline: RuleOutline) {
-    self.rules = rules
+  public init(_ policy: Policy, outline: RuleOutline) {
+    rules = policy.rules
+    givenCount = policy.givenRuleCount
     self.outline = outline
   }
 
@@ -26,7 +29,7 @@ public struct Linter {
     let index = ShadowIndex(rules)
     let incomingCalls = interfaces { $0.incoming && $0.methodCalls && !$0.signals }
     let outgoingCalls = interfaces { $0.outgoing && $0.methodCalls && !$0.signals }
-    for (number, rule) in rules.enumerated() where !rule.isInert {
+    for (number, rule) in rules.prefix(givenCount).enumerated() where !rule.isInert {
       if number % 256 == 0 { progress(number) }
       if !checkPatterns(rule) { continue }
       checkWidth(rule)
@@ -34,7 +37,7 @@ public struct Linter {
       checkDirection(rule, called: outgoingCalls, offered: incomingCalls)
       if !checkShadow(number, rule, index) { checkDeny(rule) }
     }
-    progress(rules.count)
+    progress(givenCount)
     return findings
   }
 

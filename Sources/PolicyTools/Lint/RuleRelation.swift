@@ -8,12 +8,24 @@ extension GatewayRule {
   /// Of an allow rule and a deny rule the numbers of descriptors are compared as each of them counts.
   func covers(_ other: GatewayRule) -> Bool {
     (outgoing || !other.outgoing) && (incoming || !other.incoming) && (methodCalls || !other.methodCalls)
-      && (signals || !other.signals) && covers(descriptorsOf: other) && coversInterface(of: other)
+      && (signals || !other.signals) && covers(peersOf: other) && covers(descriptorsOf: other) && coversInterface(of: other)
       && GlobRelation.includes(objectPath, other.objectPath)
       && other.methods.allSatisfy { wanted in methods.contains { GlobRelation.includes($0, wanted) } }
   }
 
-  /// Whether some message is matched by both.
+  /// Whether every peer that `other` asks for is one that this rule asks for.
+  private func covers(peersOf other: GatewayRule) -> Bool {
+    if delivery != .any && delivery != other.delivery || action == .allow && other.isSticky && !isSticky { return false }
+    guard let name else { return true }
+    guard let inner = other.name else { return false }
+    if name == inner { return true }
+    if inner.isExact { return name.matches(unsafe inner.text.span.bytes) }
+    // A subtree in a subtree.
+    return !name.isExact && name.text.elementsEqual(name.namespace + Array(".*".utf8))
+      && inner.namespace.starts(with: name.namespace + Array(".".utf8))
+  }
+
+  /// Whether some message may be matched by both. Names do not tell rules apart: one peer may own several.
   func overlaps(_ other: GatewayRule) -> Bool {
     (outgoing && other.outgoing || incoming && other.incoming) && (methodCalls && other.methodCalls || signals && other.signals)
       && descriptors.overlaps(other.descriptors) && GlobRelation.overlap(interface, other.interface)
