@@ -128,7 +128,7 @@ struct PolicyComparisonTests {
       from: [rule(interface: "a.b", methods: hard, line: 1)], to: new, budget: SearchBudget(total: 1000, perQuestion: 1000))
     #expect(comparison.differences.allSatisfy { $0.change == .noLongerAllowed })
     #expect(comparison.undecided.contains { $0.change == .allowed && $0.rule?.line == 2 })
-    let decided = PolicyComparison(from: old, to: new, budget: SearchBudget(total: 1000, perQuestion: 1000))
+    let decided = PolicyComparison(from: old, to: [rule(interface: "a.b", methods: ["b*"], line: 2)], budget: SearchBudget(total: 1000, perQuestion: 1000))
     #expect(decided.undecided.allSatisfy { $0.change == .noLongerAllowed })
   }
 

@@ -64,9 +64,7 @@ struct RuleProduct {
 
   /// What the other end's name must match: nothing, or one of one or two patterns.
   private static func names(of rule: GatewayRule) -> [[Glob]] {
-    guard let text = rule.name?.text else { return [[]] }
-    let isSubtree = text.count > 2 && text.suffix(2).elementsEqual(".*".utf8)
-    return [[Glob(text)]] + (isSubtree ? [[Glob(Array(text.dropLast(2)))]] : [])
+    rule.name.map { name in name.globs.map { [$0] } } ?? [[]]
   }
 
   private static func descriptors(of rule: GatewayRule) -> ClosedRange<Int>? {
@@ -75,5 +73,13 @@ struct RuleProduct {
     case .allow: return 0...maxFDs
     case .deny: return maxFDs < descriptorsMax ? maxFDs + 1...descriptorsMax : nil
     }
+  }
+}
+
+extension NamePattern {
+  /// Globs that together match what this does: a pattern that ends in `.*` has what stands before that, too.
+  var globs: [Glob] {
+    let isSubtree = text.count > 2 && text.suffix(2).elementsEqual(".*".utf8)
+    return [Glob(text)] + (isSubtree ? [Glob(Array(text.dropLast(2)))] : [])
   }
 }
