@@ -6,7 +6,7 @@ STATIC = $(SWIFT) build -c release --scratch-path build/static --product busgate
 
 CTL    = $(SWIFT) build -c release --scratch-path build/tools --product busgatectl --static-swift-stdlib
 
-.PHONY: all help sidecar ctl demo demo-shell test lint bench clean
+.PHONY: all help sidecar ctl manuals demo demo-shell test lint bench clean
 
 all: sidecar ctl
 
@@ -14,6 +14,7 @@ help:
 	@echo 'make             build/bin/busgate, its names dbus-proxy and xdg-dbus-proxy, and build/bin/busgatectl'
 	@echo 'make sidecar     only busgate and its names'
 	@echo 'make ctl         only busgatectl'
+	@echo 'make manuals     manual pages and completions of busgatectl, below build/share'
 	@echo 'make demo        a container, a service, a gate between them: shown and checked'
 	@echo 'make demo-shell  the same, and a shell in the container'
 	@echo 'make test        every test; installs the Debian packages that are missing'
@@ -34,13 +35,21 @@ ctl:
 	@strip -o build/bin/busgatectl.new build/tools/release/busgatectl 2>/dev/null || cp build/tools/release/busgatectl build/bin/busgatectl.new
 	@mv build/bin/busgatectl.new build/bin/busgatectl
 
+manuals: ctl
+	@rm -rf build/share && mkdir -p build/share/man/man1 build/share/bash-completion/completions build/share/zsh/site-functions \
+	  build/share/fish/vendor_completions.d
+	build/bin/busgatectl --experimental-dump-help | contrib/manual-pages build/share/man/man1 "$$(build/bin/busgatectl --version)"
+	build/bin/busgatectl --generate-completion-script bash > build/share/bash-completion/completions/busgatectl
+	build/bin/busgatectl --generate-completion-script zsh > build/share/zsh/site-functions/_busgatectl
+	build/bin/busgatectl --generate-completion-script fish > build/share/fish/vendor_completions.d/busgatectl.fish
+
 demo: sidecar
 	contrib/demo/run
 
 demo-shell: sidecar
 	contrib/demo/run --shell
 
-test: sidecar ctl
+test: sidecar manuals
 	contrib/packages test prometheus
 	contrib/run-tests
 

@@ -52,7 +52,7 @@ enum ControlSocket {
   private static func send(_ bytes: [UInt8], to fd: Int32, _ path: String) throws {
     var at = 0
     while at < bytes.count {
-      let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.send(fd, $0.baseAddress! + at, $0.count - at, Int32(MSG_NOSIGNAL.rawValue)) }
+      let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.send(fd, $0.baseAddress! + at, $0.count - at, Int32(MSG_NOSIGNAL)) }
       if count < 0 && errno == EINTR { continue }
       if count < 0 { throw failure(path) }
       at += count

@@ -20,7 +20,7 @@ struct ExplanationPrinter {
     if let nearest = explanation.nearestSentence {
       lines.append("  \(nearest)")
       for miss in explanation.misses where miss.key != "literal" {
-        lines.append("    \(miss.key): the rule has \(quoted(Array(miss.wanted.utf8))), the message \(quoted(Array(miss.found.utf8)))")
+        lines.append("    \(miss.key): the rule has \(quoted(Array(miss.wanted.utf8))), the message \(miss.found.isEmpty ? "none" : quoted(Array(miss.found.utf8)))")
       }
     }
     if let suggestion = explanation.suggestion {

@@ -5,7 +5,7 @@ import DBusWire
 import GatePolicy
 import PolicyTools
 
-extension Direction: @retroactive ExpressibleByArgument {
+extension Direction: ExpressibleByArgument {
   public init?(argument: String) {
     switch argument {
     case "outgoing": self = .outgoing
@@ -17,7 +17,7 @@ extension Direction: @retroactive ExpressibleByArgument {
   public static var allValueStrings: [String] { ["outgoing", "incoming"] }
 }
 
-extension LoggedDecision.MessageKind: @retroactive ExpressibleByArgument {}
+extension LoggedDecision.MessageKind: ExpressibleByArgument {}
 
 /// What is known of a message.
 struct QuestionFlags: ParsableArguments {
@@ -36,7 +36,7 @@ struct QuestionFlags: ParsableArguments {
   @Option(help: "MEMBER, the method or signal.")
   var member: String?
 
-  @Option(help: "DESTINATION; org.freedesktop.DBus is the bus itself.")
+  @Option(help: "DESTINATION. If not given, the bus itself for its own interface and path, else some peer without a name.")
   var destination: String?
 
   @Option(help: "The well-known name of the other end: of who is called, or of who sends an incoming message.")
@@ -87,13 +87,17 @@ struct QuestionFlags: ParsableArguments {
     if question.direction == .outgoing && sender != nil {
       throw ValidationError("--sender: the gate does not look at who an outgoing message says it is from, expected --destination")
     }
+    let isOutgoingCall = question.direction == .outgoing && question.kind == .methodCall
     question.sender = sender ?? ""
     question.destination = destination ?? ""
     if let name {
-      let isFree = destination == nil && question.direction == .outgoing && question.kind == .methodCall
-      if isFree { question.destination = name } else { question.peerName = name }
+      if destination == nil && isOutgoingCall { question.destination = name } else { question.peerName = name }
     } else if let sender, !sender.hasPrefix(":"), sender != "org.freedesktop.DBus" {
       throw ValidationError("--sender \"\(sender)\": the bus writes unique names, expected one such as :1.7, or --name")
+    }
+    if isOutgoingCall && question.destination.isEmpty {
+      let isForBus = question.interface == "org.freedesktop.DBus" || question.path == "/org/freedesktop/DBus"
+      question.destination = isForBus ? "org.freedesktop.DBus" : Question.someone
     }
     question.fds = fds ?? 0
     question.argument = argument

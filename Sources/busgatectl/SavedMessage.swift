@@ -15,27 +15,27 @@ struct SavedMessage {
   /// - Parameter direction: its way; nil: a message with a SENDER came from the bus.
   init(_ path: String, direction: Direction?) throws(ConfigurationFailure) {
     let input = try InputFile(path, expected: "one D-Bus message")
-    bytes = input.bytes
+    let bytes = input.bytes
+    self.bytes = bytes
     let span = unsafe bytes.span.bytes
+    let header: MessageHeader
     do throws(WireError) {
       let frame = try MessageFrame(span)
-      if frame.messageByteCount != span.byteCount {
-        throw ConfigurationFailure(
-          description: "\(input.name): error: \(span.byteCount) bytes, expected one whole message of \(frame.messageByteCount)")
-      }
-      var header = MessageHeader(frame: frame)
-      try header.read(span, frame: frame)
-      question = try Self.question(header, bytes, direction, input.name)
-    } catch let error as WireError {
-      throw ConfigurationFailure(description: "\(input.name): error: \(error), expected one D-Bus message")
-    } catch let error as ConfigurationFailure {
-      throw error
+      var read = MessageHeader(frame: frame)
+      if frame.messageByteCount == span.byteCount { try read.read(span, frame: frame) }
+      header = read
     } catch {
-      preconditionFailure("nothing else is thrown: \(error)")
+      throw ConfigurationFailure(description: "\(input.name): error: \(error), expected one D-Bus message")
     }
+    let count = header.frame.messageByteCount
+    if count != span.byteCount {
+      throw ConfigurationFailure(
+        description: "\(input.name): error: \(span.byteCount) bytes, expected one whole message, which has \(count)")
+    }
+    question = try Self.describe(header, bytes, direction, input.name)
   }
 
-  private static func question(
+  private static func describe(
     _ header: MessageHeader, _ bytes: [UInt8], _ direction: Direction?, _ name: String
   ) throws(ConfigurationFailure) -> Question {
     func text(_ range: ByteRange) -> String {

@@ -58,7 +58,7 @@ public struct Question: Sendable, Equatable {
   }
 
   /// The unique name of the other end, where nothing is known of it.
-  static let someone = ":1.2"
+  public static let someone = ":1.2"
 
   /// The well-known name that a rule could ask for; nil if there is none.
   var rulesName: String? {
