@@ -6,7 +6,7 @@ struct ElementShape: Hashable {
   /// A part of an element.
   fileprivate enum Part: Hashable {
     case fixed(ArraySlice<UInt8>)
-    /// Letters, maybe none, and a number.
+    /// A word, maybe none, and a number, maybe a hexadecimal one.
     case numbered(ArraySlice<UInt8>)
     /// So many hexadecimal digits.
     case hexadecimal(Int)
@@ -31,7 +31,7 @@ struct ElementShape: Hashable {
   private static func numbered(_ part: ArraySlice<UInt8>) -> Part {
     let word = part.prefix { !$0.isDigit }
     let digits = part[word.endIndex...]
-    return !digits.isEmpty && digits.allSatisfy(\.isDigit) ? .numbered(word) : .fixed(part)
+    return !digits.isEmpty && digits.allSatisfy(\.isHexadecimal) ? .numbered(word) : .fixed(part)
   }
 
   private static func hexadecimal(_ part: ArraySlice<UInt8>) -> Part {

@@ -97,6 +97,6 @@ struct Rulebook {
     if Glob(path).isLiteral { return nil }
     let paths = (pathsByPattern[path] ?? []).sorted { $0.lexicographicallyPrecedes($1) }
     let shown = paths.prefix(2).map { String(decoding: $0, as: UTF8.self) }.joined(separator: " and ")
-    return "generalised: stands for \(paths.count) paths that were seen, \(shown)\(paths.count > 2 ? " among them" : "")"
+    return "generalised: stands for \(paths.count) paths that were seen, \(shown)\(paths.count > 2 ? " among them" : ""); * is any text, across / too"
   }
 }
