@@ -1,4 +1,4 @@
-// A line of the sidecar's log, as text or as JSON, and the decision that it tells. What the lines look like is said by GateServer's
+// A line of the sidecar's log, as text or as JSON, or of the journal's JSON, and the decision that it tells. What the lines look like is said by GateServer's
 // TextFormat and JSONFormat; end-to-end tests feed this reader with what those wrote.
 
 import GatePolicy
@@ -52,6 +52,7 @@ public enum LogLine {
       guard try reader.peek() == .object else { throw reader.unexpected(expected: "an object") }
       try reader.open()
       var builder = DecisionBuilder()
+      var entry = JournalEntry()
       var isDecision = false
       while let key = try reader.nextKey() {
         let name = String(decoding: key.text, as: UTF8.self)
@@ -59,14 +60,18 @@ public enum LogLine {
         case .string:
           let value = String(decoding: try reader.string(), as: UTF8.self)
           if name == "event" { isDecision = value == "decision" }
+          entry.take(name, value)
           try builder.take(name, value, at: key.location.column)
         case .number:
           try builder.take(name, String(decoding: try reader.number(), as: UTF8.self), at: key.location.column)
-        case .object, .array, .boolean, .null:
+        case .array:
+          if let bytes = try journalBytes(from: &reader) { entry.take(name, String(decoding: bytes, as: UTF8.self)) }
+        case .object, .boolean, .null:
           try reader.skipValue()
         }
       }
       try reader.end()
+      if !isDecision && entry.isOfJournal { return try entry.decision() }
       return isDecision ? try builder.decision(at: line.count) : nil
     } catch let error as ConfigurationError {
       throw LogLineError(column: error.location.column, message: error.message)
@@ -75,5 +80,21 @@ public enum LogLine {
     } catch {
       preconditionFailure("nothing else is thrown: \(error)")
     }
+  }
+
+  /// The bytes of a value that the journal does not write as a string, since it is not printable; nil if it is something else.
+  private static func journalBytes(from reader: inout JSONReader) throws(ConfigurationError) -> [UInt8]? {
+    var bytes: [UInt8]? = []
+    try reader.open()
+    while try reader.nextElement() {
+      guard try reader.peek() == .number else {
+        try reader.skipValue()
+        bytes = nil
+        continue
+      }
+      let number = UInt8(String(decoding: try reader.number(), as: UTF8.self))
+      if let number { bytes?.append(number) } else { bytes = nil }
+    }
+    return bytes
   }
 }

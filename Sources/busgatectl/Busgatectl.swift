@@ -12,6 +12,8 @@ struct Busgatectl: ParsableCommand {
   static let commands: [any ParsableCommand.Type] = [
     CheckCommand.self,
     ExplainCommand.self,
+    DiffCommand.self,
+    LearnCommand.self,
     ManifestCommand.self,
     StatusCommand.self,
     PolicyCommand.self,

@@ -5,6 +5,8 @@ import ArgumentParser
 extension ExitCode {
   /// Something was found that the command was to look for.
   static let found = ExitCode(1)
+  /// It was not found, but could not be ruled out.
+  static let undecided = ExitCode(2)
   /// The command line cannot be understood.
   static let usage = ExitCode(64)
   /// A file cannot be used.

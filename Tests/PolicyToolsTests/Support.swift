@@ -18,12 +18,14 @@ func texts(over alphabet: [UInt8], upTo count: Int) -> [[UInt8]] {
 /// A rule at `line` of rules.json, all of whose patterns match everything unless said otherwise.
 func rule(
   outgoing: Bool = true, incoming: Bool = false, interface: String = "*", path: String = "*", methods: [String] = ["*"],
-  methodCalls: Bool = true, signals: Bool = false, maxFDs: Int? = nil, action: GatewayRule.Action = .allow, line: Int = 1
+  methodCalls: Bool = true, signals: Bool = false, maxFDs: Int? = nil, action: GatewayRule.Action = .allow, line: Int = 1,
+  name: String? = nil
 ) -> GatewayRule {
   GatewayRule(
     outgoing: outgoing, incoming: incoming, interface: Glob(Array(interface.utf8)), objectPath: Glob(Array(path.utf8)),
     methods: methods.map { Glob(Array($0.utf8)) }, methodCalls: methodCalls, signals: signals, maxFDs: maxFDs, action: action,
-    location: SourceLocation(file: "rules.json", line: line, column: 1))
+    location: SourceLocation(file: "rules.json", line: line, column: 1),
+    name: name.map { try! NamePattern(Array($0.utf8)) })
 }
 
 /// A generator that gives the same numbers for the same seed (SplitMix64).

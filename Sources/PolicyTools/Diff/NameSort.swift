@@ -6,6 +6,8 @@
 /// Spec: "message-protocol-marshaling-object-path", "message-protocol-names".
 enum NameSort: CaseIterable {
   case interface, path, member
+  /// A well-known bus name.
+  case name
 
   /// Where every name begins.
   static let start: Int32 = 0
@@ -17,6 +19,7 @@ enum NameSort: CaseIterable {
   func step(_ state: Int32, _ byte: UInt8) -> Int32? {
     switch self {
     case .interface: Self.stepInterface(state, byte)
+    case .name: Self.stepInterface(state, byte == UInt8(ascii: "-") ? UInt8(ascii: "_") : byte)
     case .path: Self.stepPath(state, byte)
     case .member: byte.isNameLetter || (state == 1 && byte.isDigit) ? 1 : nil
     }
@@ -25,7 +28,7 @@ enum NameSort: CaseIterable {
   /// Whether a legal name may end in `state`.
   func accepts(_ state: Int32) -> Bool {
     switch self {
-    case .interface: state == 3
+    case .interface, .name: state == 3
     case .path: state == 1 || state == 2
     case .member: state == 1
     }
@@ -61,6 +64,7 @@ enum NameSort: CaseIterable {
     case .interface: Self.letters + Self.digits + [UInt8(ascii: ".")]
     case .path: Self.letters + Self.digits + [UInt8(ascii: "/")]
     case .member: Self.letters + Self.digits
+    case .name: Self.letters + Self.digits + Array(".-".utf8)
     }
   }
 

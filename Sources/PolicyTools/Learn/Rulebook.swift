@@ -1,0 +1,102 @@
+// The rules for the messages of one bus: grouped by path pattern, what is covered twice taken out once. Made by Learner.
+
+import GatePolicy
+
+/// Makes rules out of messages.
+struct Rulebook {
+  /// What is told of messages of one rule apart from path and member.
+  private struct Key: Hashable {
+    let cell: MessageCells
+    /// Of no bytes where a call had none.
+    let interface: [UInt8]
+    /// Calls to the bus itself stand alone: of those nothing is generalised.
+    let isForDriver: Bool
+  }
+
+  /// The paths and members under one pattern.
+  private struct Group {
+    var paths: Set<[UInt8]> = []
+    var members: Set<[UInt8]> = []
+  }
+
+  private let tree: PathTree
+  private var groups: [Key: [[UInt8]: Group]] = [:]
+  /// The paths that each pattern stands for, whatever is called there.
+  private var pathsByPattern: [[UInt8]: Set<[UInt8]>] = [:]
+  /// Patterns that the rules have, and why.
+  private(set) var generalisations: [(pattern: String, reason: String)] = []
+
+  /// The rules for `messages`.
+  init(_ messages: some Sequence<ExampleMessage>, siblingsMin: Int?) {
+    tree = PathTree(messages.lazy.filter { !$0.isForDriver && $0.interface != nil }.map(\.path), siblingsMin: siblingsMin)
+    for message in messages {
+      let key = Key(cell: Self.cell(message), interface: message.interface ?? [], isForDriver: message.isForDriver)
+      let isKept = message.isForDriver || message.interface == nil
+      let pattern = isKept ? message.path : tree.pattern(for: message.path)
+      groups[key, default: [:]][pattern, default: Group()].paths.insert(message.path)
+      groups[key]![pattern]!.members.insert(message.member)
+      pathsByPattern[pattern, default: []].insert(message.path)
+    }
+  }
+
+  private static func cell(_ message: ExampleMessage) -> MessageCells {
+    switch (message.direction, message.isSignal) {
+    case (.outgoing, false): .outgoingCall
+    case (.outgoing, true): .outgoingSignal
+    case (.incoming, false): .incomingCall
+    case (.incoming, true): .incomingSignal
+    }
+  }
+
+  /// Rules that allow just these messages, but for calls without INTERFACE, which none can do.
+  static func exactRules(_ messages: some Sequence<ExampleMessage>) -> [GatewayRule] {
+    var book = Rulebook(messages.lazy.filter { $0.interface != nil }, siblingsMin: nil)
+    return book.rules().map { $0.rule() }
+  }
+
+  /// The rules, merged and in order.
+  mutating func rules() -> [LearnedRule] {
+    var rules: [LearnedRule] = []
+    for (key, byPattern) in groups { rules += self.rules(for: key, byPattern) }
+    let merged = LearnedRule.merged(rules)
+    var named: Set<[UInt8]> = []
+    for rule in merged {
+      guard let comment = rule.comment else { continue }
+      let pattern = rule.interface == [UInt8(ascii: "*")] ? rule.interface : rule.path
+      if named.insert(pattern + Array(comment.utf8)).inserted {
+        generalisations.append((String(decoding: pattern, as: UTF8.self), comment))
+      }
+    }
+    return merged
+  }
+
+  private func rules(for key: Key, _ byPattern: [[UInt8]: Group]) -> [LearnedRule] {
+    // A pattern that stands for a single path here is no use: the path will do.
+    var members: [[UInt8]: Set<[UInt8]>] = [:]
+    for (pattern, group) in byPattern {
+      let path = group.paths.count == 1 ? group.paths.first! : pattern
+      members[path, default: []].formUnion(group.members)
+    }
+    let wide = members.keys.map { Glob($0) }.filter { !$0.isLiteral }
+    return members.compactMap { path, own in
+      // What a wider pattern allows anyway is left to it.
+      let covering = wide.filter { $0.pattern != path && $0.surelyCovers(Glob(path)) }
+      let left = own.filter { member in !covering.contains { members[$0.pattern]!.contains(member) } }
+      if left.isEmpty { return nil }
+      return LearnedRule(
+        cells: key.cell, interface: key.interface.isEmpty ? [UInt8(ascii: "*")] : key.interface, path: path,
+        members: left.sorted { $0.lexicographicallyPrecedes($1) }, comment: comment(path, key))
+    }
+  }
+
+  /// Why a rule allows more than was seen, if it does.
+  private func comment(_ path: [UInt8], _ key: Key) -> String? {
+    if key.interface.isEmpty {
+      return "generalised: a call without INTERFACE was seen, which nothing but * lets through; * is every interface here"
+    }
+    if Glob(path).isLiteral { return nil }
+    let paths = (pathsByPattern[path] ?? []).sorted { $0.lexicographicallyPrecedes($1) }
+    let shown = paths.prefix(2).map { String(decoding: $0, as: UTF8.self) }.joined(separator: " and ")
+    return "generalised: stands for \(paths.count) paths that were seen, \(shown)\(paths.count > 2 ? " among them" : ""); * is any text, across / too"
+  }
+}
