@@ -32,7 +32,7 @@ let package = Package(
     .target(name: "GateSession", dependencies: ["DBusWire", "GatePolicy"], swiftSettings: swift + lifetimes),
     .target(name: "CLinux"),
     .target(name: "GateServer", dependencies: ["DBusWire", "GatePolicy", "GateSession", "CLinux"], swiftSettings: swift),
-    .executableTarget(name: "busgate", dependencies: ["GateServer"], swiftSettings: swift),
+    .executableTarget(name: "busgate", dependencies: ["GateServer", "CLinux"], swiftSettings: swift),
     .target(name: "PolicyTools", dependencies: ["DBusWire", "GatePolicy", "GateSession"], swiftSettings: swift),
     .executableTarget(
       name: "busgatectl",
