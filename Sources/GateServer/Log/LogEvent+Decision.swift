@@ -116,7 +116,8 @@ extension Verdict.Reason {
     case .noRule, .driverClosed, .serviceUnknown, .hidden, .hiddenOwner: true
     case .rule, .driver, .reply, .strayReply, .unknownType, .containerInstance, .tooManyDescriptors, .descriptorsNotNegotiated,
       .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,
-      .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .notAddressed, .monitor, .ownHello, .ownCall, .filtered,
+      .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .notAddressed, .monitor, .ownHello, .ownCall,
+      .filtered,
       .unheard, .owners, .unfilteredPeer, .unfiltered:
       false
     }

@@ -38,7 +38,7 @@ public enum LogKey: String, CaseIterable, Sendable {
     case .rule: "file:line of the rule that decided"
     case .nearest: "for a denial, file:line of the rule that came nearest to allowing it"
     case .miss:
-      "what that rule misses: direction, type, interface, object-path, method, max-fds; or literal, where a wildcard does not do"
+      "what that rule misses: direction, type, interface, object-path, method, name, max-fds; or literal, where a wildcard does not do"
     case .count: "so many such messages since the last event about them; 1 if it is not there"
     case .allowed: "messages of the connection that were forwarded"
     case .denied: "messages of the connection that were not"
