@@ -24,7 +24,9 @@ help:
 sidecar:
 	$(STATIC)
 	@mkdir -p build/bin
-	@strip -o build/bin/busgate.new build/static/release/busgate 2>/dev/null || cp build/static/release/busgate build/bin/busgate.new
+	@strip -o build/static/stripped build/static/release/busgate 2>/dev/null || cp build/static/release/busgate build/static/stripped
+	@# Copied, as installing does: what strip wrote at once is kept in pieces of megabytes, and mapped in such (5.1 MiB resident, not 1.3).
+	@cp build/static/stripped build/bin/busgate.new
 	@mv build/bin/busgate.new build/bin/busgate
 	@ln -sf busgate build/bin/dbus-proxy
 	@ln -sf busgate build/bin/xdg-dbus-proxy

@@ -32,11 +32,12 @@ let package = Package(
     .target(name: "GateSession", dependencies: ["DBusWire", "GatePolicy"], swiftSettings: swift + lifetimes),
     .target(name: "CLinux"),
     .target(name: "GateServer", dependencies: ["DBusWire", "GatePolicy", "GateSession", "CLinux"], swiftSettings: swift),
-    .executableTarget(name: "busgate", dependencies: ["GateServer"], swiftSettings: swift),
+    .executableTarget(name: "busgate", dependencies: ["GateServer", "CLinux"], swiftSettings: swift),
     .target(name: "PolicyTools", dependencies: ["DBusWire", "GatePolicy", "GateSession"], swiftSettings: swift),
     .executableTarget(
       name: "busgatectl",
-      dependencies: ["PolicyTools", "GateServer", .product(name: "ArgumentParser", package: "swift-argument-parser")], swiftSettings: swift),
+      dependencies: ["PolicyTools", "GateServer", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: swift),
 
     .testTarget(name: "DBusWireTests", dependencies: ["DBusWire"]),
     .testTarget(name: "GatePolicyTests", dependencies: ["GatePolicy"]),

@@ -6,6 +6,7 @@ Standard library only. Every process started here is stopped here, by its own id
 import argparse
 import os
 import pathlib
+import resource
 import select
 import shutil
 import signal
@@ -19,41 +20,43 @@ BUILT = TOP / "build" / "bench"
 PATIENCE_SECONDS = 60  # for any one answer of the load; the slowest phase takes about two
 
 
+# A thousand clients are two thousand descriptors of the load and of the proxy.
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+
+
 class Failure(Exception):
     """The proxy (or the load) did not do what it must; the text says what."""
 
 
 class Proxy:
-    """One program under test: how to start it, and what it is called in tables."""
+    """One program under test: how to start it in a setup, and what it is called in tables."""
 
-    def __init__(self, name, program, arguments, filters=True):
-        self.name, self.program, self.arguments, self.filters = name, str(program), arguments, filters
+    def __init__(self, name, program, arguments, environment=lambda setup: {}, filters=True):
+        self.name, self.program, self.arguments, self.environment, self.filters = name, str(program), arguments, environment, filters
 
     def missing(self):
         """Why it can't be measured, or None."""
         return None if shutil.which(self.program) else f"{self.program} is not there"
 
-    def command(self, listen, bus, ready):
-        values = {"listen": listen, "bus": bus, "ready": ready, "here": HERE}
-        return [self.program] + [argument.format(**values) for argument in self.arguments]
+    def command(self, directory, bus, ready, setup):
+        return [self.program, *map(str, self.arguments(f"{directory}/proxy", bus, ready, setup))]
+
+
+def busgate_arguments(listen, bus, ready, setup):
+    config = pathlib.Path(listen).with_name("rules.json")
+    config.write_text(setup.document())
+    return ["run", "--config", config, "--session", listen, "--bus", f"session=unix:path={bus}", "--ready-fd", ready, "--log", "none"]
 
 
 def proxies():
     """Every proxy, in the order of the tables' columns. The yardsticks find the ready descriptor in READY_FD."""
     return [
-        Proxy("pump", BUILT / "pump", ["{listen}", "{bus}"], filters=False),
-        Proxy("pump_filter", BUILT / "pump_filter", ["{listen}", "{bus}"]),
-        Proxy(
-            "busgate",
-            TOP / "build" / "bin" / "busgate",
-            ["run", "--config", "{here}/load/load.json", "--session", "{listen}", "--bus", "session=unix:path={bus}",
-             "--ready-fd", "{ready}", "--log", "none"],
-        ),
-        Proxy(
-            "xdg-dbus-proxy",
-            "/usr/bin/xdg-dbus-proxy",
-            ["--fd={ready}", "unix:path={bus}", "{listen}", "--filter", "--talk=com.example.Load"],
-        ),
+        Proxy("pump", BUILT / "pump", lambda listen, bus, ready, setup: [listen, bus], filters=False),
+        Proxy("pump_filter", BUILT / "pump_filter", lambda listen, bus, ready, setup: [listen, bus, *setup.yardstick()],
+              lambda setup: setup.yardstick_environment()),
+        Proxy("busgate", TOP / "build" / "bin" / "busgate", busgate_arguments),
+        Proxy("xdg-dbus-proxy", "/usr/bin/xdg-dbus-proxy",
+              lambda listen, bus, ready, setup: [f"--fd={ready}", f"unix:path={bus}", listen, "--filter", *setup.names()]),
     ]
 
 
@@ -98,9 +101,11 @@ def pin(cpus):
 class Load:
     """The load generator of load/load.c: one line out, one line back."""
 
-    def __init__(self, bus, listen, cpus):
-        self.process = subprocess.Popen([BUILT / "load", bus, listen], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, preexec_fn=pin(cpus))
+    def __init__(self, bus, directory, is_real, cpus):
+        self.latencies = f"{directory}/latencies"
+        command = [BUILT / "load", bus, f"{directory}/proxy", self.latencies] + ["real"] * is_real
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        preexec_fn=pin(cpus))
         self.answer("listening")
 
     def ask(self, line, expected):
@@ -121,34 +126,57 @@ class Load:
 
 
 class Bench:
-    """One proxy between one bus and its clients, in a directory of its own; a context manager."""
+    """One proxy between one bus and its clients, in a directory of its own; a context manager.
 
-    def __init__(self, proxy, load_cpus=None, proxy_cpus=None):
-        self.proxy, self.load_cpus, self.proxy_cpus = proxy, load_cpus, proxy_cpus
-        self.load = self.process = self.ready = None
+    `bus` is `fake` (the load's own) or the name of a real one; `wrapper` a program and arguments to run the proxy under.
+    """
+
+    def __init__(self, proxy, setup, load_cpus=None, proxy_cpus=None, bus="fake", wrapper=(), flags=()):
+        self.proxy, self.setup, self.load_cpus, self.proxy_cpus = proxy, setup, load_cpus, proxy_cpus
+        self.bus, self.wrapper, self.flags = bus, list(wrapper), list(flags)
+        self.load = self.process = self.ready = self.real = None
 
     def __enter__(self):
         self.directory = tempfile.mkdtemp(prefix="busgate-bench-")
-        bus, listen = f"{self.directory}/bus", f"{self.directory}/proxy"
         try:
-            self.load = Load(bus, listen, self.load_cpus)
-            self.start(listen, bus)
+            path = f"{self.directory}/bus"
+            if self.bus != "fake":
+                self.real = subprocess.Popen([HERE / "real-bus", self.bus, self.directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                             text=True, preexec_fn=pin(self.load_cpus))
+                path = self.real.stdout.readline().strip()
+            self.load = Load(path, self.directory, self.bus != "fake", self.load_cpus)
+            self.start(path)
         except BaseException:
             self.__exit__()
             raise
         return self
 
-    def start(self, listen, bus):
+    def start(self, bus):
         """Starts the proxy and waits for its ready byte. The descriptor stays open: xdg-dbus-proxy ends with it."""
         self.ready, theirs = os.pipe()
+        command = self.wrapper + self.proxy.command(self.directory, bus, theirs, self.setup) + self.flags
         try:
-            self.process = subprocess.Popen(self.proxy.command(listen, bus, theirs), pass_fds=[theirs],
-                                            env={**os.environ, "READY_FD": str(theirs)}, stdin=subprocess.DEVNULL,
-                                            preexec_fn=pin(self.proxy_cpus))
+            self.process = subprocess.Popen(command, pass_fds=[theirs], stdin=subprocess.DEVNULL, preexec_fn=pin(self.proxy_cpus),
+                                            env={**os.environ, "READY_FD": str(theirs), **self.proxy.environment(self.setup)})
         finally:
             os.close(theirs)
         if not select.select([self.ready], [], [], PATIENCE_SECONDS)[0] or not os.read(self.ready, 1):
             raise Failure("was never ready")
+
+    def prepare(self):
+        """Connects the clients of the setup, sees that the proxy filters, and stalls who is to stall."""
+        self.load.ask(f"connect {self.setup.clients}", "connected")
+        if self.proxy.filters:
+            self.load.ask("deny", "denied")
+        for line, expected in self.setup.before:
+            self.load.ask(line, expected)
+
+    def begin(self, case, operations):
+        """Has the load ready for so many operations, which `end` starts and awaits: wall time and the load's own, in nanoseconds."""
+        self.load.ask(f"{case.line.format(in_words=int(self.proxy.name == 'busgate'))} {operations}", "begin")
+
+    def end(self):
+        return self.load.ask("", "end")
 
     def __exit__(self, *_):
         for process in (self.load and self.load.process, self.process):
@@ -159,6 +187,8 @@ class Bench:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+        if self.real:
+            self.real.communicate()
         if self.load:
             for stream in (self.load.process.stdin, self.load.process.stdout, self.load.process.stderr):
                 try:

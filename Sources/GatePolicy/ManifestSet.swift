@@ -30,7 +30,9 @@ public struct ManifestSet: Sendable {
     /// What is wrong and what was expected.
     public var description: String {
       let asked = quoted(Array(name.utf8))
-      if known.isEmpty { return "capability \(asked) is in no manifest, expected one that defines it; there are no capabilities at all" }
+      if known.isEmpty {
+        return "capability \(asked) is in no manifest, expected one that defines it; there are no capabilities at all"
+      }
       if let meant = nearest(to: Array(name.utf8), among: known) {
         return "capability \(asked) is in no manifest, expected \(quoted(Array(meant.utf8)))"
       }

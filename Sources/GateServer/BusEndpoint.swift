@@ -2,13 +2,27 @@
 
 import CLinux
 import DBusWire
+import GateSession
 import Glibc
 
 /// The upstream message bus: the alternatives of its address, tried in order.
 public struct BusEndpoint: Sendable {
-  private enum Alternative: Sendable {
+  private enum Way: Sendable {
     case socket(UnixSocketName)
     case program(BusProgram)
+  }
+
+  private struct Alternative: Sendable {
+    let way: Way
+    /// What the bus there has to say that it is; nil: whatever it says.
+    let guid: String?
+  }
+
+  /// A connection that was opened, and the alternative it was opened to.
+  struct Opened {
+    /// The descriptor, or -errno.
+    let fd: Int32
+    let alternative: Int
   }
 
   /// The address as it was given.
@@ -28,7 +42,7 @@ public struct BusEndpoint: Sendable {
     }
     var alternatives: [Alternative] = []
     for one in parsed {
-      if let alternative = try Self.alternative(one, address) { alternatives.append(alternative) }
+      if let way = try Self.way(one, address) { alternatives.append(Alternative(way: way, guid: one.guid)) }
     }
     if alternatives.isEmpty {
       throw UsageError(
@@ -38,8 +52,8 @@ public struct BusEndpoint: Sendable {
     self.alternatives = alternatives
   }
 
-  /// One alternative; nil for a transport that this version does not have, which another alternative may make up for.
-  private static func alternative(_ one: BusAddress, _ address: String) throws(UsageError) -> Alternative? {
+  /// The way to one alternative; nil for a transport that this version does not have, which another alternative may make up for.
+  private static func way(_ one: BusAddress, _ address: String) throws(UsageError) -> Way? {
     switch one.transport {
     case "unix":
       let keys = one.parameters.map(\.key).filter { ["path", "abstract", "runtime", "dir", "tmpdir"].contains($0) }
@@ -59,25 +73,33 @@ public struct BusEndpoint: Sendable {
   /// Starts a connection. A Unix socket connects at once or not at all.
   ///
   /// - Returns: The connected descriptor, or the last alternative's -errno; -EAGAIN means that the bus is busy accepting.
-  func connect() -> Int32 {
-    var last = -ENOENT
-    for alternative in alternatives {
-      switch alternative {
-      case .socket(let name): last = Self.connect(name)
-      case .program(let program): last = program.start()
+  func connect() -> Opened {
+    var last = Opened(fd: -ENOENT, alternative: 0)
+    for (index, alternative) in alternatives.enumerated() {
+      switch alternative.way {
+      case .socket(let name): last = Opened(fd: Self.connect(name), alternative: index)
+      case .program(let program): last = Opened(fd: program.start(), alternative: index)
       }
-      if last >= 0 || -last == EAGAIN { return last }
+      if last.fd >= 0 || -last.fd == EAGAIN { return last }
     }
     return last
   }
 
   /// Whether the bus takes connections now. What was opened to find out is closed again.
   public func isReachable() -> SystemError? {
-    let fd = connect()
+    let fd = connect().fd
     if -fd == EAGAIN { return nil }  // it listens, and has much to do
     if fd < 0 { return SystemError("cannot connect to the bus at \(address)", fd) }
     closeDescriptor(fd)
     return nil
+  }
+
+  /// The GUID that the bus at an alternative has to have, if it is not what `bus` says of itself.
+  ///
+  /// Spec: "addresses", on the key `guid`.
+  func guid(ofAlternative index: Int, missedBy bus: BusIdentity) -> String? {
+    guard let guid = alternatives[index].guid else { return nil }
+    return bus.hasGUID(guid.utf8) ? nil : guid
   }
 
   private static func connect(_ name: UnixSocketName) -> Int32 {

@@ -18,13 +18,26 @@ public enum ConfigurationFile {
   /// The largest file that is read: what a document may have, and one byte more, so that the parser says what is wrong.
   private static let bytesMax = 16 * 1024 * 1024 + 1
 
+  /// Milliseconds that a pipe may let us wait for more.
+  private static let patience: Int32 = 5000
+
   /// What the file has, up to a bound that the parser refuses.
   ///
-  /// - Parameter expected: what the file should be, for the message.
-  public static func contents(of file: String, expected: String) throws(ConfigurationFailure) -> [UInt8] {
-    let fd = unsafe open(file, O_RDONLY | O_CLOEXEC)
+  /// - Parameters:
+  ///   - expected: what the file should be, for the message.
+  ///   - mustBeRegular: whether a pipe is refused, and whatever else may not answer at once or a second time.
+  public static func contents(
+    of file: String, expected: String, mustBeRegular: Bool = false
+  ) throws(ConfigurationFailure) -> [UInt8] {
+    // Opening a pipe waits for nobody to write to it.
+    let fd = unsafe open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     if fd < 0 { throw failure(file, errno, expected) }
     defer { close(fd) }
+    var status = stat()
+    if unsafe fstat(fd, &status) != 0 { throw failure(file, errno, expected) }
+    if mustBeRegular && status.st_mode & S_IFMT != S_IFREG {
+      throw failure(file, "it is no regular file and cannot be read a second time", expected)
+    }
     return try contents(of: fd, named: file, expected: expected)
   }
 
@@ -37,6 +50,10 @@ public enum ConfigurationFile {
     while text.count < bytesMax {
       let n = unsafe chunk.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress!, $0.count) }
       if n < 0 && errno == EINTR { continue }
+      if n < 0 && errno == EAGAIN {
+        try awaitMore(descriptor, name, expected)
+        continue
+      }
       if n < 0 { throw failure(name, errno, expected) }
       if n == 0 { break }
       text.append(contentsOf: chunk[..<n])
@@ -44,12 +61,23 @@ public enum ConfigurationFile {
     return text
   }
 
+  private static func awaitMore(_ fd: Int32, _ file: String, _ expected: String) throws(ConfigurationFailure) {
+    var poll = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+    let count = unsafe Glibc.poll(&poll, 1, patience)
+    if count < 0 && errno != EINTR { throw failure(file, errno, expected) }
+    if count == 0 { throw failure(file, "nothing came for \(patience / 1000) s", expected) }
+  }
+
   /// The manifests at `paths`, each a directory of `*.json` or one file.
-  public static func manifests(at paths: [String]) throws(ConfigurationFailure) -> [ServiceManifest] {
+  ///
+  /// - Parameter mustBeRegular: as for ``contents(of:expected:mustBeRegular:)``.
+  public static func manifests(
+    at paths: [String], mustBeRegular: Bool = false
+  ) throws(ConfigurationFailure) -> [ServiceManifest] {
     var manifests: [ServiceManifest] = []
     for path in paths {
       for file in try manifestFiles(at: path) {
-        let text = try contents(of: file, expected: "a service manifest")
+        let text = try contents(of: file, expected: "a service manifest", mustBeRegular: mustBeRegular)
         do throws(ConfigurationError) {
           manifests.append(try ServiceManifest.parse(text, file: file))
         } catch {
@@ -75,7 +103,9 @@ public enum ConfigurationFile {
     var names: [String] = []
     errno = 0
     while let entry = unsafe readdir(directory) {
-      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) {
+        unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
       if name.hasSuffix(".json") && !name.hasPrefix(".") { names.append(name) }
     }
     if errno != 0 { throw failure(path, errno, expected) }
@@ -83,7 +113,10 @@ public enum ConfigurationFile {
   }
 
   private static func failure(_ file: String, _ number: Int32, _ expected: String) -> ConfigurationFailure {
-    let reason = unsafe String(cString: strerror(number))
-    return ConfigurationFailure(description: "\(file): error: cannot be read: \(reason), expected \(expected)")
+    failure(file, unsafe String(cString: strerror(number)), expected)
+  }
+
+  private static func failure(_ file: String, _ reason: String, _ expected: String) -> ConfigurationFailure {
+    ConfigurationFailure(description: "\(file): error: cannot be read: \(reason), expected \(expected)")
   }
 }

@@ -43,6 +43,8 @@ struct Connection: ~Copyable {
 
   /// Whether nothing is to be done until one of the sockets has bytes: what was read has left, nothing waits, nothing ends.
   var isAtRest = false
+  /// Which alternative of the bus's address the connection was opened to.
+  var busAlternative = 0
   var ending = Ending.none
   /// Why it ends, once it does.
   var closeReason: CloseReason?

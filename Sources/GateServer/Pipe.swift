@@ -15,6 +15,8 @@ struct Pipe: ~Copyable {
   var end = 0
   /// What was decided and could not be sent yet. Offsets count from the buffer's first byte.
   var unsent: [Output.Action] = []
+  /// Bytes of large messages that do not come into the buffer and could not be sent yet: before all that is unsent.
+  var moved: KernelPipe?
   /// Descriptors that were received and have not left or been closed, oldest first.
   var descriptors: [Int32] = []
   /// Why the session stopped where it did.
@@ -28,13 +30,13 @@ struct Pipe: ~Copyable {
   /// What stops the sending, if something is unsent: descriptors that the receiver has not taken, rather than room for bytes.
   var waitsForDescriptors = false
 
-  var hasUnsent: Bool { !unsent.isEmpty }
+  var hasUnsent: Bool { !unsent.isEmpty || moved != nil }
   var hasUnconsumed: Bool { end > start }
 
   /// Whether everything that was read has left or is the beginning of something, and more is awaited.
   var isAtRest: Bool {
     mutating get {
-      if case .bytes = wait { return unsent.isEmpty && !isAtEnd && !isDeaf }
+      if case .bytes = wait { return !hasUnsent && !isAtEnd && !isDeaf }
       return false
     }
   }
@@ -46,6 +48,12 @@ struct Pipe: ~Copyable {
     case .bytes: return true
     case .room, .bus, .identity, .ownOutput, .serial: return false
     }
+  }
+
+  /// Forgets what of a large message was moved and could not be sent.
+  mutating func dropMoved() {
+    moved?.close()
+    moved = nil
   }
 
   /// Closes the first `count` descriptors.

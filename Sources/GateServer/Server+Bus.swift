@@ -11,7 +11,10 @@ extension Server {
   /// Does what a session asked for.
   mutating func fulfil(_ slot: UnsafeMutablePointer<Connection>, _ requests: Output.Requests) {
     let gate = unsafe slot.pointee.gate
-    if requests.contains(.busKnown) { gates[gate].knownBus = unsafe slot.pointee.session.bus }
+    if requests.contains(.busKnown) {
+      if unsafe refusesBus(slot) { return }
+      gates[gate].knownBus = unsafe slot.pointee.session.bus
+    }
     if requests.contains(.resumeClient) { unsafe slot.pointee.pipe(from: .client).pointee.wait = .room }
     if requests.contains(.helloDone) { unsafe givePlaceAmongHelloPending(slot) }
     if requests.contains(.connectBus) {
@@ -41,7 +44,8 @@ extension Server {
         taken += 1
         continue
       }
-      let fd = gates[gate].options.bus.connect()
+      let opened = gates[gate].options.bus.connect()
+      let fd = opened.fd
       if -fd == EAGAIN {
         retryAt = now.advanced(byMilliseconds: Self.retryInterval)
         break
@@ -60,10 +64,23 @@ extension Server {
           SystemError(
             "cannot connect to the bus at \(gates[gate].options.bus.address)", -ELOOP, hint: "it is the gate's own socket"))
       } else {
+        unsafe slot.pointee.busAlternative = opened.alternative
         unsafe connected(slot, fd)
       }
     }
     if taken > 0 { gates[gate].waitingForBus.removeFirst(taken) }
+  }
+
+  /// Ends a connection whose bus is not the one that its address names; says whether it did. Nothing has gone to the client yet
+  /// that came from this bus, and nothing but the handshake to the bus.
+  private mutating func refusesBus(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
+    let endpoint = gates[unsafe slot.pointee.gate].options.bus
+    guard let bus = unsafe slot.pointee.session.bus,
+      let guid = unsafe endpoint.guid(ofAlternative: slot.pointee.busAlternative, missedBy: bus)
+    else { return false }
+    unsafe refuse(
+      slot, SystemError("the bus at \(endpoint.address) is another one", -EREMCHG, hint: "its GUID is not \(guid)"))
+    return true
   }
 
   private mutating func refuse(_ slot: UnsafeMutablePointer<Connection>, _ error: SystemError) {

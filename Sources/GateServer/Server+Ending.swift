@@ -56,6 +56,7 @@ extension Server {
     unsafe slot.pointee.session.ownOutputLeft(slot.pointee.session.ownOutputCount(to: side), to: side)
     unsafe pipe.pointee.closeDescriptors(pipe.pointee.unsent.reduce(0) { $0 + Int($1.descriptors) })
     unsafe pipe.pointee.unsent = []
+    unsafe pipe.pointee.dropMoved()
     unsafe releaseBuffer(of: pipe)
   }
 
@@ -132,6 +133,7 @@ extension Server {
     for side in [Side.client, .bus] {
       let pipe = unsafe slot.pointee.pipe(from: side)
       unsafe pipe.pointee.unsent = []
+      unsafe pipe.pointee.dropMoved()
       unsafe pipe.pointee.start = unsafe pipe.pointee.end
       unsafe releaseBuffer(of: pipe)
     }
@@ -170,6 +172,7 @@ extension Server {
       freeSlots.append(unsafe slot.pointee.index)
       unsafe release(slot)
     }
+    kernelPipes.release()
     giveBackMemory()
     for gate in gates.indices where !gates[gate].waitingForBus.isEmpty { connectWaiting(gate: gate) }
   }

@@ -9,7 +9,7 @@ extension Server {
   /// Deals with what epoll said about one socket of a connection.
   mutating func handle(_ slot: UnsafeMutablePointer<Connection>, _ side: Side, _ events: UInt32) {
     if events == EPOLLIN.rawValue, unsafe slot.pointee.isAtRest && stopping == .no {
-      unsafe read(slot, from: side)
+      if unsafe !(expectsLarge(slot, from: side) && move(slot, from: side)) { unsafe read(slot, from: side) }
       if unsafe slot.pointee.isAtRest { return }
       isRoutine = false
       unsafe settle(slot)

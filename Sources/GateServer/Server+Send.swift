@@ -38,6 +38,7 @@ extension Server {
   /// The socket takes bytes again.
   mutating func sendUnsent(_ slot: UnsafeMutablePointer<Connection>, to side: Side) {
     let pipe = unsafe slot.pointee.pipe(from: side.other)
+    if unsafe !drainMoved(slot, to: side, pipe) { return }
     while unsafe pipe.pointee.hasUnsent {
       let count = min(unsafe pipe.pointee.unsent.count, Output.actionsMax)
       for i in 0..<count { unsafe batch.actions[i] = unsafe pipe.pointee.unsent[i] }
@@ -209,8 +210,10 @@ extension Server {
   }
 
   /// `side` takes nothing any more. What it had sent is still delivered; the end comes when that is read to its end.
-  private mutating func becomeDeaf(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) {
-    unsafe slot.pointee.pipe(from: side.other).pointee.isDeaf = true
+  mutating func becomeDeaf(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) {
+    let pipe = unsafe slot.pointee.pipe(from: side.other)
+    unsafe pipe.pointee.isDeaf = true
+    unsafe pipe.pointee.dropMoved()
     unsafe startDrainTimer(slot)
   }
 }

@@ -39,6 +39,7 @@ extension Server {
     unsafe watch(slot, .client)
     unsafe watch(slot, .bus)
     unsafe noteDeadline(slot)
+    unsafe slot.pointee.isAtRest = unsafe isAtRest(slot)
   }
 
   /// Whether all that was read has left and more is awaited from both sides, as after most wake-ups: then there is nothing to settle.

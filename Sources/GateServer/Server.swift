@@ -26,6 +26,9 @@ public struct Server: ~Copyable {
   var nextGeneration: UInt32 = 1
   var nextNumber: UInt64 = 1
   var pool = BufferPool()
+  var kernelPipes = KernelPipePool()
+  /// Whether large messages may be moved by splice(2).
+  let movesBodies = clinux_ignores_sigpipe() != 0
   var output = Output()
   /// iovec and descriptors of the send in progress.
   var batch = SendBatch()

@@ -148,10 +148,10 @@ extension Verdict.Reason {
   var errorName: StaticString {
     switch self {
     case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .eavesdrop, .notAddressed,
-      .monitor, .ownHello, .ownCall, .filtered, .unheard, .owners, .unfilteredPeer, .unfiltered:
+      .monitor, .ownHello, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered:
       "org.freedesktop.DBus.Error.AccessDenied"
     case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .matches,
-      .names:
+      .names, .owners:
       "org.freedesktop.DBus.Error.LimitsExceeded"
     case .serialInUse, .driverArguments: "org.freedesktop.DBus.Error.InvalidArgs"
     case .matchRuleInvalid: "org.freedesktop.DBus.Error.MatchRuleInvalid"

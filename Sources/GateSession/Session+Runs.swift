@@ -64,6 +64,34 @@ extension Session {
     return count
   }
 
+  /// Bytes of a message from `side` that passes that are still to come.
+  @inline(__always)
+  public func restByteCount(from side: Side) -> Int {
+    switch side {
+    case .client: fromClient.passes ? fromClient.remaining : 0
+    case .bus: fromBus.passes ? fromBus.remaining : 0
+    }
+  }
+
+  /// `count` of the ``restByteCount(from:)`` bytes, none of which came here, were forwarded.
+  public mutating func passedRest(_ count: Int, from side: Side) {
+    precondition(count >= 0 && count <= restByteCount(from: side), "passed on more than the rest of a message")
+    switch side {
+    case .client: fromClient.remaining -= count
+    case .bus: fromBus.remaining -= count
+    }
+    counters.countBytes(count, from: side)
+  }
+
+  /// Bytes of the last message from `side` whose header was read, as a guess at the next one.
+  @inline(__always)
+  public mutating func lastMessageByteCount(from side: Side) -> Int {
+    switch side {
+    case .client: clientHeaders.header.frame.messageByteCount
+    case .bus: busHeaders.header.frame.messageByteCount
+    }
+  }
+
   /// Deals with the messages from `start` on for which the routine of their side is enough.
   ///
   /// - Returns: How many bytes are to be forwarded; with the last message `stream` says what is still to come of it.

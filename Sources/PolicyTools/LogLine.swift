@@ -25,7 +25,9 @@ public enum LogLine {
   // MARK: Text
 
   /// First words of lines that tell something else.
-  private static let otherEvents: Set<String> = ["opened", "closed", "limit", "reload", "held", "lost", "error", "warning", "note"]
+  private static let otherEvents: Set<String> = [
+    "opened", "closed", "limit", "reload", "held", "lost", "error", "warning", "note",
+  ]
 
   private static func textDecision(_ line: ArraySlice<UInt8>) throws(LogLineError) -> LoggedDecision? {
     var fields = LogFields(line)

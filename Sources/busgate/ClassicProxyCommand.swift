@@ -29,6 +29,9 @@ enum ClassicProxyCommand {
   }
 
   private static func run(socket: String, _ bus: BusKind) throws {
+    // Sockets are not inherited here; but what the environment says to this process must not reach a program of unixexec.
+    _ = try InheritedSockets()
+    let notifier = ServiceNotifier()
     let log = Log(fd: STDERR_FILENO)
     var server = try Server(log: log)
     let endpoint = try BusEndpoint(address: bus.defaultAddress())
@@ -39,6 +42,7 @@ enum ClassicProxyCommand {
     options.settings.saysHello = true
     if bus == .system { options.settings.limits.pendingRepliesMax = 128 }
     try server.handleSignals([SIGTERM, SIGINT])
+    server.onStopping = { notifier.stopping() }
     let gate = try server.addGate(options)
     try server.readLines(from: STDIN_FILENO) { server, line, number in
       do throws(ConfigurationError) {
@@ -57,6 +61,9 @@ enum ClassicProxyCommand {
         log.configuration("\(error)")
       }
     }
+    if let interval = notifier.watchdogInterval { server.setHeartbeat(every: interval) { notifier.alive() } }
+    notifier.ready("serving \(bus.rawValue)")
+    forgetStartUpCode()
     try server.run()
   }
 }

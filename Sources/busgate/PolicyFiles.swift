@@ -12,35 +12,39 @@ struct PolicyFiles {
   /// What whoever started the gate should know about the files.
   private(set) var notes: [String] = []
 
-  /// Reads what `options` name; the first thing that is wrong refuses all of it.
-  static func read(_ options: RunOptions) throws(ConfigurationFailure) -> PolicyFiles {
+  /// Reads what `options` name; the first thing that is wrong refuses all of it. A pipe can be read once: `again` refuses it, and
+  /// whatever else might not answer while clients wait.
+  static func read(_ options: RunOptions, again: Bool = false) throws(ConfigurationFailure) -> PolicyFiles {
     var all = PolicyFiles()
     for file in options.configurations {
-      let text = try ConfigurationFile.contents(of: file, expected: "a gateway configuration")
+      let text = try ConfigurationFile.contents(of: file, expected: "a gateway configuration", mustBeRegular: again)
       do throws(ConfigurationError) {
         all.add(try GatewayDocument.parse(text, file: file))
       } catch {
         throw ConfigurationFailure(description: "\(error)")
       }
     }
-    try all.add(options.manifests)
+    try all.add(options.manifests, again: again)
     return all
   }
 
-  private mutating func add(_ options: ManifestOptions) throws(ConfigurationFailure) {
+  private mutating func add(_ options: ManifestOptions, again: Bool) throws(ConfigurationFailure) {
     if options.isEmpty { return }
     let manifests = ManifestSet(
-      defaults: try ConfigurationFile.manifests(at: options.defaultPaths), others: try ConfigurationFile.manifests(at: options.paths))
+      defaults: try ConfigurationFile.manifests(at: options.defaultPaths, mustBeRegular: again),
+      others: try ConfigurationFile.manifests(at: options.paths, mustBeRegular: again))
     let selection: ManifestSet.Selection
     do throws(ManifestSet.MissingCapability) {
       selection = try manifests.select(options.capabilities)
     } catch {
-      throw ConfigurationFailure(description: "\((options.defaultPaths + options.paths).joined(separator: ", ")): error: \(error)")
+      throw ConfigurationFailure(
+        description: "\((options.defaultPaths + options.paths).joined(separator: ", ")): error: \(error)")
     }
     for document in selection.documents { add(document) }
     for (capability, gateway) in selection.skipped {
       notes.append(
-        "\(gateway.location): gateway \"\(gateway.id)\" of capability \"\(capability)\" is skipped, only \"dbus\" is applied here")
+        "\(gateway.location): gateway \"\(gateway.id)\" of capability \"\(capability)\" is skipped, only \"dbus\" is applied here"
+      )
     }
   }
 

@@ -62,6 +62,7 @@ enum RunCommand {
     if let interval = notifier.watchdogInterval { server.setHeartbeat(every: interval) { notifier.alive() } }
     if let ready = options.readyDescriptor { writeReadyByte(ready) }
     notifier.ready(status(options))
+    forgetStartUpCode()
     try server.run()
     return ExitStatus.success
   }
@@ -126,7 +127,7 @@ enum RunCommand {
   ) {
     notifier.reloading()
     do throws(ConfigurationFailure) {
-      rules = try PolicyFiles.read(options)
+      rules = try PolicyFiles.read(options, again: true)
       for note in rules.notes { log.note(note) }
       setPolicies(&server, options, rules)
       server.noteReload(succeeded: true)

@@ -12,6 +12,9 @@ struct ExplainCommand: ParsableCommand {
     case allow, deny
   }
 
+  /// Lines are explained one by one for somebody who reads that.
+  private static let logBytesMax = 16 * 1024 * 1024
+
   static let configuration = CommandConfiguration(
     commandName: "explain", abstract: "Says what happens to a message, and why.",
     discussion: """
@@ -65,6 +68,10 @@ struct ExplainCommand: ParsableCommand {
       throw ValidationError("standard input cannot be configuration and log, expected --interface, --path and --member")
     }
     let input = try InputFile("-", expected: "lines of the decision log")
+    if input.bytes.count > Self.logBytesMax {
+      throw ConfigurationFailure(
+        description: "standard input: error: too long, expected at most \(Self.logBytesMax) bytes of the log")
+    }
     var count = 0
     for (number, line) in input.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
       do {
@@ -77,7 +84,8 @@ struct ExplainCommand: ParsableCommand {
       }
     }
     if count == 0 {
-      throw ConfigurationFailure(description: "standard input: error: no decision, expected lines of the decision log, or --path and --member")
+      throw ConfigurationFailure(
+        description: "standard input: error: no decision, expected lines of the decision log, or --path and --member")
     }
   }
 

@@ -12,7 +12,8 @@ struct ExplanationPrinter {
   /// For people: a verdict, then what there is to say about it.
   func text(_ explanation: Explanation) -> String {
     let passes = explanation.verdict.passes
-    let word = console.styled(passes ? "allowed" : explanation.verdict.action == .deny ? "denied" : "dropped", passes ? .green : .red)
+    let word = console.styled(
+      passes ? "allowed" : explanation.verdict.action == .deny ? "denied" : "dropped", passes ? .green : .red)
     var lines = ["\(word): \(printable(explanation.question.summary)) (\(bus.rawValue) bus)"]
     var sentence = explanation.sentence
     if let rule = explanation.rule { sentence += ": \(rule.location)" }
@@ -20,7 +21,9 @@ struct ExplanationPrinter {
     if let nearest = explanation.nearestSentence {
       lines.append("  \(nearest)")
       for miss in explanation.misses where miss.key != "literal" {
-        lines.append("    \(miss.key): the rule has \(quoted(Array(miss.wanted.utf8))), the message \(miss.found.isEmpty ? "none" : quoted(Array(miss.found.utf8)))")
+        lines.append(
+          "    \(miss.key): the rule has \(quoted(Array(miss.wanted.utf8))), the message \(miss.found.isEmpty ? "none" : quoted(Array(miss.found.utf8)))"
+        )
       }
     }
     if let suggestion = explanation.suggestion {

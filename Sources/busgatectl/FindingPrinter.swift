@@ -38,7 +38,11 @@ struct FindingPrinter {
 
   /// What a terminal may be given: one column for each character, nothing that it acts on.
   private func printable(_ bytes: ArraySlice<UInt8>) -> String {
-    String(String.UnicodeScalarView(String(decoding: bytes, as: UTF8.self).unicodeScalars.map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? " " : $0 }))
+    String(
+      String.UnicodeScalarView(
+        String(decoding: bytes, as: UTF8.self).unicodeScalars.map {
+          $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? " " : $0
+        }))
   }
 
   /// For programs: one object.

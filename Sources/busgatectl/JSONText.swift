@@ -10,7 +10,13 @@ enum JSONText {
     for character in text {
       spaced.append(character)
       if isInString {
-        if isEscaped { isEscaped = false } else if character == "\\" { isEscaped = true } else if character == "\"" { isInString = false }
+        if isEscaped {
+          isEscaped = false
+        } else if character == "\\" {
+          isEscaped = true
+        } else if character == "\"" {
+          isInString = false
+        }
       } else if character == "\"" {
         isInString = true
       } else if character == ":" || character == "," {

@@ -67,7 +67,8 @@ struct ManifestMergeCommand: ParsableCommand {
       for document in selection.documents { text.add(document) { "\($0.location.file):\($0.location.line)" } }
       Console.write(text.text, to: 1)
       for (capability, gateway) in selection.skipped {
-        console.printError("\(gateway.location): warning: gateway \"\(gateway.id)\" of capability \"\(capability)\" is skipped, expected \"dbus\"")
+        console.printError(
+          "\(gateway.location): warning: gateway \"\(gateway.id)\" of capability \"\(capability)\" is skipped, expected \"dbus\"")
       }
     }
   }

@@ -6,6 +6,7 @@ import GatePolicy
 import PolicyTools
 
 extension Direction: ExpressibleByArgument {
+  /// The direction that a word of a configuration names.
   public init?(argument: String) {
     switch argument {
     case "outgoing": self = .outgoing
@@ -14,7 +15,11 @@ extension Direction: ExpressibleByArgument {
     }
   }
 
+  /// For the help.
   public static var allValueStrings: [String] { ["outgoing", "incoming"] }
+
+  /// For the shells.
+  public static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
 }
 
 extension LoggedDecision.MessageKind: ExpressibleByArgument {}
@@ -67,7 +72,8 @@ struct QuestionFlags: ParsableArguments {
     try check(path, "path", NameGrammar.isObjectPath, "an object path such as /org/example/door")
     try check(member, "member", NameGrammar.isMember, "a member such as Open, without its interface")
     try check(destination, "destination", NameGrammar.isBusName, "a bus name")
-    try check(name, "name", { NameGrammar.isBusName($0) && !NameGrammar.isUniqueName($0) }, "a well-known name such as org.example.House")
+    try check(
+      name, "name", { NameGrammar.isBusName($0) && !NameGrammar.isUniqueName($0) }, "a well-known name such as org.example.House")
     try check(sender, "sender", NameGrammar.isBusName, "a bus name")
     if let fds, !(0...65535).contains(fds) { throw ValidationError("--fds \(fds): expected a number from 0 to 65535") }
     if let argument, argument.utf8.contains(0) { throw ValidationError("--arg0: expected text without NUL") }
@@ -80,7 +86,9 @@ struct QuestionFlags: ParsableArguments {
     case .methodCall, .signal:
       guard let path else { throw ValidationError("no --path, expected the object path of the message") }
       guard let member else { throw ValidationError("no --member, expected the method or signal") }
-      if question.kind == .signal && interface == nil { throw ValidationError("no --interface, expected one: every signal has it") }
+      if question.kind == .signal && interface == nil {
+        throw ValidationError("no --interface, expected one: every signal has it")
+      }
       (question.path, question.member, question.interface) = (path, member, interface ?? "")
     case .methodReturn, .error: break
     }

@@ -47,7 +47,8 @@ struct SavedMessage {
     case .methodReturn: kind = .methodReturn
     case .error: kind = .error
     case .signal: kind = .signal
-    default: throw ConfigurationFailure(description: "\(name): error: type \(header.frame.type.rawValue), expected a type from 1 to 4")
+    default:
+      throw ConfigurationFailure(description: "\(name): error: type \(header.frame.type.rawValue), expected a type from 1 to 4")
     }
     var question = Question(direction: direction ?? (header.sender.isAbsent ? .outgoing : .incoming), kind: kind)
     question.interface = text(header.interface)

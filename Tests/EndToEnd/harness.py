@@ -152,7 +152,7 @@ def await_byte(descriptor, child, is_closed_after=False):
 class Gate(Child):
     """``busgate run`` with one session gate."""
 
-    def __init__(self, directory, config, bus_address, *arguments, listen="--session", name="session", socket="gate/bus", **options):
+    def __init__(self, directory, config, bus_address, *arguments, listen="--session", name="session", socket="gate/bus", inherit=(), **options):
         self.path = directory / socket
         self.address = f"unix:path={self.path}"
         if not isinstance(config, (list, tuple)):
@@ -161,7 +161,7 @@ class Gate(Child):
         read, write = os.pipe()
         super().__init__(
             [BUSGATE, "run", *flags, listen, self.path, "--bus", f"{name}={bus_address}", "--ready-fd", str(write), *arguments],
-            pass_fds=[write], **options)
+            pass_fds=[write, *inherit], **options)
         os.close(write)
         await_byte(read, self, is_closed_after=True)
 

@@ -337,3 +337,34 @@ def test_gates_may_stand_behind_each_other(workshop, bus):
     service.send(call(2, client.name, "Ask"))
     client.answer(client.receive_member("Ask"))
     assert service.receive_reply(2).type == METHOD_RETURN
+
+
+@pytest.mark.parametrize("spelling", [str, str.upper], ids=["as it is", "in capitals"])
+def test_a_bus_that_has_the_guid_of_its_address_is_used(workshop, spelling):
+    bus = raw_bus(workshop)
+    gate = workshop.gate(EVERYTHING, f"{bus.address},guid={spelling(GUID)}")
+    for _ in range(2):
+        expect_service(workshop, gate, bus)
+
+
+def test_a_bus_that_has_another_guid_than_its_address_is_told_nothing_but_the_handshake(workshop):
+    bus = raw_bus(workshop)
+    gate = workshop.gate(EVERYTHING, f"{bus.address},guid={OTHER_GUID}")
+    before = gate.descriptors()
+    for _ in range(2):
+        client = knock(workshop, gate)
+        side = bus.accept()
+        side.handshake()
+        client.expect_end()
+        assert not client.buffer
+        assert not side.receive_all()
+        side.close()
+    gate.log.wait_for("is another one", f"its GUID is not {OTHER_GUID}")
+    expect_descriptors(gate, before)
+
+
+def test_each_alternative_of_an_address_has_a_guid_of_its_own(workshop):
+    bus = raw_bus(workshop)
+    away = f"unix:path={workshop.directory / 'nobody'},guid={OTHER_GUID}"
+    gate = workshop.gate(EVERYTHING, f"{away};{bus.address},guid={GUID}")
+    expect_service(workshop, gate, bus)

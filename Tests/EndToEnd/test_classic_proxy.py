@@ -15,6 +15,7 @@ from gi.repository import GLib
 from harness import BUSGATE, EVERYTHING, PATIENCE, rule
 from peer import DRIVER, DRIVER_PATH, RETURN, Peer, call, driver_call, error_of, refusal, strings
 from peer import signal as signal_message
+from wire import Client, eventually
 
 INTERFACE = "com.example.Interface"
 PATH = "/com/example/Object"
@@ -409,3 +410,27 @@ def test_signals_follow_the_lines(workshop, bus):
         outside.send(signal_message(PATH, INTERFACE, member))
     inside.await_member("Allowed")
     assert inside.seen() == []
+
+
+# Its environment
+
+def test_no_program_of_unixexec_hears_what_the_service_manager_said_to_the_proxy(workshop):
+    report = workshop.directory / "report"
+    script = workshop.directory / "program"
+    script.write_text(f"#!/bin/sh\nenv >{report}.new\nmv {report}.new {report}\ncat >/dev/null\n")
+    script.chmod(0o755)
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.settimeout(PATIENCE)
+    manager.bind(str(workshop.directory / "manager"))
+    said = {"NOTIFY_SOCKET": str(workshop.directory / "manager"), "WATCHDOG_USEC": "60000000", "LISTEN_PID": "1", "LISTEN_FDS": "1",
+            "LISTEN_FDNAMES": "session"}
+    address = f"unixexec:path={script}"
+    path = workshop.directory / "proxy"
+    workshop.child([BUSGATE.parent / "dbus-proxy", path, "session"], stdin=subprocess.PIPE,
+                   env={"PATH": os.environ["PATH"], "DBUS_SESSION_BUS_ADDRESS": address, **said})
+    assert manager.recv(4096).startswith(b"READY=1")
+    client = workshop.keep(Client(path))
+    client.send(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")
+    eventually(report.exists, "the program does not report")
+    names = {line.partition("=")[0] for line in report.read_text().splitlines()}
+    assert "DBUS_SESSION_BUS_ADDRESS" in names and not names & set(said)

@@ -70,7 +70,7 @@ def completions(line):
     """What bash offers for the last word of a line."""
     script = f"""source {SHARE / "bash-completion/completions/busgatectl"}
       COMP_WORDS=({line} ''); COMP_CWORD={len(line.split())}; COMP_LINE='{line} '; COMP_POINT=${{#COMP_LINE}}
-      _busgatectl; printf '%s\\n' "${{COMPREPLY[@]}}" """
+      _busgatectl busgatectl '' {line.split()[-1]}; printf '%s\\n' "${{COMPREPLY[@]}}" """
     return run("bash", "-c", script).stdout.split()
 
 
@@ -78,3 +78,4 @@ def test_bash_completes_commands_flags_and_values():
     assert {"check", "explain", "manifest", "status", "policy"} <= set(completions("busgatectl"))
     assert {"list", "show", "merge"} <= set(completions("busgatectl manifest"))
     assert {"session", "system"} == set(completions("busgatectl explain --bus"))
+    assert {"outgoing", "incoming"} == set(completions("busgatectl explain --direction"))

@@ -1,6 +1,8 @@
 """Policies that change under load: nothing is lost, nothing is reordered, and each message meets one policy, the old or the new."""
 
 import json
+import os
+import pathlib
 import select
 import signal
 import socket
@@ -10,7 +12,9 @@ import threading
 
 import pytest
 
+import harness
 from harness import EVERYTHING, PATIENCE, rule
+from service import busgate, refused
 from wire import ACCESS_DENIED, METHOD_RETURN, OPEN, call, eventually, introduce, join, message, raw_bus, size_of
 from wire import signal as signal_message
 
@@ -358,3 +362,43 @@ def test_without_the_flag_standard_input_is_not_read(workshop, bus):
     say(gate, document(EVERYTHING) + "\n")
     gate.reload()
     assert not allows(client, "Anything")
+
+
+# Configurations that are no files
+
+def test_a_configuration_may_come_through_a_pipe_that_is_slow(workshop):
+    read, write = os.pipe()
+    bus = raw_bus(workshop)
+    slow = threading.Timer(0, lambda: [os.write(write, bytes([byte])) for byte in document([rule()]).encode()] + [os.close(write)])
+    slow.start()
+    gate = workshop.keep(harness.Gate(workshop.directory, f"/dev/fd/{read}", bus.address, inherit=[read]))
+    slow.join()
+    os.close(read)
+    introduce(workshop, gate, bus)
+    # It cannot be read a second time: the reload is refused and the policy stays.
+    assert "the reload was refused" in gate.reload()
+    gate.log.wait_for("it is no regular file and cannot be read a second time")
+    introduce(workshop, gate, bus)
+
+
+def test_a_file_that_became_a_pipe_nobody_writes_to_does_not_stop_the_gate(workshop):
+    bus = raw_bus(workshop)
+    config = pathlib.Path(workshop.config([rule()]))
+    gate = workshop.gate(config, bus)
+    config.unlink()
+    os.mkfifo(config)
+    assert "the reload was refused" in gate.reload()
+    gate.log.wait_for("no regular file")
+    introduce(workshop, gate, bus)
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["without a writer", "with a writer that is silent"])
+def test_a_pipe_that_says_nothing_is_a_bad_configuration_at_the_start(workshop, is_open):
+    pipe = workshop.directory / "pipe"
+    os.mkfifo(pipe)
+    writer = os.open(pipe, os.O_RDWR) if is_open else None
+    done = busgate("run", "--config", pipe, "--session", workshop.directory / "gate/bus")
+    assert refused(done, 65, f"{pipe}:", "nothing came for" if is_open else "expected")
+    assert not (workshop.directory / "gate/bus").exists()
+    if writer is not None:
+        os.close(writer)

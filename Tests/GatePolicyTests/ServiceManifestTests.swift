@@ -48,8 +48,10 @@ struct ServiceManifestTests {
       (#"{"capabilities": [{"name": "c", "gateways": [{"config": []}]}]}"#, "1:46", "no \"id\""),
       (#"{"capabilities": [{"name": "c", "gateways": [{"id": "dbus"}]}]}"#, "1:46", "no \"config\""),
       (#"{"capabilities": [{"name": "c", "gateways": [{"id": "dbus", "config": 1}]}]}"#, "1:71", "a number"),
-      (#"{"capabilities": [{"name": "c", "gateways": [{"config": [{"dbus-gateway-config-session": [{}]}], "id": "dbus"}]}]}"#,
-        "1:91", "direction"),
+      (
+        #"{"capabilities": [{"name": "c", "gateways": [{"config": [{"dbus-gateway-config-session": [{}]}], "id": "dbus"}]}]}"#,
+        "1:91", "direction"
+      ),
       (#"{"capabilities": []} x"#, "1:22", "the end"), ("{\"capabilities\": []", "1:20", "unexpected end"),
       (#"{"capabilities": [], "capabilities": []}"#, "1:22", "duplicate"),
     ])

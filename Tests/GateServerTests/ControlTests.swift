@@ -52,7 +52,7 @@ struct ControlTests {
       {"direction": "*", "interface": "*", "object-path": "*", "method": "*"},
       {"direction": "outgoing", "interface": "a.b", "object-path": "/é\\u202e\\"", "method": ["A", "B?", ""], "type": "signal"},
       {"direction": "in*", "interface": "", "object-path": "/*", "method": [], "type": ["signal", "method_call"], "log": true},
-      {"direction": "incoming", "interface": "x", "object-path": "y", "method": "z", "type": "method_call", "action": "deny",
+      {"direction": "incoming", "interface": "x", "object-path": "y", "method": "z", "type": "method_call", "name": "org.x.*", "action": "deny",
        "max-fds": 0, "log": false, "comment": "why"}
     ]}
     """

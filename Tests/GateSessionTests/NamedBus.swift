@@ -57,7 +57,9 @@ final class NamedBus {
   }
 
   /// What arrived from the gate itself.
-  private func isOwn(_ message: Arrived) -> Bool { message.serial > 0xFFFF_0000 && message.type == .methodCall }
+  private func isOwn(_ message: Arrived) -> Bool {
+    message.serial > 0xFFFF_0000 && message.type == .methodCall && message.destination == Self.driver
+  }
 
   /// What the client sent and the gate let through.
   func forwarded() throws -> [String] { try rig.messages(.bus).filter { !isOwn($0) }.map(\.summary) }

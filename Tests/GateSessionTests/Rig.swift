@@ -180,6 +180,11 @@ final class Rig {
 
   var isOpen: Bool { session.isOpen }
   var name: String { session.name }
+  var followsNames: Bool { session.names != nil }
+  var knowsOwners: Bool { session.names?.isReady ?? false }
+  var goesTheLongWay: Bool { session.goesTheLongWay }
+  var isHelloAnswered: Bool { session.helloPhase == .answered }
+  var pendingReplies: Int { session.pendingReplies(.outgoing) }
   var deadline: Instant? { session.deadline }
   var expired: CloseReason? { session.expire(at: now) }
   func own(to side: Side) -> Int { session.ownOutputCount(to: side) }

@@ -48,7 +48,8 @@ struct ExplanationTests {
   @Test("what is suggested allows the message when it is added, and allows no neighbour of it")
   func suggestion() throws {
     let questions = [
-      call(), call { $0.fds = 3 }, call { $0.interface = "" }, call { $0.kind = .signal }, call { ($0.kind, $0.direction) = (.signal, .incoming) },
+      call(), call { $0.fds = 3 }, call { $0.interface = "" }, call { $0.kind = .signal },
+      call { ($0.kind, $0.direction) = (.signal, .incoming) },
       call { ($0.direction, $0.destination) = (.incoming, "") }, call { ($0.direction, $0.destination) = (.incoming, "org.me") },
       driver("org.freedesktop.DBus", "RequestName", argument: "org.me"), driver("org.freedesktop.DBus", "StartServiceByName"),
       driver("org.freedesktop.DBus.Monitoring", "BecomeMonitor"), driver("", "BecomeMonitor"),

@@ -39,7 +39,8 @@ struct LinterTests {
   @Test("an ordinary rule has nothing to be found")
   func clean() throws {
     #expect(try found(rule()) == [])
-    #expect(try found(rule("incoming", "org.example.Door", "/org/example/door", #"["Opened", "Clos*"]"#, #""type": "signal""#)) == [])
+    #expect(
+      try found(rule("incoming", "org.example.Door", "/org/example/door", #"["Opened", "Clos*"]"#, #""type": "signal""#)) == [])
   }
 
   @Test("a pattern that no legal name matches is found where it stands, and one that some name matches is not")
@@ -112,7 +113,10 @@ struct LinterTests {
   @Test("an open RequestName is found however it is opened, and its neighbours are not")
   func openRequestName() throws {
     let bus = "/org/freedesktop/DBus"
-    #expect(try found(rule("outgoing", "org.freedesktop.DBus", bus, #"["ReleaseName", "RequestName"]"#)) == ["open-request-name 2 RequestName"])
+    #expect(
+      try found(rule("outgoing", "org.freedesktop.DBus", bus, #"["ReleaseName", "RequestName"]"#)) == [
+        "open-request-name 2 RequestName"
+      ])
     #expect(try found(rule("outgoing", "org.freedesktop.DBus", "*", "\"Request*\"")) == ["open-request-name 2 Request*"])
     #expect(try found(rule("outgoing", "org.freedesktop.DBus", bus, "\"ReleaseName\"")) == [])
     #expect(try found(rule("outgoing", "org.freedesktop.DBus", "/elsewhere", "\"RequestName\"")) == [])
@@ -141,21 +145,30 @@ struct LinterTests {
     let signal = "\"type\": \"signal\""
     let opened = "\"Opened\""
     #expect(
-      try found(rule(), rule("outgoing", "org.example.Door", "/org/example/door", opened, signal)) == ["wrong-direction 3 outgoing"])
+      try found(rule(), rule("outgoing", "org.example.Door", "/org/example/door", opened, signal)) == [
+        "wrong-direction 3 outgoing"
+      ])
     #expect(try found(rule(), rule("incoming", "org.example.Door", "/org/example/door", opened, signal)) == [])
     #expect(
       try found(rule("incoming"), rule("incoming", "org.example.Door", "/org/example/door", opened, signal))
         == ["wrong-direction 3 incoming"])
     #expect(try found(rule("incoming"), rule("outgoing", "org.example.Door", "/org/example/door", opened, signal)) == [])
-    #expect(try found(rule("outgoing", "org.freedesktop.DBus", "*", "\"NameOwnerChanged\"", signal)) == ["wrong-direction 2 outgoing"])
+    #expect(
+      try found(rule("outgoing", "org.freedesktop.DBus", "*", "\"NameOwnerChanged\"", signal)) == ["wrong-direction 2 outgoing"])
     #expect(try found(rule("incoming", "org.freedesktop.DBus", "*", "\"NameOwnerChanged\"", signal)) == [])
   }
 
   @Test("a word that is nearly a well-known one is found, and the word itself and one far from it are not")
   func typo() throws {
     let signal = "\"type\": \"signal\""
-    #expect(try found(rule("incoming", "org.freedesktop.DBus.Propertys", "*", "\"X\"", signal)) == ["typo 2 org.freedesktop.DBus.Propertys"])
-    #expect(try found(rule("incoming", "org.freedesktop.DBus.Properties", "*", "\"PropertyChanged\"", signal)) == ["typo 2 PropertyChanged"])
+    #expect(
+      try found(rule("incoming", "org.freedesktop.DBus.Propertys", "*", "\"X\"", signal)) == [
+        "typo 2 org.freedesktop.DBus.Propertys"
+      ])
+    #expect(
+      try found(rule("incoming", "org.freedesktop.DBus.Properties", "*", "\"PropertysChanged\"", signal)) == [
+        "typo 2 PropertysChanged"
+      ])
     #expect(try found(rule("incoming", "org.freedesktop.DBus.Properties", "*", "\"PropertiesChanged\"", signal)) == [])
     #expect(try found(rule("incoming", "org.freedesktop.systemd1.Manager", "*", "\"PropertyChanged\"", signal)) == [])
     #expect(try found(rule("incoming", "org.freedesktop.DBus.Properties", "*", "\"Properties*\"", signal)) == [])

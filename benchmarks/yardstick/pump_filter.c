@@ -8,7 +8,8 @@
  * A yardstick, not a proxy: no validation to speak of, no reply tracking, descriptors of
  * denied messages are not dropped, the rules are built in (N rules, the last one matches).
  *
- * With READY_FD in the environment, one byte goes to that descriptor once LISTEN accepts.
+ * With READY_FD in the environment, one byte goes to that descriptor once LISTEN accepts; with
+ * FILLER_PATHS, each rule but the last is about a path of its own too.
  *
  * usage: pump_filter LISTEN_PATH UPSTREAM_PATH [RULES [each]]
  * 'each' sends every message by itself, to show what batching is worth.
@@ -344,7 +345,13 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i + 1 < rules; i++) {
 		char *s;
 		int n = asprintf(&s, "com.example.Filler%zu", i);
-		add_rule((struct str){ s, (uint32_t)n }, path);
+		struct str at = path;
+		if (getenv("FILLER_PATHS")) {
+			char *own;
+			at.n = (uint32_t)asprintf(&own, "/com/example/Filler%zu", i);
+			at.p = own;
+		}
+		add_rule((struct str){ s, (uint32_t)n }, at);
 	}
 	add_rule((struct str){ "com.example.Load", 16 }, path);
 	strncpy(here.sun_path, argv[1], sizeof here.sun_path - 1);

@@ -239,6 +239,45 @@ static inline int clinux_next_signal(int fd) {
 }
 /// malloc_trim(3): whole free pages go back to the kernel, wherever they are.
 static inline void clinux_give_back_memory(void) { malloc_trim(0); }
+/// recvmsg(2) with MSG_PEEK: the bytes stay where they are. `has_descriptors` is set if some of them come with descriptors.
+static inline ssize_t clinux_peek(int fd, void *_Nonnull buffer, size_t capacity, int32_t *_Nonnull has_descriptors) {
+  struct iovec part = {buffer, capacity};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  ssize_t r = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT);
+  if (r < 0) return -errno;
+  *has_descriptors = message.msg_flags & MSG_CTRUNC;
+  return r;
+}
+// splice and pipe2 hide behind _GNU_SOURCE.
+ssize_t splice(int, off_t *_Nullable, int, off_t *_Nullable, size_t, unsigned);
+int pipe2(int *_Nonnull, int);
+/// splice(2), without waiting.
+static inline ssize_t clinux_splice(int from, int to, size_t n) {
+  ssize_t r = splice(from, NULL, to, NULL, n, 3 /* SPLICE_F_MOVE | SPLICE_F_NONBLOCK */);
+  return r < 0 ? -errno : r;
+}
+/// A pipe that does not block, of `capacity` bytes if the kernel grants that many.
+static inline int clinux_pipe(int32_t *_Nonnull read_end, int32_t *_Nonnull write_end, int capacity) {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC | O_NONBLOCK)) return -errno;
+  fcntl(fds[0], 1031 /* F_SETPIPE_SZ */, capacity);
+  *read_end = fds[0];
+  *write_end = fds[1];
+  return 0;
+}
+/// Whether writing to a peer that is gone raises no signal: splice(2) cannot be told so by a flag.
+static inline int clinux_ignores_sigpipe(void) {
+  struct sigaction action;
+  return !sigaction(SIGPIPE, NULL, &action) && action.sa_handler == SIG_IGN;
+}
+/// madvise(2) MADV_DONTNEED on the code of the program: pages of it come back from the page cache when they are used again. Nothing is
+/// lost, since the program's text is mapped read-only and never written.
+static inline void clinux_forget_code(void) {
+  extern char __executable_start[], etext[];
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  uintptr_t start = (uintptr_t)__executable_start & ~(page - 1), end = (uintptr_t)etext & ~(page - 1);
+  if (end > start) madvise((void *)start, end - start, MADV_DONTNEED);
+}
 static inline uint64_t clinux_monotonic_microseconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);

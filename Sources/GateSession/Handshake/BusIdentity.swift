@@ -30,6 +30,18 @@ public struct BusIdentity: Sendable {
   }
 }
 
+extension BusIdentity {
+  /// Whether the GUID is the one that these hexadecimal digits, in whatever case, spell.
+  public func hasGUID(_ digits: some Sequence<UInt8>) -> Bool {
+    var index = 0
+    for digit in digits {
+      guard index < guid.count, let value = hexDigitValue(digit), value == hexDigitValue(guid[index]) else { return false }
+      index += 1
+    }
+    return index == guid.count
+  }
+}
+
 extension BusIdentity: Equatable {
   /// Whether both are the same, digit by digit: no two spellings of a GUID are equal.
   public static func == (left: BusIdentity, right: BusIdentity) -> Bool {

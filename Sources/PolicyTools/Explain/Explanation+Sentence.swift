@@ -33,7 +33,8 @@ extension Explanation {
     case .notAddressed: "it is for somebody else than the client"
     case .monitor: "the connection is a monitor"
     case .ownHello: "the gate said Hello itself"
-    case .hidden, .hiddenOwner: "the name is not visible: \"names\" and the rules do not mention it, so it is as if it did not exist"
+    case .hidden, .hiddenOwner:
+      "the name is not visible: \"names\" and the rules do not mention it, so it is as if it did not exist"
     case .ownCall: "it answers a call of the gate's own"
     case .filtered: "the gate leaves names out of it that are not visible"
     case .unheard: "it is about a name that is not visible, or that only the gate asked for"

@@ -114,12 +114,12 @@ public struct Explanation: Sendable {
   }
 
   private static func suggestion(for question: Question, _ interface: String, _ name: NamePattern?) -> GatewayRule {
-      GatewayRule(
-        outgoing: question.direction == .outgoing, incoming: question.direction == .incoming,
-        interface: Glob(Array(interface.utf8)), objectPath: Glob(Array(question.path.utf8)),
-        methods: [Glob(Array(question.member.utf8))], methodCalls: question.kind == .methodCall,
-        signals: question.kind == .signal, maxFDs: question.fds <= 253 ? question.fds : nil,
-        location: SourceLocation(file: "", line: 1, column: 1), name: name)
+    GatewayRule(
+      outgoing: question.direction == .outgoing, incoming: question.direction == .incoming,
+      interface: Glob(Array(interface.utf8)), objectPath: Glob(Array(question.path.utf8)),
+      methods: [Glob(Array(question.member.utf8))], methodCalls: question.kind == .methodCall,
+      signals: question.kind == .signal, maxFDs: question.fds <= 253 ? question.fds : nil,
+      location: SourceLocation(file: "", line: 1, column: 1), name: name)
   }
 }
 
@@ -145,7 +145,8 @@ extension Explanation.Miss {
     case .method: (wanted, found) = (Self.text(rule.methods), question.member)
     case .name: (wanted, found) = (rule.name.map { "\($0)" } ?? "", question.rulesName ?? question.destination)
     case .maxFDs: (wanted, found) = (rule.maxFDs.map { "\($0)" } ?? "", "\(question.fds)")
-    case .literal: (wanted, found) = ("\(Self.text([rule.interface])) \(Self.text(rule.methods))", "\(question.interface) \(question.member)")
+    case .literal:
+      (wanted, found) = ("\(Self.text([rule.interface])) \(Self.text(rule.methods))", "\(question.interface) \(question.member)")
     }
   }
 

@@ -88,7 +88,9 @@ struct Rehearsal: ~Copyable {
   mutating func verdict(on bytes: [UInt8], from side: Side, descriptors: Int) throws(Closed) -> Verdict {
     decisions = []
     try feed(bytes, from: side, descriptors: descriptors)
-    guard let verdict = decisions.last(where: { $0.side == side })?.verdict else { throw Closed(description: "no decision, expected one whole message") }
+    guard let verdict = decisions.last(where: { $0.side == side })?.verdict else {
+      throw Closed(description: "no decision, expected one whole message")
+    }
     return verdict
   }
 

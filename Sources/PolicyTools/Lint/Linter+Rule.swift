@@ -81,10 +81,13 @@ extension Linter {
         && !(rule.interface.isLiteral && rule.methods.contains { $0.pattern.elementsEqual("\(method.member)".utf8) })
         && rule.methods.contains { $0.matches(Array("\(method.member)".utf8)) }
     }
-    guard let first = closed.first, !WellKnownInterface.shared.contains(where: { $0.name == "\(first.interface)" }) else { return }
+    guard let first = closed.first, !WellKnownInterface.shared.contains(where: { $0.name == "\(first.interface)" }) else {
+      return
+    }
     report(
       .closedDriver, rule, .method,
-      "a wildcard does not open \(first.interface).\(first.member), expected interface and method without a wildcard if it is meant")
+      "a wildcard does not open \(first.interface).\(first.member), expected interface and method without a wildcard if it is meant"
+    )
   }
 
   // MARK: Words
@@ -93,7 +96,8 @@ extension Linter {
     if !rule.interface.isLiteral { return }
     guard let interface = WellKnownInterface.all.first(where: { $0.name.utf8.elementsEqual(rule.interface.pattern) }) else {
       if let meant = nearest(to: rule.interface.pattern, among: WellKnownInterface.all.map(\.name)) {
-        report(.typo, rule, .interface, "\(quoted(rule.interface.pattern)) is nearly a well-known interface, expected \"\(meant)\"")
+        report(
+          .typo, rule, .interface, "\(quoted(rule.interface.pattern)) is nearly a well-known interface, expected \"\(meant)\"")
       }
       return
     }

@@ -79,7 +79,8 @@ public struct Linter {
     if shadow.isSame {
       report(.duplicate, rule, "the rule says the same as the one at \(place), expected it once")
     } else if shadow.rule.action == .deny && rule.action == .allow {
-      report(.shadowed, rule, "the rule allows nothing, because the deny rule at \(place) stops all of it, expected one of the two")
+      report(
+        .shadowed, rule, "the rule allows nothing, because the deny rule at \(place) stops all of it, expected one of the two")
     } else {
       report(.shadowed, rule, "the rule changes nothing, because the one at \(place) covers it, expected one of the two")
     }

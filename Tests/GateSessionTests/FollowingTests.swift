@@ -1,0 +1,265 @@
+// How ownership is followed: by calls of the gate's own on the client's connection, whose answers nobody else sees, in whatever order of
+// serials; and by tables that stay bounded.
+
+import DBusWire
+import GatePolicy
+import Testing
+
+@testable import GateSession
+
+private let owners = ["org.foo": ":1.5", "org.tree.a": ":1.6", "org.tree.b.c": ":1.7", "org.x": ":1.8"]
+
+@Suite("names: following who owns which")
+struct FollowingTests {
+  @Test("a session without names asks the bus for nothing")
+  func nothing() throws {
+    let bus = try NamedBus([rule(.outgoing)], owners: owners)
+    #expect(bus.asked == [] && !bus.rig.followsNames && !bus.rig.goesTheLongWay)
+  }
+
+  @Test("exact names are asked for one by one, match rules first")
+  func exact() throws {
+    let bus = try NamedBus([], names(talk: ["org.foo"], see: ["org.none"]), owners: owners)
+    let match = "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
+    #expect(
+      bus.asked == [
+        "AddMatch(\(match)member='NameOwnerChanged',arg0='org.foo')",
+        "AddMatch(\(match)member='NameOwnerChanged',arg0='org.none')",
+        "AddMatch(\(match)member='NameOwnerChanged',arg2='')", "GetNameOwner(org.foo)", "GetNameOwner(org.none)",
+      ])
+  }
+
+  @Test("of a subtree or a glob, those are asked for that there are")
+  func subtree() throws {
+    let bus = try NamedBus([], names(talk: ["org.tree.*"]), owners: owners)
+    #expect(bus.asked.contains { $0.hasSuffix("arg0namespace='org.tree')") })
+    #expect(bus.asked.suffix(3) == ["ListNames", "GetNameOwner(org.tree.a)", "GetNameOwner(org.tree.b.c)"])
+    let globs = try NamedBus([], names(talk: ["*.foo"]), owners: owners)
+    #expect(globs.asked.filter { $0.hasPrefix("AddMatch") }.count == 1)
+    #expect(globs.asked.suffix(2) == ["ListNames", "GetNameOwner(org.foo)"])
+  }
+
+  @Test("many names share one match rule, and more names than may be asked for at a time are all asked for")
+  func many() throws {
+    var owners: [String: String] = [:]
+    for i in 0..<100 { owners["org.a\(i)"] = ":1.\(100 + i)" }
+    let bus = try NamedBus([], names(talk: owners.keys.sorted()), owners: owners)
+    #expect(bus.asked.filter { $0.hasPrefix("AddMatch") }.count == 1)
+    #expect(bus.asked.filter { $0.hasPrefix("GetNameOwner") }.count == 100)
+    for i in 0..<100 { #expect(try bus.call(":1.\(100 + i)") == "passes") }
+  }
+
+  @Test("the client's calls wait until all is known, and the answers stay with the gate")
+  func waiting() throws {
+    let bus = try NamedBus([], names(talk: ["org.tree.*"]), owners: owners, isAnswering: false)
+    let hello = try bus.rig.message(.client)
+    #expect(hello.text == Rig.name)
+    bus.rig.feed(Draft.call(7, to: ":1.6", "Do").bytes + Draft.call(8, to: "org.x", "Do").bytes, from: .client)
+    #expect(bus.rig.wait(.client) == "serial")
+    #expect(try bus.forwarded() == ["Hello"])
+    bus.isAnswering = true
+    bus.answerGate()
+    #expect(try bus.forwarded() == ["Hello", "Do"])
+    #expect(try bus.rig.summary(.client) == ["return<-1", "ServiceUnknown<-8"])
+  }
+
+  @Test("a client that pipelines everything behind Hello loses nothing")
+  func pipelined() throws {
+    let rig = Rig()
+    rig.policy = Policy(rules: [], names: names(talk: ["org.foo"]), busName: "SESSION")
+    rig.authenticate()
+    rig.feed(Draft.driver(1, "Hello").bytes + Draft.call(2, to: "org.foo", "Do").bytes, from: .client)
+    #expect(try rig.summary(.bus) == ["Hello"])
+    rig.feed(.answer(1, to: 1, of: Rig.name, from: NamedBus.driver).with([.string(Rig.name)]), from: .bus)
+    for message in try rig.messages(.bus).dropFirst() {
+      rig.feed(.answer(2, to: message.serial, of: Rig.name, from: NamedBus.driver).with([.string(":1.5")]), from: .bus)
+    }
+    #expect(try rig.summary(.bus).last == "Do")
+    #expect(try rig.summary(.client) == ["return<-1"])
+  }
+
+  @Test("own calls take serials that are free, counted down from the highest")
+  func serials() throws {
+    let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners, isAnswering: false)
+    let own = try bus.rig.messages(.bus).dropFirst().map(\.serial)
+    #expect(own == [.max, .max - 1, .max - 2])
+  }
+
+  @Test("a client may use the same serials, before, between and after", arguments: [UInt32.max, UInt32.max - 1, 5])
+  func sameSerials(serial: UInt32) throws {
+    let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners, isAnswering: false)
+    bus.rig.feed(.call(serial, to: "org.foo", "Do"), from: .client)
+    #expect(bus.rig.wait(.client) == "serial")
+    for message in try bus.rig.messages(.bus).dropFirst() {
+      bus.rig.feed(.answer(2, to: message.serial, of: Rig.name, from: NamedBus.driver).with([.string(":1.5")]), from: .bus)
+    }
+    #expect(try bus.rig.messages(.bus).last?.serial == serial)
+    bus.rig.feed(.answer(3, to: serial, of: Rig.name, from: ":1.5"), from: .bus)
+    #expect(try bus.rig.messages(.client).last?.replySerial == serial)
+    // Any order, the highest included.
+    for next in [UInt32.max, 1, 3, 2] {
+      bus.rig.feed(.call(next, to: "org.foo", "Do"), from: .client)
+      #expect(try bus.rig.messages(.bus).last?.serial == next)
+      bus.rig.feed(.answer(4, to: next, of: Rig.name, from: ":1.5"), from: .bus)
+      #expect(try bus.rig.messages(.client).last?.replySerial == next)
+    }
+  }
+
+  @Test("a reload asks around calls of the client's that wait for their answers")
+  func reloadAroundCalls() throws {
+    let bus = try NamedBus([rule(.outgoing)], owners: owners)
+    bus.rig.feed(.call(.max, to: "org.foo", "Do"), from: .client)
+    bus.rig.feed(.call(.max - 1, to: "org.foo", "Do"), from: .client)
+    bus.rig.policy = Policy(rules: [], names: names(talk: ["org.tree.*"]), busName: "SESSION")
+    bus.rig.feed(.call(4, to: "org.foo", "Do"), from: .client)
+    bus.answerGate()
+    #expect(try bus.rig.messages(.client).map(\.errorName) == ["org.freedesktop.DBus.Error.ServiceUnknown"])
+    let own = try bus.rig.messages(.bus).filter { $0.destination == NamedBus.driver }.map(\.serial)
+    #expect(own.count == 5 && Set(own).isDisjoint(with: [.max, .max - 1]))
+    bus.rig.feed(.answer(9, to: .max, of: Rig.name, from: ":1.5"), from: .bus)
+    #expect(try bus.rig.messages(.client).last?.replySerial == .max, "calls already forwarded keep their right to a reply")
+    #expect(try bus.call(":1.6") == "passes")
+  }
+
+  @Test("only the driver's answers count")
+  func forged() throws {
+    let bus = try NamedBus([], names(talk: ["org.foo"]), isAnswering: false)
+    for message in try bus.rig.messages(.bus).dropFirst() {
+      bus.rig.feed(.answer(2, to: message.serial, of: Rig.name, from: ":1.66").with([.string(":1.66")]), from: .bus)
+    }
+    #expect(!bus.rig.knowsOwners)
+    #expect(try bus.rig.summary(.client) == ["return<-1"])
+  }
+
+  @Test("a bus that refuses a match rule ends the connection: nothing could be hidden")
+  func refused() throws {
+    let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners, isAnswering: false)
+    let first = try bus.rig.messages(.bus)[1]
+    bus.rig.feed(.error(2, to: first.serial, of: Rig.name, from: NamedBus.driver), from: .bus)
+    #expect(bus.rig.close == .namesNotFollowed)
+  }
+
+  @Test("the gate's match rules are not the client's to remove")
+  func removal() throws {
+    let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners)
+    let own = bus.asked[0].dropFirst("AddMatch(".count).dropLast()
+    #expect(try bus.ask("RemoveMatch", .string(String(own))) == "MatchRuleNotFound")
+    try bus.addMatch(String(own))
+    #expect(try bus.ask("RemoveMatch", .string(String(own))) == "passes")
+    #expect(try bus.ask("RemoveMatch", .string(String(own))) == "MatchRuleNotFound")
+    bus.forget()
+    bus.change("org.foo", to: ":1.9")
+    #expect(bus.rig.client.stream.isEmpty)
+    #expect(try bus.call(":1.9") == "passes")
+  }
+
+  @Test(
+    "what the client's match rules ask for is told, and no more",
+    arguments: [
+      ("", true), ("type='signal'", true), ("sender='org.freedesktop.DBus'", true), ("member='NameOwnerChanged'", true),
+      ("path='/org/freedesktop/DBus'", true), ("path_namespace='/org'", true), ("path_namespace='/'", true),
+      ("arg0='org.foo'", true),
+      ("arg0namespace='org.foo'", true), ("arg0namespace='org'", true), ("arg2=':1.9'", true), ("arg1=':1.5'", true),
+      ("arg0path='org.foo'", true), ("type='method_call'", false), ("sender=':1.5'", false), ("member='NameLost'", false),
+      ("interface='org.foo.Bar'", false), ("path='/org'", false), ("path_namespace='/org/free'", false), ("arg0='org.fo'", false),
+      ("arg0namespace='org.fo'", false), ("arg2=''", false), ("arg3='x'", false), ("destination=':1.7'", false),
+    ])
+  func heard(rule: String, isTold: Bool) throws {
+    let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners)
+    try bus.addMatch(rule)
+    bus.forget()
+    bus.change("org.foo", to: ":1.9")
+    #expect(bus.rig.client.stream.isEmpty != isTold)
+  }
+
+  @Test("a match rule that the bus refused, or that was removed, asks for nothing")
+  func notAdded() throws {
+    let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners)
+    let rule = "member='NameOwnerChanged'"
+    bus.rig.feed(.driver(50, "AddMatch", .string(rule)), from: .client)
+    bus.rig.feed(.error(2, to: 50, of: Rig.name, from: NamedBus.driver), from: .bus)
+    try bus.addMatch(rule)
+    #expect(try bus.ask("RemoveMatch", .string(rule)) == "passes")
+    bus.forget()
+    bus.change("org.foo", to: ":1.9")
+    #expect(bus.rig.client.stream.isEmpty)
+  }
+
+  @Test("a reload opens and closes names under a live connection, and forgets what it asked the bus for")
+  func reload() throws {
+    let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners)
+    func load(_ names: NameRules?, _ rules: [GatewayRule] = []) throws {
+      bus.rig.policy = Policy(rules: rules, names: names, busName: "SESSION")
+      _ = try bus.ask("GetId")
+      bus.answerGate()
+      bus.forget()
+    }
+    #expect(try bus.call(":1.5") == "passes")
+    try load(names(talk: ["org.x"]))
+    #expect(try bus.call(":1.5") == "NameHasNoOwner")
+    #expect(try bus.call("org.foo") == "ServiceUnknown")
+    #expect(try bus.call(":1.8") == "passes")
+    #expect(bus.asked.contains { $0.hasPrefix("RemoveMatch") && $0.contains("arg0='org.foo'") })
+    try load(nil, [rule(.outgoing, "org.foo.Bar")])
+    #expect(!bus.rig.goesTheLongWay)
+    #expect(try bus.call(":1.5") == "passes")
+    #expect(try bus.ask("GetNameOwner", .string("org.foo")) == "passes")
+    #expect(bus.asked.filter { $0.hasPrefix("RemoveMatch") }.count == bus.asked.filter { $0.hasPrefix("AddMatch") }.count)
+    try load(names(see: ["org.foo"]))
+    #expect(try bus.call(":1.5") == "AccessDenied")
+  }
+
+  @Test("what a unique name once owned is remembered over a reload that asks for the same, and no other")
+  func stickyOverReload() throws {
+    let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners)
+    bus.change("org.foo", to: ":1.9")
+    bus.rig.policy = Policy(rules: [], names: names(talk: ["org.x", "org.foo"]), busName: "SESSION")
+    _ = try bus.ask("GetId")
+    bus.answerGate()
+    for unique in [":1.5", ":1.9", ":1.8"] { #expect(try bus.call(unique) == "passes", "\(unique)") }
+    bus.rig.policy = Policy(rules: [], names: names(talk: ["org.foo.*"]), busName: "SESSION")
+    _ = try bus.ask("GetId")
+    bus.answerGate()
+    #expect(try bus.call(":1.5") == "NameHasNoOwner")
+    #expect(try bus.call(":1.9") == "passes")
+  }
+
+  @Test("a run of calls that pass ends when the owner of a denied name is met", arguments: [true, false])
+  func runs(isOutgoing: Bool) throws {
+    let bus = try NamedBus(
+      [
+        rule(.outgoing), rule(.incoming), rule(.outgoing, deny: true, name: "org.bad"),
+        rule(.incoming, deny: true, name: "org.bad"),
+      ])
+    func passes() throws -> Bool {
+      isOutgoing ? try bus.call(":1.5", flags: Draft.noReply) == "passes" : try bus.delivers(.signal(0, "Sig", from: ":1.5"))
+    }
+    for _ in 0..<5 { #expect(try passes()) }
+    bus.change("org.bad", to: ":1.5")
+    for _ in 0..<5 { #expect(try !passes()) }
+  }
+
+  @Test("a run of signals ends when their sender is no longer the owner")
+  func runOfSignals() throws {
+    let bus = try NamedBus([rule(.incoming, name: "org.foo")], owners: owners)
+    for _ in 0..<5 { #expect(try bus.delivers(.signal(0, "Sig", from: ":1.5"))) }
+    bus.change("org.foo", to: ":1.9")
+    for _ in 0..<5 { #expect(try !bus.delivers(.signal(0, "Sig", from: ":1.5"))) }
+    for _ in 0..<5 { #expect(try bus.delivers(.signal(0, "Sig", from: ":1.9"))) }
+  }
+
+  @Test("two callers with the same serial both get their answers")
+  func sameSerialOutside() throws {
+    let bus = try NamedBus([], names(trusting: true))
+    for caller in [":1.5", ":1.6"] { bus.rig.feed(.call(77, to: Rig.name, "Do", from: caller), from: .bus) }
+    bus.forget()
+    for caller in [":1.5", ":1.6", ":1.5"] { bus.rig.feed(.answer(9, to: 77, of: caller), from: .client) }
+    #expect(try bus.rig.messages(.bus).map(\.destination) == [":1.5", ":1.6"])
+  }
+
+  @Test("a client without names in its policy waits for nothing after Hello")
+  func noWait() throws {
+    let bus = try NamedBus([rule(.outgoing)], isAnswering: false)
+    #expect(try bus.call("org.foo") == "passes")
+  }
+}
