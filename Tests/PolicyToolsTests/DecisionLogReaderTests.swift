@@ -42,7 +42,7 @@ struct DecisionLogReaderTests {
     #expect(reader.unreadable == [])
     let messages = reader.tally.messages
     #expect(messages.map(\.count) == [2])
-    #expect(messages[0].example.description == "outgoing method_call com.example.Open.Count on /com/example")
+    #expect(messages[0].example.description == "outgoing method_call com.example.Open.Count on /com/example to com.example.Service")
     #expect(messages[0].verdict == .audit && messages[0].reason == "no-rule" && messages[0].gate == "session")
     #expect(messages[0].place == "a.log:1")
   }

@@ -8,7 +8,7 @@ struct LearnerTests {
   /// A line of a log.
   private static func line(
     _ member: String, _ path: String, _ interface: String = "a.b", verdict: String = "audit", reason: String = "no-rule",
-    direction: String = "outgoing", type: String = "method_call", to destination: String? = "c.d", gate: String = "session"
+    direction: String = "outgoing", type: String = "method_call", to destination: String? = ":1.9", gate: String = "session"
   ) -> String {
     let interface = interface.isEmpty ? "" : " interface=\(interface)"
     let destination = destination.map { " destination=\($0)" } ?? ""
@@ -52,6 +52,20 @@ struct LearnerTests {
       ])
     #expect(policy.generalisations == [] && policy.surplus == [])
     #expect(policy.learned.distinct == 8 && policy.learned.messages == 9)
+  }
+
+  @Test("a well-known name that was called is asked for, but not where the same was sent to a unique one")
+  func names() throws {
+    let policy = Self.learn([
+      Self.line("A", "/x", to: "c.d"), Self.line("B", "/x", to: "c.d"), Self.line("B", "/x", to: "e.f"), Self.line("C", "/x", to: "c.d"),
+      Self.line("C", "/x"), Self.line("In", "/x", direction: "incoming", type: "signal", to: "g.h"),
+    ])
+    let document = try GatewayDocument.parse(Array(policy.configuration.utf8), file: "learned")
+    let told = document.sessionRules.map { rule in
+      "\(rule.name.map { "\($0)" } ?? "-") " + rule.methods.map { String(decoding: $0.pattern, as: UTF8.self) }.joined(separator: ",")
+    }
+    #expect(told == ["- C", "- In", "c.d A,B", "e.f B"])
+    #expect(policy.surplus == [])
   }
 
   @Test("siblings of a shape become one pattern, which is named, and what it allows besides is shown")
