@@ -35,7 +35,8 @@ struct Rulebook {
   init(_ messages: some Sequence<ExampleMessage>, siblingsMin: Int?) {
     tree = PathTree(messages.lazy.filter { !$0.isForDriver && $0.interface != nil }.map(\.path), siblingsMin: siblingsMin)
     for message in messages {
-      let key = Key(cell: Self.cell(message), interface: message.interface ?? [], isForDriver: message.isForDriver,
+      let key = Key(
+        cell: Self.cell(message), interface: message.interface ?? [], isForDriver: message.isForDriver,
         name: message.peerNames.first)
       let isKept = message.isForDriver || message.interface == nil
       let pattern = isKept ? message.path : tree.pattern(for: message.path)
@@ -113,6 +114,7 @@ struct Rulebook {
     if Glob(path).isLiteral { return nil }
     let paths = (pathsByPattern[path] ?? []).sorted { $0.lexicographicallyPrecedes($1) }
     let shown = paths.prefix(2).map { String(decoding: $0, as: UTF8.self) }.joined(separator: " and ")
-    return "generalised: stands for \(paths.count) paths that were seen, \(shown)\(paths.count > 2 ? " among them" : ""); * is any text, across / too"
+    return
+      "generalised: stands for \(paths.count) paths that were seen, \(shown)\(paths.count > 2 ? " among them" : ""); * is any text, across / too"
   }
 }
