@@ -39,7 +39,8 @@ struct DiffCommand: ParsableCommand {
       var undecided: [DiffPrinter.Undecided] = []
       for bus in Bus.allCases {
         let rules = (old: old.policy(for: bus).rules, new: new.policy(for: bus).rules)
-        var bar = ProgressBar("comparing \(bus.rawValue)", total: 1000, atLeast: rules.old.count + rules.new.count > 2000 ? 0 : 1001, console)
+        var bar = ProgressBar(
+          "comparing \(bus.rawValue)", total: 1000, atLeast: rules.old.count + rules.new.count > 2000 ? 0 : 1001, console)
         let comparison = PolicyComparison(from: rules.old, to: rules.new) { bar.advance(to: Int($0 * 1000)) }
         bar.finish()
         differences += comparison.differences.map { DiffPrinter.Difference(bus: bus, difference: $0) }

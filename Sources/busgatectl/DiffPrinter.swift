@@ -38,7 +38,9 @@ struct DiffPrinter {
       let isGain = name.change == .allowed
       let how = "\(name.level == .own ? "may be owned" : "is visible")"
       let place = name.openedBy.map { " by \(self.place($0))" } ?? ", as no \"names\" hides it"
-      console.print("\(sign(name.change)) the name \(String(decoding: name.example, as: UTF8.self)) \(how)\(place)\(isGain ? "" : ", and no longer is")")
+      console.print(
+        "\(sign(name.change)) the name \(String(decoding: name.example, as: UTF8.self)) \(how)\(place)\(isGain ? "" : ", and no longer is")"
+      )
     }
     for item in undecided {
       let place = item.rule.rule.map { self.place($0) } ?? "?"

@@ -26,10 +26,12 @@ struct LearnCommand: ParsableCommand {
   @Argument(help: "Decision logs; - is standard input.", completion: .file())
   var logs: [String] = ["-"]
 
-  @Option(help: ArgumentHelp("Which bus the gate of this label is for, if its label is not session or system.", valueName: "label=bus"))
+  @Option(
+    help: ArgumentHelp("Which bus the gate of this label is for, if its label is not session or system.", valueName: "label=bus"))
   var gate: [String] = []
 
-  @Option(help: ArgumentHelp("How many siblings of one shape become one pattern; 0: every path stays as it is.", valueName: "number"))
+  @Option(
+    help: ArgumentHelp("How many siblings of one shape become one pattern; 0: every path stays as it is.", valueName: "number"))
   var siblings = 3
 
   @Flag(help: "Learn also what was denied, by a rule or because only one that names it would open it.")

@@ -35,7 +35,9 @@ struct LearnPrinter {
       say("left out:", .yellow, "\(left.verdict.rawValue) \(left.reason)\(times(left.count)): \(left.example) (\(left.place))")
     }
     show(policy.generalisations) { say("generalised:", .yellow, "\($0.bus.rawValue) \($0.pattern): \($0.reason.dropFirst(13))") }
-    show(policy.surplus) { say("also allows:", .yellow, "\($0.bus.rawValue) \($0.example), by \($0.interface == "*" ? "interface *" : $0.path)") }
+    show(policy.surplus) {
+      say("also allows:", .yellow, "\($0.bus.rawValue) \($0.example), by \($0.interface == "*" ? "interface *" : $0.path)")
+    }
     if !policy.isSurplusComplete { say("also allows:", .yellow, "more, maybe: some rules together are too hard to compare") }
     if policy.learned.distinct == 0 { say("error:", .red, "nothing to learn, expected a log taken with --mode audit") }
     console.printError(

@@ -75,7 +75,7 @@ def completions(line):
 
 
 def test_bash_completes_commands_flags_and_values():
-    assert {"check", "explain", "manifest", "status", "policy"} <= set(completions("busgatectl"))
+    assert {"check", "explain", "diff", "learn", "manifest", "status", "policy"} <= set(completions("busgatectl"))
     assert {"list", "show", "merge"} <= set(completions("busgatectl manifest"))
     assert {"session", "system"} == set(completions("busgatectl explain --bus"))
     assert {"outgoing", "incoming"} == set(completions("busgatectl explain --direction"))

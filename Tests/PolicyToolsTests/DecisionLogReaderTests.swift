@@ -36,20 +36,25 @@ struct DecisionLogReaderTests {
     return reader
   }
 
-  @Test("with the same message for each, however the bytes come", arguments: [text, json, journal, journalOfText, export], [1, 7, .max])
+  @Test(
+    "with the same message for each, however the bytes come", arguments: [text, json, journal, journalOfText, export],
+    [1, 7, .max])
   func forms(form: String, chunk: Int) {
     let reader = Self.read(form + "\n" + form + "\n", by: chunk)
     #expect(reader.unreadable == [])
     let messages = reader.tally.messages
     #expect(messages.map(\.count) == [2])
-    #expect(messages[0].example.description == "outgoing method_call com.example.Open.Count on /com/example")
+    #expect(
+      messages[0].example.description == "outgoing method_call com.example.Open.Count on /com/example to com.example.Service")
     #expect(messages[0].verdict == .audit && messages[0].reason == "no-rule" && messages[0].gate == "session")
     #expect(messages[0].place == "a.log:1")
   }
 
   @Test("the quick way reads what the whole one reads", arguments: [text, json])
   func quick(line: String) throws {
-    let variants = [line, line.replacing("member", with: "mem"), line.replacing("outgoing", with: "incoming"), line + " x=y", line + ",", ""]
+    let variants = [
+      line, line.replacing("member", with: "mem"), line.replacing("outgoing", with: "incoming"), line + " x=y", line + ",", "",
+    ]
     for variant in variants {
       var skim = DecisionSkim()
       let bytes = Array(variant.utf8)

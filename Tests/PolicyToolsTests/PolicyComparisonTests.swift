@@ -100,7 +100,8 @@ struct PolicyComparisonTests {
     #expect(Self.said([subtree], [named, subtree]) == [])
     let denial = rule(interface: "a.b", path: "/", methods: ["M"], action: .deny, name: "e.f")
     #expect(Self.said([named, denial], [named]) == ["allowed: outgoing method_call a.b.M on / to e.f and c.d"])
-    #expect(Self.said([rule(outgoing: false, incoming: true, interface: "a.b", path: "/", methods: ["M"], name: "c.d")], [])
+    #expect(
+      Self.said([rule(outgoing: false, incoming: true, interface: "a.b", path: "/", methods: ["M"], name: "c.d")], [])
         == ["no-longer-allowed: incoming method_call a.b.M on / from c.d"])
   }
 
@@ -128,14 +129,17 @@ struct PolicyComparisonTests {
       from: [rule(interface: "a.b", methods: hard, line: 1)], to: new, budget: SearchBudget(total: 1000, perQuestion: 1000))
     #expect(comparison.differences.allSatisfy { $0.change == .noLongerAllowed })
     #expect(comparison.undecided.contains { $0.change == .allowed && $0.rule?.line == 2 })
-    let decided = PolicyComparison(from: old, to: [rule(interface: "a.b", methods: ["b*"], line: 2)], budget: SearchBudget(total: 1000, perQuestion: 1000))
+    let decided = PolicyComparison(
+      from: old, to: [rule(interface: "a.b", methods: ["b*"], line: 2)], budget: SearchBudget(total: 1000, perQuestion: 1000))
     #expect(decided.undecided.allSatisfy { $0.change == .noLongerAllowed })
   }
 
   @Test("policies of 10,000 rules are compared in a time that goes with their length")
   func large() {
     let old = (0..<10_000).map { number in
-      rule(interface: "org.example.I\(number % 3000)", path: "/org/example/\(number)/*", methods: ["Get", "Set\(number)"], line: number)
+      rule(
+        interface: "org.example.I\(number % 3000)", path: "/org/example/\(number)/*", methods: ["Get", "Set\(number)"],
+        line: number)
     }
     var new = old
     new[77] = rule(interface: "org.example.I77", path: "/org/example/77*", methods: ["Get", "Set77"], line: 77)

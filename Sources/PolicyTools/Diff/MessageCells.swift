@@ -22,7 +22,10 @@ struct MessageCells: OptionSet, Hashable {
   /// Those whose messages have an INTERFACE.
   static let withInterface: MessageCells = [.outgoingCall, .outgoingSignal, .incomingCall, .incomingSignal]
 
-  /// Of a set of one: whether its messages have an INTERFACE.
+  /// Those whose messages have none.
+  static let withoutInterface: MessageCells = [.outgoingCallWithoutInterface, .incomingCallWithoutInterface]
+
+  /// Of a set whose messages all have an INTERFACE, or all have none: whether they have.
   var hasInterface: Bool { !isDisjoint(with: .withInterface) }
 
   /// Of a set of one.

@@ -19,7 +19,8 @@ public struct NameDifference: Sendable, Equatable {
     gains(from: old, to: new, .allowed) + gains(from: new, to: old, .noLongerAllowed)
   }
 
-  private static func gains(from before: NameRules?, to after: NameRules?, _ change: PolicyDifference.Change) -> [NameDifference] {
+  private static func gains(from before: NameRules?, to after: NameRules?, _ change: PolicyDifference.Change) -> [NameDifference]
+  {
     [NameLevel.see, .own].flatMap { level -> [NameDifference] in
       // Without `names` all are visible; who may own one is then said by rules.
       if before == nil && level == .see { return [] }

@@ -46,11 +46,12 @@ public struct PolicyComparison: Sendable {
       [product.rule, Int(cell.rawValue)] + member.map(Int.init)
     }
     for product in after.peers.allow.products {
+      let nearby = Nearby(product, before.peers, after.peers)
       if product.rule != lastRule || product.member[0].pattern != lastMethod {
         (lastRule, lastMethod, lastCells) = (product.rule, product.member[0].pattern, [])
       }
       for cell in MessageCells.each where product.cells.isSuperset(of: cell) && !lastCells.contains(cell) {
-        guard let example = example(before, after, \.peers, product, cell, change, search) else { continue }
+        guard let example = example(before, after, \.peers, nearby, cell, change, search) else { continue }
         add(example, product, before, after, change)
         shown.insert(key(product, cell, example.member))
         lastCells.insert(cell)
@@ -58,8 +59,9 @@ public struct PolicyComparison: Sendable {
       advance()
     }
     for product in after.driver.allow.products {
+      let nearby = Nearby(product, before.driver, after.driver)
       for cell in MessageCells.each where product.cells.isSuperset(of: cell) {
-        guard var example = example(before, after, \.driver, product, cell, change, search),
+        guard var example = example(before, after, \.driver, nearby, cell, change, search),
           !shown.contains(key(product, cell, example.member))
         else { continue }
         example.isForDriver = true
@@ -69,19 +71,20 @@ public struct PolicyComparison: Sendable {
   }
 
   private mutating func example(
-    _ before: PolicySides, _ after: PolicySides, _ about: KeyPath<PolicySides, PolicySides.Side>, _ product: RuleProduct,
+    _ before: PolicySides, _ after: PolicySides, _ about: KeyPath<PolicySides, PolicySides.Side>, _ nearby: Nearby,
     _ cell: MessageCells, _ change: PolicyDifference.Change, _ search: ProductSearch
   ) -> ExampleMessage? {
+    let product = nearby.product
     let (location, before, after) = (after.location(of: product), before[keyPath: about], after[keyPath: about])
     var isUndecided = false
     if !before.allow.hasEqual(product, in: cell) {
-      if let found = search.message(in: product, cell, outside: [before.allow, after.deny]) { return found }
+      if let found = search.message(in: product, cell, outside: nearby.others(in: cell)) { return found }
       isUndecided = search.budget.isSpent
     }
     for denied in before.deny.overlapping(product, in: cell, namesCount: false)
     where !after.deny.hasEqual(denied, in: cell) {
       guard let both = product.intersection(denied) else { continue }
-      if let found = search.message(in: both, cell, outside: [after.deny]) { return found }
+      if let found = search.message(in: both, cell, outside: after.deny.overlapping(both, in: cell)) { return found }
       isUndecided = isUndecided || search.budget.isSpent
     }
     if isUndecided { undecided.append(UndecidedRule(change: change, rule: location, method: product.member[0].pattern)) }

@@ -7,12 +7,14 @@ import GatePolicy
 struct ProductSearch {
   let budget: SearchBudget
 
-  /// A legal message of `cell` that is in `product` and in none of `sets`; nil if there is none, or the budget is spent.
-  func message(in product: RuleProduct, _ cell: MessageCells, outside sets: [ProductSet]) -> ExampleMessage? {
+  /// A legal message of `cell` that is in `product` and in none of `others`; nil if there is none, or the budget is spent.
+  ///
+  /// - Parameter others: all that may overlap; what plainly does not may be left out.
+  func message(in product: RuleProduct, _ cell: MessageCells, outside others: [RuleProduct]) -> ExampleMessage? {
     budget.begin()
     let sorts: [NameSort] = cell.hasInterface ? [.interface, .path, .member] : [.path, .member]
     for sort in sorts where !hasName(product, sort) { return nil }
-    let others = sets.flatMap { $0.overlapping(product, in: cell) }
+    let others = others.filter { $0.cells.isSuperset(of: cell) }
     for descriptors in Self.descriptors(of: product, telling: others) {
       let live = others.filter { $0.descriptors.contains(descriptors) }
       guard let names = peerNames(in: product, product.names[...], sorts, outside: live) else { continue }

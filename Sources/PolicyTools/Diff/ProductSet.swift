@@ -43,20 +43,20 @@ struct ProductSet {
     }
   }
 
-  /// The products that may have messages of `cell` in common with `product`; of those that ask for a name, if `namesCount`, only such as
+  /// The products that may have messages of one of `cells`, all with INTERFACE or all without, in common with `product`; of those that ask for a name, if `namesCount`, only such as
   /// are met by somebody with no more names than `product` wants.
-  func overlapping(_ product: RuleProduct, in cell: MessageCells, namesCount: Bool = true) -> [RuleProduct] {
-    candidates(for: product, in: cell).map { products[$0] }.filter { other in
-      other.cells.isSuperset(of: cell) && other.descriptors.overlaps(product.descriptors)
+  func overlapping(_ product: RuleProduct, in cells: MessageCells, namesCount: Bool = true) -> [RuleProduct] {
+    candidates(for: product, in: cells).map { products[$0] }.filter { other in
+      !other.cells.isDisjoint(with: cells) && other.descriptors.overlaps(product.descriptors)
         && product.path.allSatisfy { $0.mayOverlap(other.path[0]) }
         && product.member.allSatisfy { $0.mayOverlap(other.member[0]) }
         && (!namesCount || other.names.isEmpty || product.names.contains { $0.mayOverlap(other.names[0]) })
-        && (!cell.hasInterface || product.interface.allSatisfy { $0.mayOverlap(other.interface[0]) })
+        && (!cells.hasInterface || product.interface.allSatisfy { $0.mayOverlap(other.interface[0]) })
     }
   }
 
-  private func candidates(for product: RuleProduct, in cell: MessageCells) -> [Int] {
-    if !cell.hasInterface { return withoutInterface }
+  private func candidates(for product: RuleProduct, in cells: MessageCells) -> [Int] {
+    if !cells.hasInterface { return withoutInterface }
     if let literal = product.interface.first(where: \.isLiteral) { return (named[literal.pattern] ?? []) + globs }
     let prefix = product.interface.map(\.literalPrefix).max { $0.count < $1.count }!
     // Names that begin alike stand side by side.

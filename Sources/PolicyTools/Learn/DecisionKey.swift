@@ -27,9 +27,10 @@ struct DecisionKey {
     for at in place { bytes.append(source[at]) }
   }
 
-  /// Adds what is told apart of a destination: whether it is the bus itself, nobody in particular, or somebody.
-  mutating func append(destination: some Collection<UInt8>) {
-    append(destination.isEmpty ? "none".utf8 : destination.elementsEqual("org.freedesktop.DBus".utf8) ? "driver".utf8 : "peer".utf8)
+  /// Adds what is told apart of a destination: its name if that is a well-known one, the bus's own included. All unique names are
+  /// one, as they are others the next time.
+  mutating func append(destination: Span<UInt8>, _ place: Range<Int>) {
+    append(destination, place.isEmpty || destination[place.lowerBound] != UInt8(ascii: ":") ? place : place.prefix(1))
   }
 
   /// Makes the key of `decision`; false if a part has a NUL, which nothing that a sidecar writes has.
@@ -39,7 +40,8 @@ struct DecisionKey {
     append(decision.reason.utf8)
     append((decision.direction == .incoming ? "incoming" : "outgoing").utf8)
     append(decision.kind.rawValue.utf8)
-    append(destination: decision.destination.utf8)
+    let destination = Array(decision.destination.utf8)
+    append(destination: destination.span, 0..<destination.count)
     append(decision.path.utf8)
     append(decision.interface.utf8)
     append(decision.member.utf8)

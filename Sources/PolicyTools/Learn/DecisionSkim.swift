@@ -30,8 +30,7 @@ struct DecisionSkim {
   func make(_ key: inout DecisionKey, of bytes: Span<UInt8>) {
     key.clear()
     for field in [Field.verdict, .reason, .direction, .type] { key.append(bytes, places[field.rawValue]) }
-    let isDriver = isOne(of: ["org.freedesktop.DBus"], .destination, bytes)
-    key.append((places[Field.destination.rawValue].isEmpty ? "none" : isDriver ? "driver" : "peer").utf8)
+    key.append(destination: bytes, places[Field.destination.rawValue])
     for field in [Field.path, .interface, .member, .gate] { key.append(bytes, places[field.rawValue]) }
   }
 

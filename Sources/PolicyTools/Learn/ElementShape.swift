@@ -24,9 +24,12 @@ struct ElementShape: Hashable {
     let hexadecimal = parts.map(hexadecimal)
     var shapes: [ElementShape] = []
     if numbered.contains(where: \.isVariable) { shapes.append(ElementShape(numbered)) }
-    if hexadecimal.contains(where: \.isVariable) { shapes.append(ElementShape(hexadecimal)) }
+    if hexadecimal.reduce(0, { $0 + $1.digitCount }) >= hexadecimalMin { shapes.append(ElementShape(hexadecimal)) }
     return shapes
   }
+
+  /// Hexadecimal digits that an element needs to be taken for an address or the like. Untuned.
+  private static let hexadecimalMin = 6
 
   private static func numbered(_ part: ArraySlice<UInt8>) -> Part {
     let word = part.prefix { !$0.isDigit }
@@ -59,6 +62,8 @@ extension ElementShape.Part {
     case .numbered, .hexadecimal: true
     }
   }
+
+  fileprivate var digitCount: Int { if case .hexadecimal(let count) = self { count } else { 0 } }
 }
 
 extension UInt8 {

@@ -11,6 +11,8 @@ struct LearnedRule {
   var path: [UInt8]
   /// Ascending.
   var members: [[UInt8]]
+  /// The well-known name that all of it was sent to, if there is one.
+  var name: [UInt8]?
   /// Why the rule allows more than was seen, if it does.
   var comment: String?
 
@@ -21,7 +23,7 @@ struct LearnedRule {
       incoming: !cells.isDisjoint(with: [.incomingCall, .incomingSignal]), interface: Glob(interface), objectPath: Glob(path),
       methods: members.map { Glob($0) }, methodCalls: !cells.isDisjoint(with: [.outgoingCall, .incomingCall]),
       signals: !cells.isDisjoint(with: [.outgoingSignal, .incomingSignal]),
-      location: SourceLocation(file: "learned", line: line, column: 1))
+      location: SourceLocation(file: "learned", line: line, column: 1), name: name.flatMap { try? NamePattern($0) })
   }
 
   /// Rules for the same, as few as can be: members of one path in one array, then directions and types together where all else is
@@ -34,7 +36,8 @@ struct LearnedRule {
       for part in boxes(of: cells) {
         merged.append(
           LearnedRule(
-            cells: part, interface: outline.interface, path: outline.path, members: outline.members, comment: outline.comment))
+            cells: part, interface: outline.interface, path: outline.path, members: outline.members, name: outline.name,
+            comment: outline.comment))
       }
     }
     return merged.sorted { $0.precedes($1) }
@@ -61,10 +64,11 @@ struct LearnedRule {
     let interface: [UInt8]
     let path: [UInt8]
     let members: [[UInt8]]
+    let name: [UInt8]?
     let comment: String?
 
     init(_ rule: LearnedRule) {
-      (interface, path, members, comment) = (rule.interface, rule.path, rule.members, rule.comment)
+      (interface, path, members, name, comment) = (rule.interface, rule.path, rule.members, rule.name, rule.comment)
     }
   }
 
@@ -72,6 +76,7 @@ struct LearnedRule {
   private func precedes(_ other: LearnedRule) -> Bool {
     if interface != other.interface { return interface.lexicographicallyPrecedes(other.interface) }
     if path != other.path { return path.lexicographicallyPrecedes(other.path) }
+    if name != other.name { return (name ?? []).lexicographicallyPrecedes(other.name ?? []) }
     if cells != other.cells { return cells.rawValue < other.cells.rawValue }
     return members.lexicographicallyPrecedes(other.members) { $0.lexicographicallyPrecedes($1) }
   }

@@ -11,6 +11,11 @@ struct Rulebook {
     let interface: [UInt8]
     /// Calls to the bus itself stand alone: of those nothing is generalised.
     let isForDriver: Bool
+    /// The well-known name that was called; nil if it was a unique name, or nobody's.
+    let name: [UInt8]?
+
+    /// The same to or from anybody.
+    var ofAnybody: Key { Key(cell: cell, interface: interface, isForDriver: isForDriver, name: nil) }
   }
 
   /// The paths and members under one pattern.
@@ -30,7 +35,9 @@ struct Rulebook {
   init(_ messages: some Sequence<ExampleMessage>, siblingsMin: Int?) {
     tree = PathTree(messages.lazy.filter { !$0.isForDriver && $0.interface != nil }.map(\.path), siblingsMin: siblingsMin)
     for message in messages {
-      let key = Key(cell: Self.cell(message), interface: message.interface ?? [], isForDriver: message.isForDriver)
+      let key = Key(
+        cell: Self.cell(message), interface: message.interface ?? [], isForDriver: message.isForDriver,
+        name: message.peerNames.first)
       let isKept = message.isForDriver || message.interface == nil
       let pattern = isKept ? message.path : tree.pattern(for: message.path)
       groups[key, default: [:]][pattern, default: Group()].paths.insert(message.path)
@@ -57,7 +64,7 @@ struct Rulebook {
   /// The rules, merged and in order.
   mutating func rules() -> [LearnedRule] {
     var rules: [LearnedRule] = []
-    for (key, byPattern) in groups { rules += self.rules(for: key, byPattern) }
+    for key in groups.keys { rules += self.rules(for: key) }
     let merged = LearnedRule.merged(rules)
     var named: Set<[UInt8]> = []
     for rule in merged {
@@ -70,22 +77,32 @@ struct Rulebook {
     return merged
   }
 
-  private func rules(for key: Key, _ byPattern: [[UInt8]: Group]) -> [LearnedRule] {
-    // A pattern that stands for a single path here is no use: the path will do.
+  /// The members under each path or pattern.
+  private func members(for key: Key) -> [[UInt8]: Set<[UInt8]>] {
     var members: [[UInt8]: Set<[UInt8]>] = [:]
-    for (pattern, group) in byPattern {
+    for (pattern, group) in groups[key] ?? [:] {
+      // A pattern that stands for a single path here is no use: the path will do.
       let path = group.paths.count == 1 ? group.paths.first! : pattern
       members[path, default: []].formUnion(group.members)
     }
-    let wide = members.keys.map { Glob($0) }.filter { !$0.isLiteral }
-    return members.compactMap { path, own in
-      // What a wider pattern allows anyway is left to it.
-      let covering = wide.filter { $0.pattern != path && $0.surelyCovers(Glob(path)) }
-      let left = own.filter { member in !covering.contains { members[$0.pattern]!.contains(member) } }
+    return members
+  }
+
+  private func rules(for key: Key) -> [LearnedRule] {
+    let own = members(for: key)
+    let others = key.name == nil ? [:] : members(for: key.ofAnybody)
+    let wide = own.keys.map { Glob($0) }.filter { !$0.isLiteral }
+    return own.compactMap { path, members in
+      // What a wider rule allows anyway is left to it: one with a wider pattern, or one for anybody.
+      let glob = Glob(path)
+      let covering =
+        wide.filter { $0.pattern != path && $0.surelyCovers(glob) }.map { own[$0.pattern]! }
+        + others.filter { Glob($0.key).surelyCovers(glob) }.map(\.value)
+      let left = members.filter { member in !covering.contains { $0.contains(member) } }
       if left.isEmpty { return nil }
       return LearnedRule(
         cells: key.cell, interface: key.interface.isEmpty ? [UInt8(ascii: "*")] : key.interface, path: path,
-        members: left.sorted { $0.lexicographicallyPrecedes($1) }, comment: comment(path, key))
+        members: left.sorted { $0.lexicographicallyPrecedes($1) }, name: key.name, comment: comment(path, key))
     }
   }
 
@@ -97,6 +114,7 @@ struct Rulebook {
     if Glob(path).isLiteral { return nil }
     let paths = (pathsByPattern[path] ?? []).sorted { $0.lexicographicallyPrecedes($1) }
     let shown = paths.prefix(2).map { String(decoding: $0, as: UTF8.self) }.joined(separator: " and ")
-    return "generalised: stands for \(paths.count) paths that were seen, \(shown)\(paths.count > 2 ? " among them" : ""); * is any text, across / too"
+    return
+      "generalised: stands for \(paths.count) paths that were seen, \(shown)\(paths.count > 2 ? " among them" : ""); * is any text, across / too"
   }
 }

@@ -1,6 +1,7 @@
 // A sort of message out of a log, and the key under which the tally knows it.
 
 import GatePolicy
+import GateSession
 
 /// A message as the tally tells messages apart.
 struct TalliedMessage: Equatable {
@@ -9,6 +10,8 @@ struct TalliedMessage: Equatable {
   var gate: String
   var direction: Direction
   var kind: LoggedDecision.MessageKind
+  /// The well-known name that it is sent to; of no bytes if there is none, or it is not known.
+  var name: [UInt8] = []
   /// Whether it is for the bus itself: it says so, or is a call that says nothing.
   var isForDriver: Bool
   var path: [UInt8]
@@ -36,7 +39,11 @@ struct TalliedMessage: Equatable {
     interface = Array(parts[DecisionKey.Part.interface.rawValue])
     member = Array(parts[DecisionKey.Part.member.rawValue])
     let destination = text(.destination)
-    isForDriver = direction == .outgoing && (destination == "driver" || (destination == "none" && kind == .methodCall))
+    let isForDriver =
+      direction == .outgoing && (destination == "\(Driver.name)" || (destination.isEmpty && kind == .methodCall))
+    self.isForDriver = isForDriver
+    let bytes = Array(destination.utf8)
+    if direction == .outgoing && !isForDriver && NameSort.name.isLegal(bytes) { name = bytes }
     self.count = count
     self.place = place
   }
@@ -45,6 +52,6 @@ struct TalliedMessage: Equatable {
   var example: ExampleMessage {
     ExampleMessage(
       direction: direction, isSignal: kind == .signal, interface: interface.isEmpty ? nil : interface, path: path, member: member,
-      descriptors: 0, isForDriver: isForDriver)
+      descriptors: 0, peerNames: name.isEmpty ? [] : [name], isForDriver: isForDriver)
   }
 }
