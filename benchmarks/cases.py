@@ -8,6 +8,8 @@ PLAIN = Setup("plain")
 HALF = Setup("half", broadcasts=True)
 CLIENTS = Setup("clients", clients=100)
 KINDS = Setup("kinds", kinds=1000)
+NAMED = Setup("named", named=True)
+NAMED_KINDS = Setup("named-kinds", kinds=1000, named=True)
 RULES = {n: Setup(f"rules-{n}", rules=n) for n in (1, 10, 100, 1000, 10000)}
 IDLE = {n: Setup(f"idle-{n}", clients=n + 1) for n in (1, 100, 1000)}
 STALLED_CLIENT = Setup("stalled-client", before=(("stall 16", "stalled"),))
@@ -65,6 +67,10 @@ CASES = [
     calls("rules-100", "64 outstanding, 16 B, 100 rules", 120000, 800, RULES[100], window=64),
     calls("rules-1000", "64 outstanding, 16 B, 1,000 rules", 120000, 64, RULES[1000], window=64),
     calls("rules-10000", "64 outstanding, 16 B, 10,000 rules", 120000, 8, RULES[10000], window=64),
+    calls("named-rr", "request and reply, 16 B, names are followed", 5000, 3000, NAMED),
+    calls("named-16", "64 outstanding, 16 B, names are followed", 120000, 8000, NAMED, window=64),
+    calls("named-kinds-16", "64 outstanding, 16 B, 1,000 kinds in turn, names are followed", 100000, 8000, NAMED_KINDS, window=64, kinds=1000),
+    Case("named-connect", "connection set-up, names are followed", NAMED, "connections", 600, 300),
     calls("idle-1", "request and reply, 1 idle client", 4000, 2000, IDLE[1]),
     calls("idle-100", "request and reply, 100 idle clients", 4000, 2000, IDLE[100]),
     calls("idle-1000", "request and reply, 1,000 idle clients", 4000, 2000, IDLE[1000]),

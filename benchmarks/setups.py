@@ -16,20 +16,24 @@ MATCHING = [
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """`rules`: so many for outgoing calls, the matching one last. `kinds`: a rule for each of so many kinds of call."""
+    """`rules`: so many for outgoing calls, the matching one last. `kinds`: a rule for each of so many kinds of call. `named`: the rules
+    are for one name, and no other is visible, so that its owner is followed."""
 
     name: str
     clients: int = 1
     rules: int = 1
     kinds: int = 1
+    named: bool = False
     broadcasts: bool = False  # xdg-dbus-proxy is to look at each signal, and not only at who sends it
     before: tuple = ()  # lines for the load, once clients are connected
 
     def document(self):
         """The gateway configuration of busgate."""
         fillers = [filler(i) for i in range(self.rules - 1)] + [kind(i) for i in range(self.kinds - 1)]
-        rules = ",\n".join(json.dumps(rule) for rule in fillers + MATCHING)
-        return f'{{"dbus-gateway-config-session": [\n{rules}\n]}}\n'
+        name = {"name": "com.example.Load"} if self.named else {}
+        rules = ",\n".join(json.dumps({**rule, **name}) for rule in fillers + MATCHING)
+        names = '"busgate": {"names": {}}, ' if self.named else ""
+        return f'{{{names}"dbus-gateway-config-session": [\n{rules}\n]}}\n'
 
     def yardstick(self):
         """The arguments of pump_filter: its rules are built in, all literal, the last one matches."""

@@ -37,6 +37,11 @@ public struct MatchRule: Sendable, Equatable {
   }
   let conditions: [Condition]
 
+  /// Whether the two are the same rule.
+  public static func == (a: MatchRule, b: MatchRule) -> Bool {
+    a.asksToEavesdrop == b.asksToEavesdrop && a.canonicalText == b.canonicalText
+  }
+
   /// Reads a rule. An empty one is legal, and matches everything.
   public init(parsing text: RawSpan) throws(MatchRuleError) {
     guard text.byteCount <= MatchRule.byteCountMax else { throw .tooLong }

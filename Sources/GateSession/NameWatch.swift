@@ -78,6 +78,7 @@ final class NameWatch {
     table.renumber(patterns.map { numbers[$0] })
     patterns = new
     asked = [:]
+    called = []
     calls = []
     nextCall = 0
     isReady = false

@@ -10,10 +10,12 @@ extension Session {
     _ message: RawSpan, _ header: MessageHeader, isComplete: Bool, _ policy: Policy, _ output: inout Output
   ) -> Verdict? {
     if isMonitor { return Verdict(.allow, .monitor) }
-    if goesTheLongWay { return judgeIncomingTheLongWay(message, header, isComplete: isComplete, policy, &output) }
+    if goesTheLongWay && settings.isUnfiltered { return receiveUnfiltered(message, header, isComplete, policy, &output) }
     switch header.frame.type {
     case .methodReturn, .error:
-      return judgeIncomingReply(message, header, isComplete, policy, &output)
+      let verdict = judgeIncomingReply(message, header, isComplete, policy, &output)
+      if goesTheLongWay, let verdict, verdict.passes { noteContact(message, header) }
+      return verdict
     case .signal:
       if !isAddressedToClient(message, header) { return Verdict(.drop, .notAddressed) }
       if message.bytes(in: header.sender).isEqual(to: Driver.name) {
@@ -35,6 +37,7 @@ extension Session {
 
   @inline(__always)
   private mutating func judgeByRules(_ message: RawSpan, _ header: MessageHeader, _ policy: Policy) -> Verdict {
+    if goesTheLongWay { return judgeIncomingByName(message, header, policy) }
     if incomingMatch.policy != policy.identity {
       incomingMatch.match = policy.match(
         direction: .incoming, isSignal: header.frame.type == .signal, interface: message.bytes(in: header.interface),

@@ -1,5 +1,5 @@
-// How a message is judged when names are followed: by whom it goes to or comes from, besides what it says. The order of the decision is
-// the same as in Session+Outgoing and Session+Incoming; what is not about names is asked there. Also the gate that filters nothing.
+// How calls and signals are judged when names are followed: by whom they go to or come from, besides what they say. Called by
+// Session+Outgoing and Session+Incoming instead of asking the rules alone. Also the gate that filters nothing.
 //
 // Not on the way of a session whose policy has no names.
 
@@ -9,37 +9,21 @@ import GatePolicy
 extension Session {
   // MARK: Outgoing
 
-  @inline(never)
-  mutating func judgeOutgoingTheLongWay(
-    _ message: RawSpan, _ header: MessageHeader, isComplete: Bool, _ policy: Policy, _ output: inout Output
-  ) -> Verdict? {
-    if settings.isUnfiltered { return passUnfiltered(message, header) }
-    if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
-    switch header.frame.type {
-    case .methodCall, .signal:
-      if settings.saysHello, helloPhase != .answered, !mayGoBeforeHello(message, header, &output) { return nil }
-      if mustWaitForNames(message, header) {
-        output.wait = .serial
-        return nil
-      }
-      return judgeCallOrSignalByName(message, header, isComplete, policy, &output)
-    case .methodReturn, .error:
-      return judgeOutgoingReply(message, header)
-    case let unknown:
-      precondition(unknown.rawValue > MessageType.signal.rawValue, "a type that is known was not decided on")
-      return Verdict(.drop, .unknownType)
-    }
-  }
-
   /// Until it is known who owns what, nothing can be judged but Hello. (Before Hello a bus serves nobody, so that nothing waits.)
   private func mustWaitForNames(_ message: RawSpan, _ header: MessageHeader) -> Bool {
     guard let names, helloPhase != .unsaid else { return false }
     return !names.isReady && !isHello(message, header)
   }
 
-  private mutating func judgeCallOrSignalByName(
+  /// Decides on a call or signal of the client. Nil: the body is needed to decide, or it has to wait; the output says which.
+  @inline(never)
+  mutating func judgeCallOrSignalByName(
     _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ policy: Policy, _ output: inout Output
   ) -> Verdict? {
+    if mustWaitForNames(message, header) {
+      output.wait = .serial
+      return nil
+    }
     let isSignal = header.frame.type == .signal
     let destination = message.bytes(in: header.destination)
     if destination.isEqual(to: Driver.name) || (destination.byteCount == 0 && !isSignal) {
@@ -90,36 +74,9 @@ extension Session {
 
   // MARK: Incoming
 
+  /// Decides on a call or signal that is for the client, and not the driver's.
   @inline(never)
-  mutating func judgeIncomingTheLongWay(
-    _ message: RawSpan, _ header: MessageHeader, isComplete: Bool, _ policy: Policy, _ output: inout Output
-  ) -> Verdict? {
-    if settings.isUnfiltered { return receiveUnfiltered(message, header, isComplete, policy, &output) }
-    switch header.frame.type {
-    case .methodReturn, .error:
-      let verdict = judgeIncomingReply(message, header, isComplete, policy, &output)
-      if let verdict, verdict.passes { noteContact(message, header) }
-      return verdict
-    case .signal:
-      if !isAddressedToClient(message, header) { return Verdict(.drop, .notAddressed) }
-      if message.bytes(in: header.sender).isEqual(to: Driver.name) {
-        return judgeDriverSignal(message, header, isComplete, policy, &output)
-      }
-      return judgeIncomingByName(message, header, policy)
-    case .methodCall:
-      if header.destination.isAbsent || !isAddressedToClient(message, header) { return Verdict(.drop, .notAddressed) }
-      let verdict = judgeIncomingByName(message, header, policy)
-      if verdict.passes && !header.frame.flags.contains(.noReplyExpected) {
-        incomingCalls.insert(caller: settings.seed.hash(message.bytes(in: header.sender)), serial: header.frame.serial)
-      }
-      return verdict
-    case let unknown:
-      precondition(unknown.rawValue > MessageType.signal.rawValue, "a type that is known was not decided on")
-      return Verdict(.drop, .unknownType)
-    }
-  }
-
-  private mutating func judgeIncomingByName(_ message: RawSpan, _ header: MessageHeader, _ policy: Policy) -> Verdict {
+  mutating func judgeIncomingByName(_ message: RawSpan, _ header: MessageHeader, _ policy: Policy) -> Verdict {
     let isSignal = header.frame.type == .signal
     let sender = message.bytes(in: header.sender)
     var peer = self.peer(settings.seed.hash(sender))
@@ -141,7 +98,8 @@ extension Session {
   }
 
   /// Whoever sends the client a message is visible to it from then on.
-  private mutating func noteContact(_ message: RawSpan, _ header: MessageHeader) {
+  @inline(never)
+  mutating func noteContact(_ message: RawSpan, _ header: MessageHeader) {
     let sender = message.bytes(in: header.sender)
     guard let names, sender.starts(with: UInt8(ascii: ":")), !isUniqueName(sender) else { return }
     if names.table.noteContact(settings.seed.hash(sender)) { forgetRoutines() }
@@ -175,7 +133,8 @@ extension Session {
 
   // MARK: Nothing filtered
 
-  private mutating func passUnfiltered(_ message: RawSpan, _ header: MessageHeader) -> Verdict {
+  @inline(never)
+  mutating func passUnfiltered(_ message: RawSpan, _ header: MessageHeader) -> Verdict {
     let verdict = Verdict(.allow, .unfiltered)
     // Who the client is must be known all the same: connections without a Hello are counted.
     if helloPhase == .unsaid && isHello(message, header) {
@@ -185,7 +144,8 @@ extension Session {
     return verdict
   }
 
-  private mutating func receiveUnfiltered(
+  @inline(never)
+  mutating func receiveUnfiltered(
     _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ policy: Policy, _ output: inout Output
   ) -> Verdict? {
     if helloPhase == .asked {

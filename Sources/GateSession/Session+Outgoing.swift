@@ -10,11 +10,12 @@ extension Session {
   mutating func judgeOutgoing(
     _ message: RawSpan, _ header: MessageHeader, isComplete: Bool, _ policy: Policy, _ output: inout Output
   ) -> Verdict? {
-    if goesTheLongWay { return judgeOutgoingTheLongWay(message, header, isComplete: isComplete, policy, &output) }
+    if goesTheLongWay && settings.isUnfiltered { return passUnfiltered(message, header) }
     if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
     switch header.frame.type {
     case .methodCall, .signal:
       if settings.saysHello, helloPhase != .answered, !mayGoBeforeHello(message, header, &output) { return nil }
+      if goesTheLongWay { return judgeCallOrSignalByName(message, header, isComplete, policy, &output) }
       return judgeCallOrSignal(message, header, isComplete, policy, &output)
     case .methodReturn, .error:
       return judgeOutgoingReply(message, header)

@@ -322,6 +322,42 @@ def test_a_name_that_changes_its_owner_thousands_of_times_costs_nothing_lasting(
     assert stage.ask(stage.unique(TREE), TREE) is True
 
 
+def test_who_left_the_bus_is_forgotten(workshop, bus):
+    """There is room for two callers at a time; ten come, one after the other, and each becomes visible."""
+    stage = Stage(workshop, bus, document({"own": [OWN]}, [rule("incoming", OPEN)]), (), "--limit", "owners-max=2")
+    assert stage.driver("RequestName", OWN, 0, signature="su").args == [1]
+    for _ in range(10):
+        caller = join(workshop, bus.path)
+        caller.send(call(9, OWN, "Do"))
+        asked = stage.client.receive_member("Do")
+        assert stage.driver("GetConnectionUnixUser", asked.sender).type == METHOD_RETURN
+        stage.client.answer(asked)
+        caller.receive_reply(9)
+        stage.client.add_match(f"member='NameOwnerChanged',arg0='{caller.name}'")
+        caller.close()
+        stage.client.receive_member("NameOwnerChanged")
+        assert stage.driver("GetConnectionUnixUser", asked.sender).error == NO_OWNER
+    # Two that stay take all the room.
+    stay = [join(workshop, bus.path) for _ in range(3)]
+    for caller in stay:
+        caller.send(call(9, OWN, "Do"))
+        stage.client.answer(stage.client.receive_member("Do"))
+        caller.receive_reply(9)
+    seen = [stage.driver("GetConnectionUnixUser", caller.name).type == METHOD_RETURN for caller in stay]
+    assert seen == [True, True, False]
+
+
+def test_a_client_that_sends_and_exits_loses_nothing(workshop, bus):
+    stage = Stage(workshop, bus, document())
+    for _ in range(20):
+        client = workshop.keep(Client(stage.gate.path))
+        client.send(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n" + hello(1) + call(2, stage.unique(TREE), "Do", flags=1)
+                    + call(3, TALK, "Do", flags=1))
+        client.close()
+        for name in (TREE, TALK):
+            stage.services[name].receive_member("Do")
+
+
 @pytest.mark.parametrize("names, where, message", [
     ({"talk": ["com..x"]}, "1:33", "wrong at character 5"),
     ({"talk": [":1.5"]}, "1:33", "expected a well-known name"),

@@ -52,8 +52,8 @@ struct ControlTests {
       {"direction": "*", "interface": "*", "object-path": "*", "method": "*"},
       {"direction": "outgoing", "interface": "a.b", "object-path": "/é\\u202e\\"", "method": ["A", "B?", ""], "type": "signal"},
       {"direction": "in*", "interface": "", "object-path": "/*", "method": [], "type": ["signal", "method_call"], "log": true},
-      {"direction": "incoming", "interface": "x", "object-path": "y", "method": "z", "type": "method_call", "name": "org.x.*", "action": "deny",
-       "max-fds": 0, "log": false, "comment": "why"}
+      {"direction": "incoming", "interface": "x", "object-path": "y", "method": "z", "type": "method_call", "action": "deny",
+       "max-fds": 0, "name": "org.foo.*", "log": false, "comment": "why"}
     ]}
     """
 
@@ -98,6 +98,18 @@ struct ControlTests {
       return String(decoding: json.text, as: UTF8.self)
     }.joined()
     for key in RuleKey.allCases { #expect(told.contains("\"\(key.rawValue)\":"), "\(key.rawValue)") }
+  }
+
+  @Test("names are listed by their levels, and are the same when a listing is fed back")
+  func namesBlock() throws {
+    let text = "{\"busgate\":{\"names\":{\"see\":[\"a.b\"],\"own\":[\"a.c.*\",\"*.d\"]}}}"
+    let names = try #require(try GatewayDocument.parse(Array(text.utf8), file: "f").names)
+    let policy = Policy(rules: [], names: names, busName: "SESSION")
+    let listed = String(decoding: listing(policy, upTo: 1), as: UTF8.self)
+    #expect(
+      listed.hasSuffix(
+        "\"rules\":0,\"configuration\":{\"dbus-gateway-config-session\":[],"
+          + "\"busgate\":{\"names\":{\"own\":[\"a.c.*\",\"*.d\"],\"talk\":[],\"see\":[\"a.b\"]}}}}]}\n"))
   }
 
   @Test("a policy for the system bus is listed as one, and no gates as none")

@@ -262,4 +262,31 @@ struct FollowingTests {
     let bus = try NamedBus([rule(.outgoing)], isAnswering: false)
     #expect(try bus.call("org.foo") == "passes")
   }
+
+  @Test("a client whose Hello the gate says waits for its names, too")
+  func ownHello() throws {
+    let rig = Rig([]) { $0.saysHello = true }
+    rig.policy = Policy(rules: [], names: names(talk: ["org.foo"]), busName: "SESSION")
+    rig.authenticate()
+    rig.feed(Draft.call(1, to: ":1.5", "Do").bytes, from: .client)
+    #expect(try rig.summary(.bus) == ["Hello"])
+    rig.feed(.answer(1, to: .max, of: Rig.name, from: NamedBus.driver).with([.string(Rig.name)]), from: .bus)
+    for message in try rig.messages(.bus).dropFirst() {
+      rig.feed(.answer(2, to: message.serial, of: Rig.name, from: NamedBus.driver).with([.string(":1.5")]), from: .bus)
+    }
+    #expect(try rig.summary(.bus).last == "Do")
+    #expect(rig.client.stream.isEmpty)
+  }
+
+  @Test("a monitor is not spoken for: the bus would end it")
+  func monitor() throws {
+    let becoming = rule(.outgoing, "org.freedesktop.DBus.Monitoring", ["BecomeMonitor"])
+    let bus = try NamedBus([becoming])
+    bus.rig.feed(.driver(50, interface: "org.freedesktop.DBus.Monitoring", "BecomeMonitor"), from: .client)
+    bus.rig.feed(.answer(2, to: 50, of: Rig.name, from: NamedBus.driver), from: .bus)
+    bus.forget()
+    bus.rig.policy = Policy(rules: [becoming], names: names(talk: ["org.foo"]), busName: "SESSION")
+    #expect(try bus.delivers(.signal(0, "Sig", from: ":1.66")))
+    #expect(bus.rig.bus.stream.isEmpty)
+  }
 }
