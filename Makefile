@@ -4,12 +4,17 @@ SWIFT  ?= swift
 STATIC = $(SWIFT) build -c release --scratch-path build/static --product busgate \
          -Xswiftc -static-executable -Xswiftc -cross-module-optimization
 
-.PHONY: all help sidecar demo demo-shell test lint bench bench-check bench-micro bench-report clean
+CTL    = $(SWIFT) build -c release --scratch-path build/tools --product busgatectl --static-swift-stdlib
 
-all: sidecar
+.PHONY: all help sidecar ctl manuals demo demo-shell test lint bench bench-check bench-micro bench-report clean
+
+all: sidecar ctl
 
 help:
-	@echo 'make             build/bin/busgate, and its names dbus-proxy and xdg-dbus-proxy'
+	@echo 'make             build/bin/busgate, its names dbus-proxy and xdg-dbus-proxy, and build/bin/busgatectl'
+	@echo 'make sidecar     only busgate and its names'
+	@echo 'make ctl         only busgatectl'
+	@echo 'make manuals     manual pages and completions of busgatectl, below build/share'
 	@echo 'make demo        a container, a service, a gate between them: shown and checked'
 	@echo 'make demo-shell  the same, and a shell in the container'
 	@echo 'make test        every test; installs the Debian packages that are missing'
@@ -29,17 +34,31 @@ sidecar:
 	@ln -sf busgate build/bin/dbus-proxy
 	@ln -sf busgate build/bin/xdg-dbus-proxy
 
+ctl:
+	$(CTL)
+	@mkdir -p build/bin
+	@strip -o build/bin/busgatectl.new build/tools/release/busgatectl 2>/dev/null || cp build/tools/release/busgatectl build/bin/busgatectl.new
+	@mv build/bin/busgatectl.new build/bin/busgatectl
+
+manuals: ctl
+	@rm -rf build/share && mkdir -p build/share/man/man1 build/share/bash-completion/completions build/share/zsh/site-functions \
+	  build/share/fish/vendor_completions.d
+	build/bin/busgatectl --experimental-dump-help | contrib/manual-pages build/share/man/man1 "$$(build/bin/busgatectl --version)"
+	build/bin/busgatectl --generate-completion-script bash > build/share/bash-completion/completions/busgatectl
+	build/bin/busgatectl --generate-completion-script zsh > build/share/zsh/site-functions/_busgatectl
+	build/bin/busgatectl --generate-completion-script fish > build/share/fish/vendor_completions.d/busgatectl.fish
+
 demo: sidecar
 	contrib/demo/run
 
 demo-shell: sidecar
 	contrib/demo/run --shell
 
-test: sidecar
+test: sidecar manuals
 	contrib/packages test prometheus
 	contrib/run-tests
 
-lint: sidecar
+lint: sidecar ctl
 	contrib/packages test
 	contrib/lint
 

@@ -15,10 +15,15 @@ let package = Package(
   name: "busgate",
   products: [
     .executable(name: "busgate", targets: ["busgate"]),
+    .executable(name: "busgatectl", targets: ["busgatectl"]),
     .library(name: "DBusWire", targets: ["DBusWire"]),
     .library(name: "GatePolicy", targets: ["GatePolicy"]),
     .library(name: "GateSession", targets: ["GateSession"]),
     .library(name: "GateServer", targets: ["GateServer"]),
+  ],
+  dependencies: [
+    // For busgatectl alone; the sidecar and the libraries need nothing but the standard library.
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
     // Ground floor first: an import may only name a target above it in this list.
@@ -28,10 +33,16 @@ let package = Package(
     .target(name: "CLinux"),
     .target(name: "GateServer", dependencies: ["DBusWire", "GatePolicy", "GateSession", "CLinux"], swiftSettings: swift),
     .executableTarget(name: "busgate", dependencies: ["GateServer", "CLinux"], swiftSettings: swift),
+    .target(name: "PolicyTools", dependencies: ["DBusWire", "GatePolicy", "GateSession"], swiftSettings: swift),
+    .executableTarget(
+      name: "busgatectl",
+      dependencies: ["PolicyTools", "GateServer", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: swift),
 
     .testTarget(name: "DBusWireTests", dependencies: ["DBusWire"]),
     .testTarget(name: "GatePolicyTests", dependencies: ["GatePolicy"]),
     .testTarget(name: "GateSessionTests", dependencies: ["GateSession"]),
     .testTarget(name: "GateServerTests", dependencies: ["GateServer"]),
+    .testTarget(name: "PolicyToolsTests", dependencies: ["PolicyTools"]),
   ]
 )

@@ -28,7 +28,7 @@ public enum HeaderField: UInt8, BitwiseCopyable, Sendable {
 
 extension HeaderField {
   /// The type code of the field's value.
-  var typeCode: UInt8 {
+  package var typeCode: UInt8 {
     switch self {
     case .path, .containerInstance: UInt8(ascii: "o")
     case .interface, .member, .errorName, .destination, .sender: UInt8(ascii: "s")

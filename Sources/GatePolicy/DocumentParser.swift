@@ -23,6 +23,12 @@ struct DocumentParser {
 
   /// Reads one document, or an array of them, to the end.
   mutating func parse() throws(ConfigurationError) {
+    try parseDocuments()
+    try reader.end()
+  }
+
+  /// Reads one document, or an array of them, which need not be all there is.
+  mutating func parseDocuments() throws(ConfigurationError) {
     let expected = "an object or an array of objects"
     let kind = try reader.peek(expected: expected)
     switch kind {
@@ -40,7 +46,6 @@ struct DocumentParser {
     case .string, .number, .boolean, .null:
       throw reader.error(at: reader.offset, "document is \(kind.rawValue), expected \(expected)")
     }
-    try reader.end()
   }
 
   private mutating func parseObject() throws(ConfigurationError) {

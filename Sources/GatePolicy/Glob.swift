@@ -34,7 +34,7 @@ public struct Glob: Sendable, Equatable {
   }
 
   /// Whether the whole of `text`, UTF-8, is matched.
-  func matches(_ text: [UInt8]) -> Bool { matches(unsafe text.span.bytes) }
+  package func matches(_ text: [UInt8]) -> Bool { matches(unsafe text.span.bytes) }
 
   /// Whether the bytes of `pattern` match the whole of `text`.
   ///

@@ -2,7 +2,7 @@
 
 extension JSONReader {
   /// The number that comes next, as it is written. Precondition: a number was peeked at.
-  mutating func number() throws(ConfigurationError) -> ArraySlice<UInt8> {
+  package mutating func number() throws(ConfigurationError) -> ArraySlice<UInt8> {
     let start = offset
     if next == UInt8(ascii: "-") { offset += 1 }
     if next == UInt8(ascii: "0") {
@@ -24,7 +24,7 @@ extension JSONReader {
   }
 
   /// The boolean that comes next. Precondition: a boolean was peeked at.
-  mutating func boolean() throws(ConfigurationError) -> Bool {
+  package mutating func boolean() throws(ConfigurationError) -> Bool {
     let isTrue = next == UInt8(ascii: "t")
     try literal(isTrue ? "true" : "false")
     return isTrue

@@ -57,7 +57,7 @@ package struct JSONReader {
   // MARK: Places and errors
 
   /// Where the byte to be read next stands.
-  var location: SourceLocation { location(at: offset) }
+  package var location: SourceLocation { location(at: offset) }
 
   /// Where `offset` stands. Precondition: on the present line, which holds for every token, since none contains a line feed.
   func location(at offset: Int) -> SourceLocation {
@@ -124,7 +124,7 @@ package struct JSONReader {
   }
 
   /// Goes on to the next element of the open array; false when the array has ended.
-  mutating func nextElement() throws(ConfigurationError) -> Bool {
+  package mutating func nextElement() throws(ConfigurationError) -> Bool {
     try nextItem(closing: UInt8(ascii: "]"), "\"]\"")
   }
 
@@ -147,7 +147,7 @@ package struct JSONReader {
   }
 
   /// Reads the value that comes next, whatever it is, and forgets it.
-  mutating func skipValue() throws(ConfigurationError) {
+  package mutating func skipValue() throws(ConfigurationError) {
     switch try peek() {
     case .object:
       try open()

@@ -5,7 +5,7 @@
 private let quotedMax = 64
 
 /// `text`, UTF-8, in double quotes: what is not printable ASCII is escaped, what is long is cut.
-func quoted(_ text: some Collection<UInt8>) -> String {
+package func quoted(_ text: some Collection<UInt8>) -> String {
   let shown = String(decoding: text.prefix(quotedMax), as: UTF8.self)
   let escaped = shown.unicodeScalars.map { $0.escaped(asASCII: true) }.joined()
   return text.count > quotedMax ? "\"\(escaped)...\"" : "\"\(escaped)\""
@@ -21,7 +21,7 @@ func describe(_ byte: UInt8) -> String {
 
 /// The one of `words` that differs from `text` in at most two letters put in, left out or replaced, the nearest and first of
 /// them.
-func nearest(to text: [UInt8], among words: [String]) -> String? {
+package func nearest(to text: [UInt8], among words: [String]) -> String? {
   let candidates = words.compactMap { word in editDistance(text, Array(word.utf8), max: 2).map { (word: word, distance: $0) } }
   return candidates.min { $0.distance < $1.distance }?.word
 }

@@ -6,27 +6,27 @@
 import DBusWire
 
 /// One method of the driver.
-struct DriverMethod: Sendable {
+package struct DriverMethod: Sendable {
   /// What opens it.
-  enum Access { case always, rule, literalRule }
+  package enum Access { case always, rule, literalRule }
 
   /// What the gate does with its arguments or its answer.
-  enum Inspection { case none, hello, addMatch, removeMatch, requestName, releaseName, startService, becomeMonitor }
+  package enum Inspection { case none, hello, addMatch, removeMatch, requestName, releaseName, startService, becomeMonitor }
 
   /// What a policy with names asks of the name that is the first argument, or does with the names of the answer.
-  enum Names { case none, see, talk, own, list }
+  package enum Names { case none, see, talk, own, list }
 
-  let interface: StaticString
-  let member: StaticString
-  let access: Access
-  var inspection = Inspection.none
-  var names = Names.none
+  package let interface: StaticString
+  package let member: StaticString
+  package let access: Access
+  package var inspection = Inspection.none
+  package var names = Names.none
 }
 
 /// The driver's methods and signals.
-enum Driver {
-  static let name: StaticString = "org.freedesktop.DBus"
-  static let path: StaticString = "/org/freedesktop/DBus"
+package enum Driver {
+  package static let name: StaticString = "org.freedesktop.DBus"
+  package static let path: StaticString = "/org/freedesktop/DBus"
 
   /// The bytes of its name.
   static var nameBytes: RawSpan {
@@ -49,7 +49,7 @@ enum Driver {
   static let becomeMonitor = DriverMethod(
     interface: monitoring, member: "BecomeMonitor", access: .literalRule, inspection: .becomeMonitor)
 
-  static let methods: [DriverMethod] = [
+  package static let methods: [DriverMethod] = [
     DriverMethod(interface: bus, member: "Hello", access: .always, inspection: .hello),
     DriverMethod(interface: bus, member: "AddMatch", access: .always, inspection: .addMatch),
     DriverMethod(interface: bus, member: "RemoveMatch", access: .always, inspection: .removeMatch),

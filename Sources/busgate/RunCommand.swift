@@ -35,7 +35,8 @@ enum RunCommand {
     let notifier = ServiceNotifier()
     let log = try Log(options.log.options)
     // Before any socket exists: a configuration that is refused leaves nothing behind. Standard input adds to the files.
-    var rules = try PolicyFiles.read(options.configurations)
+    var rules = try PolicyFiles.read(options)
+    for note in rules.notes { log.note(note) }
     let gates = try options.listeners.map { try gateOptions($0, options, rules) }
     if options.requiresBus {
       for gate in gates {
@@ -133,7 +134,8 @@ enum RunCommand {
   ) {
     notifier.reloading()
     do throws(ConfigurationFailure) {
-      rules = try PolicyFiles.read(options.configurations, again: true)
+      rules = try PolicyFiles.read(options, again: true)
+      for note in rules.notes { log.note(note) }
       setPolicies(&server, options, rules)
       server.noteReload(succeeded: true)
       log.reloaded()

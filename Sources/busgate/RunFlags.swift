@@ -20,6 +20,10 @@ struct RunFlag {
   static var all: [RunFlag] {
     [
       RunFlag("--config", "FILE", "gateway configuration; several are put together"),
+      RunFlag(
+        "--manifest-dir", "PATH", "directory of service manifests (*.json), or one manifest: capabilities that may be asked for"),
+      RunFlag("--default-manifest-dir", "PATH", "the same, but its capabilities always apply"),
+      RunFlag("--capability", "NAME", "apply this capability of the manifests (repeatable)"),
       RunFlag("--session", "ADDRESS", "listen on a path or an address for the session bus, as --listen session=ADDRESS"),
       RunFlag("--system", "ADDRESS", "listen on a path or an address for the system bus, as --listen system=ADDRESS"),
       RunFlag(

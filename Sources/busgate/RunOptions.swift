@@ -13,6 +13,7 @@ struct RunOptions {
   }
 
   private(set) var configurations: [String] = []
+  private(set) var manifests = ManifestOptions()
   private(set) var listeners: [Listener] = []
   /// Bus addresses by gate label.
   private(set) var buses: [String: String] = [:]
@@ -40,8 +41,9 @@ struct RunOptions {
     for socket in inherited.entries { try listen(on: socket) }
     try log.check()
     if metricsMode != nil && metricsPath == nil { throw UsageError("--metrics-mode: expected --metrics PATH with it") }
-    if configurations.isEmpty && !readsStandardInput {
-      throw UsageError("no --config, expected at least one gateway configuration file (or --stdin)")
+    try manifests.check()
+    if configurations.isEmpty && manifests.isEmpty && !readsStandardInput {
+      throw UsageError("no --config, expected at least one gateway configuration file (or --manifest-dir, or --stdin)")
     }
     if listeners.isEmpty {
       throw UsageError("nothing to listen on, expected --session PATH, --system PATH or --listen NAME=ADDRESS")
@@ -70,6 +72,8 @@ struct RunOptions {
     }
     switch flag {
     case "--config": configurations.append(try value("a gateway configuration file"))
+    case "--manifest-dir", "--default-manifest-dir", "--capability":
+      manifests.take(flag, try value(ManifestOptions.expected(flag)))
     case "--session", "--system":
       try listen(flag, String(flag.dropFirst(2)), try Self.address(flag, try value("a path to listen on")))
     case "--listen":

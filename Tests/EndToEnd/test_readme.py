@@ -2,9 +2,11 @@
 
 import json
 import re
+import subprocess
 
 from harness import BUSGATE, ROOT
 from service import NotifySocket
+from test_busgatectl import CTL
 
 README = (ROOT / "README.md").read_text()
 
@@ -35,7 +37,15 @@ def test_the_flags_that_readme_uses_are_in_the_help(workshop):
     child = workshop.child([BUSGATE, "--help"])
     assert child.process.wait(10) == 0
     text = "\n".join(child.out.lines) if child.out.ended else child.out.wait_for("usage") + "\n".join(child.out.lines)
-    for flag in set(re.findall(r"(--[a-z][a-z-]+)", README)) - {"--help"}:
+    # What the README shows of the operator's tool is in that tool's help.
+    commands = [line.split() for line in re.findall(r"^busgatectl (.*)", README, re.M)]
+    assert commands
+    for words in commands:
+        told = subprocess.run([CTL, words[0], "--help"], capture_output=True, text=True, timeout=10, check=True).stdout
+        for flag in [word for word in words if word.startswith("--")]:
+            assert flag in told, flag
+    ours = re.sub(r"^busgatectl .*", "", README, flags=re.M)
+    for flag in set(re.findall(r"(--[a-z][a-z-]+)", ours)) - {"--help"}:
         assert flag in text, flag
 
 

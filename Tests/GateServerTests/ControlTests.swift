@@ -71,7 +71,7 @@ struct ControlTests {
   /// A rule without the place where it was written.
   private func parts(_ rule: GatewayRule) -> String {
     var json = JSONWriter()
-    json.rule(rule)
+    json.rule(rule, comment: "f:2:3")
     let text = String(decoding: json.text, as: UTF8.self)
     return String(text[..<text.range(of: ",\"comment\":")])
   }
@@ -94,7 +94,7 @@ struct ControlTests {
     let rules = try GatewayDocument.parse(Array(Self.everything.utf8), file: "f").sessionRules
     let told = rules.map { rule in
       var json = JSONWriter()
-      json.rule(rule)
+      json.rule(rule, comment: "f:2:3")
       return String(decoding: json.text, as: UTF8.self)
     }.joined()
     for key in RuleKey.allCases { #expect(told.contains("\"\(key.rawValue)\":"), "\(key.rawValue)") }

@@ -1,5 +1,7 @@
 // The log as JSON: one object a line, the same keys as the text, numbers as numbers.
 
+import GatePolicy
+
 enum JSONFormat {
   static func write(_ event: LogEvent) -> [UInt8] {
     var json = JSONWriter()

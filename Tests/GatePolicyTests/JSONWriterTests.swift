@@ -1,6 +1,6 @@
 import Testing
 
-@testable import GateServer
+@testable import GatePolicy
 
 @Suite("JSON writer")
 struct JSONWriterTests {

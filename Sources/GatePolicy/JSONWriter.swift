@@ -1,25 +1,25 @@
-// JSON text on one line, for the control socket and for logs. Writes what it is told in the order it is told; keeps no tree. What a
-// peer chose may be in any string: the text stays one line of valid UTF-8 that a terminal shows as it is.
+// JSON text on one line: for the control socket, for logs, for the operator's tool. Writes what it is told in the order it is told;
+// keeps no tree. What a peer chose may be in any string: the text stays one line of valid UTF-8 that a terminal shows as it is.
 
 /// Builds one JSON text (RFC 8259), without white space.
-struct JSONWriter {
+package struct JSONWriter {
   /// The text so far.
-  private(set) var text: [UInt8] = []
+  package private(set) var text: [UInt8] = []
   /// Whether what comes next is not the first of its object or array.
   private var needsComma = false
 
-  init() {}
+  package init() {}
 
   // MARK: Structure
 
   /// An object; `body` writes its members.
-  mutating func object(_ body: (inout JSONWriter) -> Void) { nest("{", "}", body) }
+  package mutating func object(_ body: (inout JSONWriter) -> Void) { nest("{", "}", body) }
 
   /// An array; `body` writes its elements.
-  mutating func array(_ body: (inout JSONWriter) -> Void) { nest("[", "]", body) }
+  package mutating func array(_ body: (inout JSONWriter) -> Void) { nest("[", "]", body) }
 
   /// The key of the member whose value is written next.
-  mutating func key(_ name: StaticString) {
+  package mutating func key(_ name: StaticString) {
     comma()
     append("\"")
     append(name)
@@ -28,14 +28,14 @@ struct JSONWriter {
   }
 
   /// As ``key(_:)``, for a key that is no constant.
-  mutating func key(_ name: String) {
+  package mutating func key(_ name: String) {
     value(name)
     append(":")
     needsComma = false
   }
 
   /// Ends a line of JSON texts. The next text is another one.
-  mutating func endLine() {
+  package mutating func endLine() {
     append("\n")
     needsComma = false
   }
@@ -43,7 +43,7 @@ struct JSONWriter {
   // MARK: Values
 
   /// A string.
-  mutating func value(_ string: String) {
+  package mutating func value(_ string: String) {
     comma()
     append("\"")
     if string.utf8.allSatisfy(Self.isPlain) { text.append(contentsOf: string.utf8) } else { escape(string) }
@@ -51,7 +51,7 @@ struct JSONWriter {
   }
 
   /// A string out of bytes that should be UTF-8; what is not becomes U+FFFD.
-  mutating func value(utf8 bytes: RawSpan) {
+  package mutating func value(utf8 bytes: RawSpan) {
     comma()
     append("\"")
     unsafe bytes.withUnsafeBytes { bytes in
@@ -65,22 +65,22 @@ struct JSONWriter {
   }
 
   /// As ``value(utf8:)``.
-  mutating func value(utf8 bytes: [UInt8]) { value(utf8: unsafe bytes.span.bytes) }
+  package mutating func value(utf8 bytes: [UInt8]) { value(utf8: unsafe bytes.span.bytes) }
 
   /// A number.
-  mutating func value(_ number: some FixedWidthInteger) {
+  package mutating func value(_ number: some FixedWidthInteger) {
     comma()
     text.append(contentsOf: String(number).utf8)
   }
 
   /// `true` or `false`.
-  mutating func value(_ flag: Bool) {
+  package mutating func value(_ flag: Bool) {
     comma()
     append(flag ? "true" : "false")
   }
 
   /// `null`.
-  mutating func null() {
+  package mutating func null() {
     comma()
     append("null")
   }
@@ -88,19 +88,19 @@ struct JSONWriter {
   // MARK: Members
 
   /// A member whose value is a string.
-  mutating func member(_ name: StaticString, _ string: String) {
+  package mutating func member(_ name: StaticString, _ string: String) {
     key(name)
     value(string)
   }
 
   /// A member whose value is a number.
-  mutating func member(_ name: StaticString, _ number: some FixedWidthInteger) {
+  package mutating func member(_ name: StaticString, _ number: some FixedWidthInteger) {
     key(name)
     value(number)
   }
 
   /// A member whose value is `true` or `false`.
-  mutating func member(_ name: StaticString, _ flag: Bool) {
+  package mutating func member(_ name: StaticString, _ flag: Bool) {
     key(name)
     value(flag)
   }

@@ -1,0 +1,94 @@
+// Is there a message in one product and in none of many others? Decided part by part: for the names of each part that the others
+// tell apart, those that match stay in question for the next part. Called by PolicyComparison.
+
+import GatePolicy
+
+/// Looks for messages.
+struct ProductSearch {
+  let budget: SearchBudget
+
+  /// A legal message of `cell` that is in `product` and in none of `others`; nil if there is none, or the budget is spent.
+  ///
+  /// - Parameter others: all that may overlap; what plainly does not may be left out.
+  func message(in product: RuleProduct, _ cell: MessageCells, outside others: [RuleProduct]) -> ExampleMessage? {
+    budget.begin()
+    let sorts: [NameSort] = cell.hasInterface ? [.interface, .path, .member] : [.path, .member]
+    for sort in sorts where !hasName(product, sort) { return nil }
+    let others = others.filter { $0.cells.isSuperset(of: cell) }
+    for descriptors in Self.descriptors(of: product, telling: others) {
+      let live = others.filter { $0.descriptors.contains(descriptors) }
+      guard let names = peerNames(in: product, product.names[...], sorts, outside: live) else { continue }
+      return ExampleMessage(
+        direction: cell.direction, isSignal: cell.isSignal, interface: cell.hasInterface ? names[0] : nil,
+        path: names[sorts.count - 2], member: names[sorts.count - 1], descriptors: descriptors,
+        peerNames: Array(names[sorts.count...]))
+    }
+    return nil
+  }
+
+  /// As ``names(in:_:outside:)``, with the other end's names behind the others: one for each of `wanted`, and no more, so that as few as can
+  /// be of `others` ask for one of them.
+  private func peerNames(
+    in product: RuleProduct, _ wanted: ArraySlice<Glob>, _ sorts: [NameSort], outside others: [RuleProduct],
+    _ met: [RuleProduct] = []
+  ) -> [[UInt8]]? {
+    guard let glob = wanted.first else {
+      return names(in: product, sorts[...], outside: others.filter(\.names.isEmpty) + met)
+    }
+    let (patterns, byPattern) = Self.grouped(others.filter { !$0.names.isEmpty }, by: .name)
+    var found: [[UInt8]]?
+    _ = WordSearch(sort: .name, wanted: [glob], others: patterns, budget: budget).find { name, matched in
+      let met = met + matched.flatMap { byPattern[$0] }
+      guard let rest = peerNames(in: product, wanted.dropFirst(), sorts, outside: others, met) else { return false }
+      found = rest + [name]
+      return true
+    }
+    return found
+  }
+
+  private func hasName(_ product: RuleProduct, _ sort: NameSort) -> Bool {
+    WordSearch(sort: sort, wanted: product.patterns(for: sort), others: [], budget: budget).find { _, _ in true }
+  }
+
+  /// Numbers of descriptors in `product` such that any other is in all that one of these is in.
+  private static func descriptors(of product: RuleProduct, telling others: [RuleProduct]) -> [Int] {
+    // Those are the least, and where one of the others has just ended.
+    let ends = others.map { $0.descriptors.upperBound + 1 }.filter { product.descriptors.contains($0) }
+    return Set(ends).union([product.descriptors.lowerBound]).sorted()
+  }
+
+  /// A name for each of `sorts`, all in `product`, together in none of `others`.
+  private func names(in product: RuleProduct, _ sorts: ArraySlice<NameSort>, outside others: [RuleProduct]) -> [[UInt8]]? {
+    guard let sort = sorts.first else { return others.isEmpty ? [] : nil }
+    let isCovered = others.contains { other in
+      sorts.allSatisfy { sort in product.patterns(for: sort).contains { other.patterns(for: sort)[0].surelyCovers($0) } }
+    }
+    if isCovered { return nil }
+    let (patterns, byPattern) = Self.grouped(others, by: sort)
+    var found: [[UInt8]]?
+    _ = WordSearch(sort: sort, wanted: product.patterns(for: sort), others: patterns, budget: budget).find { name, matched in
+      guard let rest = names(in: product, sorts.dropFirst(), outside: matched.flatMap { byPattern[$0] }) else { return false }
+      found = [name] + rest
+      return true
+    }
+    return found
+  }
+
+  /// The different patterns of `others` for `sort`, and whose they are.
+  private static func grouped(_ others: [RuleProduct], by sort: NameSort) -> (patterns: [Glob], byPattern: [[RuleProduct]]) {
+    var places: [[UInt8]: Int] = [:]
+    var patterns: [Glob] = []
+    var byPattern: [[RuleProduct]] = []
+    for other in others {
+      let glob = other.patterns(for: sort)[0]
+      if let place = places[glob.pattern] {
+        byPattern[place].append(other)
+      } else {
+        places[glob.pattern] = patterns.count
+        patterns.append(glob)
+        byPattern.append([other])
+      }
+    }
+    return (patterns, byPattern)
+  }
+}

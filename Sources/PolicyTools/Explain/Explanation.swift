@@ -1,0 +1,157 @@
+// Why a message passes or does not, and what would let it through. Asks a Rehearsal; prints nothing.
+
+import DBusWire
+import GatePolicy
+import GateSession
+
+/// The answer to a question.
+public struct Explanation: Sendable {
+  /// Something that the nearest rule wants and the message does not have.
+  public struct Miss: Sendable, Equatable {
+    /// The rule's key.
+    public let key: String
+    /// What the rule says.
+    public let wanted: String
+    /// What the message has.
+    public let found: String
+  }
+
+  /// What was asked.
+  public let question: Question
+  /// What the sidecar does with the message.
+  public let verdict: Verdict
+  /// The rule that decided, if one did.
+  public private(set) var rule: GatewayRule?
+  /// The rule that came nearest to allowing the message, if none allows it.
+  public private(set) var nearest: GatewayRule?
+  /// What that rule misses.
+  public private(set) var misses: [Miss] = []
+  /// A rule that would allow the message: compiled into the policy and asked before it is told.
+  public private(set) var suggestion: GatewayRule?
+
+  /// Asks `policy` about a message.
+  public init(_ question: Question, by policy: Policy) throws(QuestionError) {
+    self.question = question
+    verdict = try Self.ask(policy, question)
+    complete(policy)
+  }
+
+  /// Asks `policy` about a message as it is, of which `question` has the header.
+  public init(_ message: [UInt8], _ question: Question, by policy: Policy) throws(QuestionError) {
+    self.question = question
+    do throws(Rehearsal.Closed) {
+      var rehearsal = try Self.rehearsal(policy, question)
+      let side: Side = question.direction == .outgoing ? .client : .bus
+      verdict = try rehearsal.verdict(on: message, from: side, descriptors: question.fds)
+    } catch {
+      throw QuestionError(description: error.description)
+    }
+    complete(policy)
+  }
+
+  private mutating func complete(_ policy: Policy) {
+    if verdict.rule >= 0 { rule = policy.rules[Int(verdict.rule)] }
+    if verdict.passes { return }
+    findNearest(policy)
+    suggestion = Self.suggestions(for: question).first { candidate in
+      let given = policy.rules.prefix(policy.givenRuleCount)
+      let widened = Policy(rules: given + [candidate], names: policy.names, busName: policy.busName)
+      return (try? Self.ask(widened, question))?.passes ?? false
+    }
+  }
+
+  // MARK: Asking
+
+  private static func ask(_ policy: Policy, _ question: Question) throws(QuestionError) -> Verdict {
+    do throws(Rehearsal.Closed) {
+      var rehearsal = try rehearsal(policy, question)
+      return try rehearsal.verdict(on: question)
+    } catch {
+      throw QuestionError(description: error.description)
+    }
+  }
+
+  /// A client to which an incoming message of this destination is addressed, unless it is for others.
+  private static func rehearsal(_ policy: Policy, _ question: Question) throws(Rehearsal.Closed) -> Rehearsal {
+    let destination = question.destination
+    if question.direction == .outgoing || destination.isEmpty { return try Rehearsal(policy, owners: question.owners) }
+    if question.isForOthers { return try Rehearsal(policy, client: ":0.0", owners: question.owners) }
+    if destination.hasPrefix(":") { return try Rehearsal(policy, client: destination, owners: question.owners) }
+    var rehearsal = try Rehearsal(policy, owners: question.owners)
+    try rehearsal.acquire(destination)
+    return rehearsal
+  }
+
+  // MARK: What is missing
+
+  private mutating func findNearest(_ policy: Policy) {
+    switch verdict.reason {
+    case .noRule, .driverClosed, .serviceUnknown, .hidden, .hiddenOwner: break
+    default: return  // no rule was asked, or one decided
+    }
+    let (interface, path, member) = (Array(question.interface.utf8), Array(question.path.utf8), Array(question.member.utf8))
+    let name = Array((question.rulesName ?? "").utf8)
+    let miss = policy.nearestMiss(
+      direction: question.direction, isSignal: question.kind == .signal, interface: unsafe interface.span.bytes,
+      path: unsafe path.span.bytes, member: unsafe member.span.bytes, descriptors: question.fds,
+      name: unsafe name.span.bytes, literally: verdict.reason == .driverClosed)
+    guard let miss else { return }
+    let rule = policy.rules[miss.rule]
+    nearest = rule
+    misses = miss.parts.map { Miss($0, rule, question) }
+  }
+
+  /// Rules that name the message and nothing else, the likeliest first.
+  private static func suggestions(for question: Question) -> [GatewayRule] {
+    guard question.kind == .methodCall || question.kind == .signal else { return [] }
+    var interfaces = [question.interface.isEmpty ? "*" : question.interface]
+    if question.isForDriver && question.interface.isEmpty {
+      interfaces += Driver.methods.filter { "\($0.member)" == question.member }.map { "\($0.interface)" }
+    }
+    let name = question.rulesName.flatMap { try? NamePattern(Array($0.utf8)) }
+    let names = name == nil ? [nil] : [name, nil]
+    return interfaces.flatMap { interface in names.map { suggestion(for: question, interface, $0) } }
+  }
+
+  private static func suggestion(for question: Question, _ interface: String, _ name: NamePattern?) -> GatewayRule {
+    GatewayRule(
+      outgoing: question.direction == .outgoing, incoming: question.direction == .incoming,
+      interface: Glob(Array(interface.utf8)), objectPath: Glob(Array(question.path.utf8)),
+      methods: [Glob(Array(question.member.utf8))], methodCalls: question.kind == .methodCall,
+      signals: question.kind == .signal, maxFDs: question.fds <= 253 ? question.fds : nil,
+      location: SourceLocation(file: "", line: 1, column: 1), name: name)
+  }
+}
+
+/// Why a question has no answer.
+public struct QuestionError: Error, Sendable, CustomStringConvertible {
+  /// What is wrong.
+  public let description: String
+
+  /// An error that `description` tells.
+  public init(description: String) { self.description = description }
+}
+
+extension Explanation.Miss {
+  /// What `part` of `rule` wants, and what the message has.
+  fileprivate init(_ part: NearestMiss.Part, _ rule: GatewayRule, _ question: Question) {
+    key = part.rawValue
+    switch part {
+    case .direction:
+      (wanted, found) = (rule.outgoing ? "outgoing" : "incoming", question.direction == .outgoing ? "outgoing" : "incoming")
+    case .type: (wanted, found) = (rule.signals ? "signal" : "method_call", question.kind.rawValue)
+    case .interface: (wanted, found) = (Self.text([rule.interface]), question.interface)
+    case .objectPath: (wanted, found) = (Self.text([rule.objectPath]), question.path)
+    case .method: (wanted, found) = (Self.text(rule.methods), question.member)
+    case .name: (wanted, found) = (rule.name.map { "\($0)" } ?? "", question.rulesName ?? question.destination)
+    case .maxFDs: (wanted, found) = (rule.maxFDs.map { "\($0)" } ?? "", "\(question.fds)")
+    case .literal:
+      (wanted, found) = ("\(Self.text([rule.interface])) \(Self.text(rule.methods))", "\(question.interface) \(question.member)")
+    }
+  }
+
+  private static func text(_ globs: [Glob]) -> String {
+    let shown = globs.prefix(4).map { String(decoding: $0.pattern, as: UTF8.self) }.joined(separator: ", ")
+    return globs.count > 4 ? shown + ", …" : shown
+  }
+}

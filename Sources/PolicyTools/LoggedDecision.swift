@@ -1,0 +1,53 @@
+// A decision as the sidecar's log tells it. Read from a line by LogLine; asked about by `explain`, generalised by `learn`.
+
+import GatePolicy
+
+/// A message that was decided on, as the log describes it.
+public struct LoggedDecision: Sendable, Equatable {
+  /// The types that rules speak about, and the two that they don't.
+  public enum MessageKind: String, Sendable, CaseIterable {
+    case methodCall = "method_call"
+    case methodReturn = "method_return"
+    case error
+    case signal
+  }
+
+  /// What was decided: the raw value is what the log says.
+  public enum Verdict: String, Sendable, CaseIterable {
+    case allow, audit, deny, drop
+  }
+
+  /// What was decided.
+  public var verdict: Verdict
+  /// Why, in the log's one word; empty if the line does not say.
+  public var reason = ""
+  /// The gate's label; empty if the line does not say.
+  public var gate = ""
+  /// The way of the message.
+  public var direction: Direction
+  /// Its type.
+  public var kind: MessageKind
+  /// SENDER; empty if absent, as in what follows.
+  public var sender = ""
+  /// DESTINATION.
+  public var destination = ""
+  /// PATH.
+  public var path = ""
+  /// INTERFACE.
+  public var interface = ""
+  /// MEMBER.
+  public var member = ""
+  /// SIGNATURE.
+  public var signature = ""
+  /// Number of file descriptors.
+  public var fds = 0
+  /// For how many such messages the line stands.
+  public var count = 1
+
+  /// A message of which nothing is known but this.
+  public init(verdict: Verdict, direction: Direction, kind: MessageKind) {
+    self.verdict = verdict
+    self.direction = direction
+    self.kind = kind
+  }
+}

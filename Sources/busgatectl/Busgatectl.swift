@@ -1,0 +1,32 @@
+// The operator's tool. This file is its table of contents: one file for each command. What the commands know about policies is in
+// PolicyTools; what they have in common at the command line is in Console and InputFile.
+
+import ArgumentParser
+
+/// `busgatectl`: asks about policies what the sidecar would answer.
+@main
+struct Busgatectl: ParsableCommand {
+  static let version = "0.1.0"
+
+  /// In the order of the help.
+  static let commands: [any ParsableCommand.Type] = [
+    CheckCommand.self,
+    ExplainCommand.self,
+    DiffCommand.self,
+    LearnCommand.self,
+    ManifestCommand.self,
+    StatusCommand.self,
+    PolicyCommand.self,
+  ]
+
+  static let configuration = CommandConfiguration(
+    commandName: "busgatectl",
+    abstract: "Checks, explains and compares the policies of busgate.",
+    discussion: """
+      Policies are compiled and asked by the same code as in the sidecar, so that the two cannot disagree.
+
+      Exit status: 0 done, 1 found something (see each command), 64 usage, 65 bad input, 71 system error.
+      """,
+    version: version,
+    subcommands: commands)
+}

@@ -1,0 +1,71 @@
+// `busgatectl check`: what the sidecar would refuse, and what it would accept although it is hardly meant.
+
+import ArgumentParser
+import GatePolicy
+import GateServer
+import PolicyTools
+
+/// `busgatectl check FILE…`.
+struct CheckCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check", abstract: "Looks for errors, and for what is hardly meant.",
+    discussion: """
+      Several files are looked at together, as the sidecar puts them together. Service manifests are taken with all of their \
+      capabilities. What is found beyond errors:
+
+      \(Lint.allCases.map { "  \($0.rawValue): \($0.meaning)" }.joined(separator: "\n"))
+
+      Exit status: 0 in order, 1 warnings with --strict, 65 errors.
+      """)
+
+  @Argument(help: "Gateway configurations or service manifests; - is standard input.", completion: .file(extensions: ["json"]))
+  var files: [String]
+
+  @Flag(help: "Warnings count: exit 1 if there are any.")
+  var strict = false
+
+  @Flag(help: "One JSON object on standard output instead of lines on standard error.")
+  var json = false
+
+  func run() throws {
+    let console = Console()
+    var policy = LoadedPolicy()
+    var unreadable = false
+    for file in files {
+      do {
+        try policy.add(file: file)
+      } catch {
+        console.printError("\(error)")
+        unreadable = true
+      }
+    }
+    var findings = policy.findings
+    if !findings.contains(where: { $0.severity == .error }) { findings += lint(policy, console) }
+    let printer = FindingPrinter(console: console, texts: policy.texts)
+    if json { console.print(printer.json(findings, files: files)) } else { printer.print(findings) }
+    let errors = findings.count { $0.severity == .error }
+    let warnings = findings.count - errors
+    if !json && !unreadable && findings.isEmpty { console.print(summary(policy)) }
+    if unreadable || errors > 0 { throw ExitCode.badInput }
+    if strict && warnings > 0 { throw ExitCode.found }
+  }
+
+  private func lint(_ policy: LoadedPolicy, _ console: Console) -> [Finding] {
+    var bar = ProgressBar("checking", total: policy.rules.count, atLeast: 2000, console)
+    var findings: [Finding] = []
+    var done = 0
+    for bus in Bus.allCases {
+      var linter = Linter(policy.policy(for: bus), outline: policy.outline)
+      findings += linter.run { bar.advance(to: done + $0) }
+      done += policy.rules(for: bus).count
+    }
+    bar.finish()
+    return findings
+  }
+
+  private func summary(_ policy: LoadedPolicy) -> String {
+    func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }
+    return "\(count(files.count, "file")) in order: \(count(policy.session.count, "rule")) for the session bus, "
+      + "\(policy.system.count) for the system bus"
+  }
+}

@@ -1,0 +1,98 @@
+// `busgatectl explain`: what the sidecar does with a message, which rule decides, and what would let it through.
+
+import ArgumentParser
+import GatePolicy
+import GateServer
+import PolicyTools
+
+/// `busgatectl explain FILE… --direction … --interface … --path … --member …`.
+struct ExplainCommand: ParsableCommand {
+  /// What a verdict can be.
+  enum Expectation: String, CaseIterable, ExpressibleByArgument {
+    case allow, deny
+  }
+
+  /// Lines are explained one by one for somebody who reads that.
+  private static let logBytesMax = 16 * 1024 * 1024
+
+  static let configuration = CommandConfiguration(
+    commandName: "explain", abstract: "Says what happens to a message, and why.",
+    discussion: """
+      The message comes from flags, from a file with --message, or, without either, as lines of the decision log on standard \
+      input, in text or JSON. A call that goes to no name is for the bus itself.
+
+      Exit status: 0 explained, 1 the verdict is not the one of --expect, 65 bad input.
+      """)
+
+  @OptionGroup var source: PolicySource
+  @OptionGroup(title: "The message") var flags: QuestionFlags
+
+  @Option(help: ArgumentHelp("A saved message: its bytes as they went over the socket.", valueName: "file"), completion: .file())
+  var message: String?
+
+  @Option(help: "Which array of the configuration; if not given, the one that has rules, or the log's gate.")
+  var bus: Bus?
+
+  @Option(help: "The verdict that is expected: exit 1 if it is another one.")
+  var expect: Expectation?
+
+  @Flag(help: "One JSON object a message, on standard output.")
+  var json = false
+
+  func run() throws {
+    let console = Console()
+    try reportingFailures(console) {
+      let policy = try source.load()
+      var isExpected = true
+      func tell(_ explanation: Explanation, _ bus: Bus) {
+        let printer = ExplanationPrinter(console: console, bus: bus)
+        console.print(json ? printer.json(explanation) : printer.text(explanation))
+        isExpected = isExpected && (expect.map { ($0 == .allow) == explanation.verdict.passes } ?? true)
+      }
+      if let message {
+        let saved = try SavedMessage(message, direction: flags.direction)
+        let bus = try chosenBus(policy, gate: "")
+        tell(try Explanation(saved.bytes, saved.question, by: policy.policy(for: bus)), bus)
+      } else if !flags.isEmpty {
+        let bus = try chosenBus(policy, gate: "")
+        tell(try Explanation(try flags.question(), by: policy.policy(for: bus)), bus)
+      } else {
+        try explainLog(policy, tell)
+      }
+      if !isExpected { throw ExitCode.found }
+    }
+  }
+
+  private func explainLog(_ policy: LoadedPolicy, _ tell: (Explanation, Bus) -> Void) throws {
+    if source.files.contains("-") {
+      throw ValidationError("standard input cannot be configuration and log, expected --interface, --path and --member")
+    }
+    let input = try InputFile("-", expected: "lines of the decision log")
+    if input.bytes.count > Self.logBytesMax {
+      throw ConfigurationFailure(
+        description: "standard input: error: too long, expected at most \(Self.logBytesMax) bytes of the log")
+    }
+    var count = 0
+    for (number, line) in input.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+      do {
+        guard let decision = try LogLine.decision(line) else { continue }
+        let bus = try chosenBus(policy, gate: decision.gate)
+        tell(try Explanation(Question(decision), by: policy.policy(for: bus)), bus)
+        count += 1
+      } catch let error as LogLineError {
+        throw ConfigurationFailure(description: "standard input:\(number + 1):\(error.column): error: \(error.message)")
+      }
+    }
+    if count == 0 {
+      throw ConfigurationFailure(
+        description: "standard input: error: no decision, expected lines of the decision log, or --path and --member")
+    }
+  }
+
+  private func chosenBus(_ policy: LoadedPolicy, gate: String) throws -> Bus {
+    if let bus = bus ?? Bus(rawValue: gate) { return bus }
+    if policy.session.isEmpty != policy.system.isEmpty { return policy.session.isEmpty ? .system : .session }
+    if policy.session.isEmpty { return .session }
+    throw ValidationError("there are rules for both buses, expected --bus session or --bus system")
+  }
+}

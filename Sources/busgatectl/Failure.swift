@@ -1,0 +1,21 @@
+// How a command ends that could not do what it was asked for: one line on standard error, and the status that belongs to it.
+
+import ArgumentParser
+import GateServer
+import PolicyTools
+
+/// Runs `body`; what it throws becomes a line and a status.
+func reportingFailures(_ console: Console, _ body: () throws -> Void) throws {
+  do {
+    try body()
+  } catch let failure as ConfigurationFailure {
+    console.printError(failure.description)
+    throw ExitCode.badInput
+  } catch let failure as ControlFailure {
+    console.printError(failure.description)
+    throw ExitCode.systemError
+  } catch let failure as QuestionError {
+    console.printError("busgatectl: error: \(failure)")
+    throw ExitCode.badInput
+  }
+}

@@ -1,0 +1,81 @@
+"""Manual pages and completions of busgatectl, as `make manuals` leaves them: complete, and readable by the programs they are for."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from harness import PATIENCE, ROOT
+from test_busgatectl import CTL
+
+SHARE = ROOT / "build/share"
+
+
+def commands(command, names=()):
+    """Every command with its words."""
+    names = (*names, command["commandName"])
+    yield names, command
+    for one in command.get("subcommands", []):
+        if one["commandName"] != "help":
+            yield from commands(one, names)
+
+
+def everything():
+    dump = subprocess.run([CTL, "--experimental-dump-help"], capture_output=True, check=True, timeout=PATIENCE).stdout
+    return list(commands(json.loads(dump)["command"]))
+
+
+def run(*command, **options):
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=PATIENCE, **options)
+
+
+def test_every_command_has_a_page_with_each_of_its_flags_and_no_other_page_is_there():
+    pages = {path.name for path in (SHARE / "man/man1").iterdir()}
+    assert pages == {"-".join(names) + ".1" for names, _ in everything()}
+    for names, command in everything():
+        text = (SHARE / "man/man1" / ("-".join(names) + ".1")).read_text().replace("\\-", "-")
+        for argument in command.get("arguments", []):
+            for name in argument.get("names", []):
+                if name["kind"] == "long":
+                    assert "\\fB--" + name["name"] + "\\fR" in text, (names, name)
+
+
+def test_groff_has_nothing_to_say_about_the_pages():
+    for path in (SHARE / "man/man1").iterdir():
+        done = run("groff", "-man", "-Tutf8", "-ww", "-z", path)
+        assert (done.returncode, done.stderr) == (0, ""), path
+
+
+def test_a_page_shows_what_the_help_shows():
+    shown = run("groff", "-man", "-Tascii", "-P-cbou", SHARE / "man/man1/busgatectl-check.1").stdout
+    words = " ".join(shown.split()).replace("- ", "-")
+    for part in ["--strict", "Warnings count: exit 1 if there are any.", "never-matches:", "Exit status: 0 in order"]:
+        assert part in words, shown
+
+
+SHELLS = [("bash", "bash-completion/completions/busgatectl"), ("zsh", "zsh/site-functions/_busgatectl"),
+          ("fish", "fish/vendor_completions.d/busgatectl.fish")]
+
+
+@pytest.mark.parametrize("shell, script", SHELLS)
+def test_a_shell_reads_its_completions(shell, script):
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} here")
+    done = run(shell, "-n", SHARE / script)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def completions(line):
+    """What bash offers for the last word of a line."""
+    script = f"""source {SHARE / "bash-completion/completions/busgatectl"}
+      COMP_WORDS=({line} ''); COMP_CWORD={len(line.split())}; COMP_LINE='{line} '; COMP_POINT=${{#COMP_LINE}}
+      _busgatectl busgatectl '' {line.split()[-1]}; printf '%s\\n' "${{COMPREPLY[@]}}" """
+    return run("bash", "-c", script).stdout.split()
+
+
+def test_bash_completes_commands_flags_and_values():
+    assert {"check", "explain", "diff", "learn", "manifest", "status", "policy"} <= set(completions("busgatectl"))
+    assert {"list", "show", "merge"} <= set(completions("busgatectl manifest"))
+    assert {"session", "system"} == set(completions("busgatectl explain --bus"))
+    assert {"outgoing", "incoming"} == set(completions("busgatectl explain --direction"))
