@@ -1,5 +1,5 @@
-// A line of the sidecar's log, as text or as JSON, or of the journal's JSON, and the decision that it tells. What the lines look like is said by GateServer's
-// TextFormat and JSONFormat; end-to-end tests feed this reader with what those wrote.
+// A line of the sidecar's log, as text or as JSON, or of the journal's JSON, and the decision that it tells. What the lines look
+// like is said by GateServer's TextFormat and JSONFormat; end-to-end tests feed this reader with what those wrote.
 
 import GatePolicy
 

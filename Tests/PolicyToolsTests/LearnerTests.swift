@@ -129,6 +129,7 @@ struct LearnerTests {
     let lines = [
       Self.line("AddMatch", "/org/freedesktop/DBus", bus, verdict: "allow", reason: "driver", to: bus),
       Self.line("Reply", "/", "", verdict: "allow", reason: "reply", type: "method_return"),
+      Self.line("Hidden", "/", "", verdict: "drop", reason: "own-call", type: "method_return"),
       Self.line("RequestName", "/org/freedesktop/DBus", bus, to: bus),
       Self.line("BecomeMonitor", "/org/freedesktop/DBus", "\(bus).Monitoring", verdict: "deny", reason: "driver-closed", to: bus),
       Self.line("Stop", "/x", reason: "rule"),
@@ -136,10 +137,10 @@ struct LearnerTests {
     ]
     let policy = Self.learn(lines)
     #expect(try Self.rules(policy) == ["outgoing call \(bus) /org/freedesktop/DBus RequestName"])
-    #expect(policy.needless == 2)
+    #expect(policy.needless == 3)
     #expect(
       Set(policy.leftOut.map { "\($0.verdict) \($0.reason) \($0.place)" }) == [
-        "deny driver-closed a.log:4", "audit rule a.log:5", "deny pending-replies-max a.log:6",
+        "deny driver-closed a.log:5", "audit rule a.log:6", "deny pending-replies-max a.log:7",
       ])
     var all = LearnOptions()
     all.learnsDenied = true

@@ -6,6 +6,10 @@ import GatePolicy
 /// Looks for messages.
 struct ProductSearch {
   let budget: SearchBudget
+  private let legal = KnownPatterns()
+
+  /// A search for as long as `budget` lasts.
+  init(budget: SearchBudget) { self.budget = budget }
 
   /// A legal message of `cell` that is in `product` and in none of `others`; nil if there is none, or the budget is spent.
   ///
@@ -26,8 +30,8 @@ struct ProductSearch {
     return nil
   }
 
-  /// As ``names(in:_:outside:)``, with the other end's names behind the others: one for each of `wanted`, and no more, so that as few as can
-  /// be of `others` ask for one of them.
+  /// As ``names(in:_:outside:)``, with the other end's names behind the others: one for each of `wanted`, and no more, so that as few
+  /// as can be of `others` ask for one of them.
   private func peerNames(
     in product: RuleProduct, _ wanted: ArraySlice<Glob>, _ sorts: [NameSort], outside others: [RuleProduct],
     _ met: [RuleProduct] = []
@@ -47,7 +51,12 @@ struct ProductSearch {
   }
 
   private func hasName(_ product: RuleProduct, _ sort: NameSort) -> Bool {
-    WordSearch(sort: sort, wanted: product.patterns(for: sort), others: [], budget: budget).find { _, _ in true }
+    let patterns = product.patterns(for: sort)
+    let isKnown = patterns.count == 1 && legal.isKnown(patterns[0].pattern, sort)
+    if isKnown { return true }
+    let isFound = WordSearch(sort: sort, wanted: patterns, others: [], budget: budget).find { _, _ in true }
+    if isFound && patterns.count == 1 { legal.note(patterns[0].pattern, sort) }
+    return isFound
   }
 
   /// Numbers of descriptors in `product` such that any other is in all that one of these is in.
@@ -91,4 +100,12 @@ struct ProductSearch {
     }
     return (patterns, byPattern)
   }
+}
+
+/// Patterns that some legal name matches.
+private final class KnownPatterns {
+  private var patterns: [NameSort: Set<[UInt8]>] = [:]
+
+  func isKnown(_ pattern: [UInt8], _ sort: NameSort) -> Bool { patterns[sort]?.contains(pattern) ?? false }
+  func note(_ pattern: [UInt8], _ sort: NameSort) { patterns[sort, default: []].insert(pattern) }
 }

@@ -43,7 +43,8 @@ struct ProductSet {
     }
   }
 
-  /// The products that may have messages of one of `cells`, all with INTERFACE or all without, in common with `product`; of those that ask for a name, if `namesCount`, only such as
+  /// The products that may have messages of one of `cells`, all with INTERFACE or all without, in common with `product`; of those
+  /// that ask for a name, if `namesCount`, only such as
   /// are met by somebody with no more names than `product` wants.
   func overlapping(_ product: RuleProduct, in cells: MessageCells, namesCount: Bool = true) -> [RuleProduct] {
     candidates(for: product, in: cells).map { products[$0] }.filter { other in

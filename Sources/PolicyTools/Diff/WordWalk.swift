@@ -77,11 +77,10 @@ struct WordWalk {
     if Int(count) == sort.byteCountMax { return true }
     for byte in alphabet {
       if !budget.take(2 + state.count) { return false }
-      guard let place = sort.step(state[0], byte) else { continue }
+      guard let place = sort.step(state[0], byte), isWanted(state, byte) else { continue }
       var next = [place, trie.step(state[1], byte)]
       next.reserveCapacity(state.count)
       for (index, automaton) in wanted.enumerated() { next.append(automaton.step(state[2 + index], byte)) }
-      if next[2...].contains(GlobAutomaton.dead) { continue }
       for (index, glob) in globs.enumerated() { next.append(glob.automaton.step(state[2 + wanted.count + index], byte)) }
       if numbers[next] != nil { continue }
       numbers[next] = Int32(states.count)
@@ -89,6 +88,11 @@ struct WordWalk {
       origins.append((Int32(front), byte, count + 1))
     }
     return true
+  }
+
+  /// Whether some word that goes on with `byte` is wanted. Asked before anything is made for it: mostly one byte of all is.
+  private func isWanted(_ state: [Int32], _ byte: UInt8) -> Bool {
+    wanted.indices.allSatisfy { wanted[$0].step(state[2 + $0], byte) != GlobAutomaton.dead }
   }
 
   private func isComplete(_ state: Int) -> Bool {

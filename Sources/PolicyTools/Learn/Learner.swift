@@ -46,7 +46,7 @@ public struct Learner {
     }
     policy.leftOut.append(
       LearnedPolicy.LeftOut(
-        verdict: message.verdict, reason: message.reason, count: message.count, example: message.example.description,
+        verdict: message.verdict, reason: message.reason, count: message.count, example: message.description,
         place: message.place))
   }
 

@@ -15,12 +15,15 @@ extension TalliedMessage {
   }
 
   /// Reasons for which a message is denied that a rule could have allowed.
-  private static let wants: Set<String> = ["no-rule", "service-unknown", "driver-closed"]
+  private static let wants: Set<String> = ["no-rule", "service-unknown", "driver-closed", "hidden", "hidden-owner"]
+  /// Reasons for which the gate keeps to itself what belongs to calls of its own.
+  private static let housekeeping: Set<String> = ["own-hello", "own-call", "unheard"]
 
   /// What becomes of this one.
   func use(_ options: LearnOptions) -> Use {
+    if verdict == .drop { return Self.housekeeping.contains(reason) ? .needless : .leftOut }
     switch kind {
-    case .methodReturn, .error: return verdict == .deny || verdict == .drop ? .leftOut : .needless
+    case .methodReturn, .error: return verdict == .deny ? .leftOut : .needless
     case .methodCall, .signal: break
     }
     switch verdict {
@@ -29,7 +32,7 @@ extension TalliedMessage {
       if reason == "rule" { return options.learnsDenied ? .wanted : .leftOut }
       return Self.wants.contains(reason) ? .wanted : .leftOut
     case .deny: return options.learnsDenied && (reason == "rule" || Self.wants.contains(reason)) ? .wanted : .leftOut
-    case .drop: return reason == "own-hello" ? .needless : .leftOut
+    case .drop: preconditionFailure("what was dropped has been dealt with")
     }
   }
 

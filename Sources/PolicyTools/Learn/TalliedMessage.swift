@@ -55,3 +55,13 @@ struct TalliedMessage: Equatable {
       descriptors: 0, peerNames: name.isEmpty ? [] : [name], isForDriver: isForDriver)
   }
 }
+
+extension TalliedMessage: CustomStringConvertible {
+  /// The message in words.
+  var description: String {
+    switch kind {
+    case .methodCall, .signal: example.description
+    case .methodReturn, .error: "\(direction == .outgoing ? "outgoing" : "incoming") \(kind.rawValue)"
+    }
+  }
+}
