@@ -94,14 +94,7 @@ public final class Policy: Sendable {
     if denied.outcome != .none { return denied }
     let table = direction == .outgoing ? allowOutgoing : allowIncoming
     if table.isEmpty { return .none }
-    let rule =
-      followsNames
-      ? compiled.firstRule(
-        of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
-        peer: peer)
-      : compiled.firstRule(
-        of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
-        peer: AnyPeer())
+    let rule = firstRule(of: table, isSignal, interface, path, member, descriptors, name, peer)
     return compiled.match(.allow, by: rule)
   }
 
@@ -123,14 +116,7 @@ public final class Policy: Sendable {
         : compiled.firstRuleForAnyInterface(
           of: table, isSignal: isSignal, path: path, member: member, descriptors: descriptors, name: name, peer: AnyPeer())
     } else {
-      rule =
-        followsNames
-        ? compiled.firstRule(
-          of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
-          peer: peer)
-        : compiled.firstRule(
-          of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
-          peer: AnyPeer())
+      rule = firstRule(of: table, isSignal, interface, path, member, descriptors, name, peer)
     }
     return compiled.match(.deny, by: rule)
   }
@@ -158,6 +144,21 @@ public final class Policy: Sendable {
         of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
         peer: AnyPeer())
     return compiled.match(.allow, by: rule)
+  }
+
+  /// Where no rule has a name, none is asked about.
+  @inline(__always)
+  private func firstRule(
+    of table: RuleTable, _ isSignal: Bool, _ interface: RawSpan, _ path: RawSpan, _ member: RawSpan, _ descriptors: Int,
+    _ name: RawSpan, _ peer: MessagePeer
+  ) -> Int? {
+    followsNames
+      ? compiled.firstRule(
+        of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
+        peer: peer)
+      : compiled.firstRule(
+        of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
+        peer: AnyPeer())
   }
 
   // MARK: Names
