@@ -1,4 +1,4 @@
-// Each subject under ordo-one/benchmark: time and, where the machine has counters, instructions. Thresholds are in ../thresholds.json.
+// Each subject under ordo-one/benchmark: time and, where the machine has counters, instructions. Thresholds are in thresholds.json, for the instructions that `check` counts.
 
 import Benchmark
 import Subjects
@@ -13,7 +13,7 @@ let benchmarks: @Sendable () -> Void = {
     configuration.maxIterations = 100_000
     Benchmark("\(subject.name)\(subject.operations == 1 ? "" : " ×\(subject.operations)")", configuration: configuration) {
       benchmark in
-      let run = try subject.prepare()
+      let run = subject.prepare()
       // One call is below what a clock can tell.
       let times = subject.operations == 1 && !subject.name.contains("rules") ? 1_000 : 1
       benchmark.startMeasurement()
