@@ -6,7 +6,7 @@ import Subjects
 let benchmarks: @Sendable () -> Void = {
   for subject in Subject.all {
     var configuration = Benchmark.Configuration()
-    configuration.metrics = [.cpuUser, .wallClock, .instructions]
+    configuration.metrics = [.wallClock, .instructions]
     configuration.scalingFactor = .one
     configuration.warmupIterations = 3
     configuration.maxDuration = .milliseconds(300)
