@@ -7,8 +7,8 @@ extension Subject {
   static var policies: [Subject] {
     [10, 1_000, 10_000].flatMap { count in
       [
-        Subject("verdict of \(count) rules, not cached") { ask(Policy(rules: try Rules.parsed(count), busName: "SESSION")) },
-        Subject("compiling \(count) rules") { compile(try Rules.parsed(count)) },
+        Subject("verdict of \(count) rules, not cached") { ask(Policy(rules: Rules.many(count), busName: "SESSION")) },
+        Subject("compiling \(count) rules") { compile(Rules.many(count)) },
       ]
     } + [Subject("reading a document of 1000 rules") { read(Rules.document(1_000)) }]
   }

@@ -8,24 +8,24 @@ extension Subject {
     let window = 64
     return [
       Subject("calls of one kind and their returns", operations: window) {
-        try exchange(rules: Rules.document(10), calls: window, kinds: nil)
+        exchange(rules: Rules.many(10), calls: window, kinds: nil)
       }
     ]
       + [1_000, 10_000].map { rules in
         Subject("calls of 1000 kinds and their returns, \(rules) rules", operations: 1_000) {
-          try exchange(rules: Rules.kinds(1_000, among: rules), calls: 1_000, kinds: 1_000)
+          exchange(rules: Rules.kinds(1_000, among: rules), calls: 1_000, kinds: 1_000)
         }
       } + [
         Subject("reply table, 10000 outstanding", operations: 10_000) {
-          try exchange(rules: Rules.document(10), calls: 10_000, kinds: nil, answeredBackwards: true)
+          exchange(rules: Rules.many(10), calls: 10_000, kinds: nil, answeredBackwards: true)
         },
-        Subject("denial", operations: window) { try deny(calls: window) },
+        Subject("denial", operations: window) { deny(calls: window) },
       ]
   }
 
   /// So many calls go by, then their returns come back.
-  private static func exchange(rules: [UInt8], calls: Int, kinds: Int?, answeredBackwards: Bool = false) throws -> () -> Void {
-    let conversation = Conversation(rules: try Rules.parsed(rules))
+  private static func exchange(rules: [GatewayRule], calls: Int, kinds: Int?, answeredBackwards: Bool = false) -> () -> Void {
+    let conversation = Conversation(rules: rules)
     let serials = (1...UInt32(calls)).map { $0 + 1 }
     let out = serials.flatMap { serial in Message.call(serial, kind: kinds.map { Int(serial) % $0 }) }
     let back = (answeredBackwards ? serials.reversed() : serials).flatMap { Message.answer(to: $0) }
@@ -37,8 +37,8 @@ extension Subject {
     }
   }
 
-  private static func deny(calls: Int) throws -> () -> Void {
-    let conversation = Conversation(rules: try Rules.parsed(10))
+  private static func deny(calls: Int) -> () -> Void {
+    let conversation = Conversation(rules: Rules.many(10))
     let out = (1...UInt32(calls)).flatMap { Message.call($0 + 1, kind: 1) }
     return {
       conversation.feed(out, from: .client)

@@ -8,9 +8,9 @@ public struct Subject {
   /// How many operations one run makes; the cost of a run is divided by it.
   public let operations: Int
   /// Makes everything that a run needs, and gives the run.
-  public let prepare: () throws -> () -> Void
+  public let prepare: () -> () -> Void
 
-  init(_ name: String, operations: Int = 1, _ prepare: @escaping () throws -> () -> Void) {
+  init(_ name: String, operations: Int = 1, _ prepare: @escaping () -> () -> Void) {
     self.name = name
     self.operations = operations
     self.prepare = prepare

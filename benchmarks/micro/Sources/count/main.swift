@@ -7,6 +7,6 @@ if CommandLine.argc < 3 {
 } else {
   guard let subject = Subject.all.first(where: { $0.name == CommandLine.arguments[1] }), let runs = Int(CommandLine.arguments[2])
   else { fatalError("usage: count NAME RUNS") }
-  let run = try subject.prepare()
+  let run = subject.prepare()
   for _ in 0..<runs { run() }
 }
