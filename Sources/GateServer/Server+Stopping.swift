@@ -57,6 +57,22 @@ extension Server {
     }
   }
 
+  /// Stops when the other end of `fd`, a pipe or a socket, is closed. What is no such thing, a file say, never is. The descriptor stays the
+  /// caller's, who may not close it before ``run()`` has returned.
+  public mutating func stopWhenClosed(_ fd: Int32) throws(SystemError) {
+    // Asked for nothing, epoll still tells of errors and of the end.
+    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, 0, Tag.lifeline.bits)
+    if -result == EPERM { return }
+    if result < 0 { throw SystemError("cannot watch descriptor \(fd)", result) }
+    lifeline = fd
+  }
+
+  mutating func loseLifeline() {
+    // Or it is told again and again.
+    _ = clinux_epoll_control(epoll, EPOLL_CTL_DEL, lifeline, 0, 0)
+    if stopping == .no { stop() }
+  }
+
   /// Whether nothing that was decided on is still to leave.
   func isDelivered(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
     for side in [Side.client, .bus] {

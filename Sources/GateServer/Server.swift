@@ -53,6 +53,8 @@ public struct Server: ~Copyable {
   public var version = "unknown"
   var signals: Int32 = -1
   var input: StandardInput?
+  /// A descriptor whose other end's closing stops the server; -1: none.
+  var lifeline: Int32 = -1
   /// How far the server is in ending.
   var stopping = Stopping.no
   /// When somebody wants to hear that the loop still goes round, and how often in milliseconds.
@@ -185,6 +187,8 @@ public struct Server: ~Copyable {
       handleSignals()
     case .standardInput:
       readInput()
+    case .lifeline:
+      loseLifeline()
     case .operatorListener(let service):
       acceptOperators(service)
     case .operatorClient(let service, let id):

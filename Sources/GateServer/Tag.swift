@@ -9,6 +9,7 @@ enum Tag: Equatable {
   case connection(index: Int, generation: UInt32, side: Side)
   case signals
   case standardInput
+  case lifeline
   case operatorListener(OperatorService)
   case operatorClient(OperatorService, id: UInt32)
 
@@ -20,6 +21,7 @@ enum Tag: Equatable {
       (side == .client ? 1 : 2) | UInt64(index) << 2 | UInt64(generation) << 32
     case .signals: 3
     case .standardInput: 1 << 2 | 3
+    case .lifeline: Self.lifelineIndex << 2 | 3
     case .operatorListener(let service): UInt64(2 + service.rawValue * 2) << 2 | 3
     case .operatorClient(let service, let id): UInt64(3 + service.rawValue * 2) << 2 | 3 | UInt64(id) << 32
     }
@@ -36,10 +38,14 @@ enum Tag: Equatable {
     }
   }
 
+  /// No operator service has it.
+  private static let lifelineIndex: UInt64 = 0x3FFF_FFFF
+
   private static func other(_ index: Int, _ generation: UInt32) -> Tag {
     switch index {
     case 0: return .signals
     case 1: return .standardInput
+    case Int(lifelineIndex): return .lifeline
     default:
       guard let service = OperatorService(rawValue: (index - 2) / 2) else { preconditionFailure("a tag that nobody made") }
       return index % 2 == 0 ? .operatorListener(service) : .operatorClient(service, id: generation)

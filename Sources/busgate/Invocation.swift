@@ -56,9 +56,7 @@ struct Invocation {
     switch program {
     case .run: return RunCommand.perform(arguments)
     case .classicProxy: return ClassicProxyCommand.perform(arguments)
-    case .namesProxy:
-      printError("xdg-dbus-proxy: not in this version; the gateway rules of `busgate run` filter by interface, path and method")
-      return ExitStatus.usage
+    case .namesProxy: return NamesProxyCommand.perform(arguments)
     case .version:
       print("busgate \(Self.version)")
       return ExitStatus.success
@@ -78,12 +76,14 @@ struct Invocation {
     """
     usage: busgate run --config FILE… --session PATH | --system PATH | --listen NAME=ADDRESS … [options]
            busgate dbus-proxy SOCKET session|system
+           busgate xdg-dbus-proxy [ADDRESS PATH [options]]…
 
     A D-Bus filtering proxy: listens on a socket for one container and forwards only what the configuration allows.
 
     \(RunFlag.help)
 
     As dbus-proxy: configuration documents come on standard input, one a line, each adding rules.
+    As xdg-dbus-proxy: see busgate xdg-dbus-proxy --help.
 
     Sockets may be inherited (LISTEN_FDS, LISTEN_FDNAMES); readiness is told to NOTIFY_SOCKET. SIGHUP reads the files again.
 
