@@ -4,7 +4,7 @@ SWIFT  ?= swift
 STATIC = $(SWIFT) build -c release --scratch-path build/static --product busgate \
          -Xswiftc -static-executable -Xswiftc -cross-module-optimization
 
-.PHONY: all help sidecar demo demo-shell test lint bench clean
+.PHONY: all help sidecar demo demo-shell test test-oracles lint bench clean
 
 all: sidecar
 
@@ -13,6 +13,7 @@ help:
 	@echo 'make demo        a container, a service, a gate between them: shown and checked'
 	@echo 'make demo-shell  the same, and a shell in the container'
 	@echo 'make test        every test; installs the Debian packages that are missing'
+	@echo 'make test-oracles TIME=60   the comparisons with libdbus, GLib and both buses, for about so many seconds'
 	@echo 'make lint        format and layering'
 	@echo 'make bench       CPU per operation beside the yardsticks and xdg-dbus-proxy'
 
@@ -33,6 +34,11 @@ demo-shell: sidecar
 test: sidecar
 	contrib/packages test prometheus
 	contrib/run-tests
+
+TIME ?= 60
+test-oracles: sidecar
+	contrib/packages test
+	BUSGATE_ORACLE_SECONDS=$(TIME) contrib/run-tests oracles bus-oracles
 
 lint: sidecar
 	contrib/packages test

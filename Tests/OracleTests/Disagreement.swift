@@ -1,5 +1,5 @@
 // Where busgate and another implementation differ, and stay different: what differs, and the sentence that decides. In each entry one of
-// the two refuses, and in all but `localPrefix` it is busgate: so nothing passes a gate that a bus would read in another way. A test
+// the two refuses, and for what a client says it is busgate in all but `localPrefix`: so nothing passes a gate that a bus would read in another way. A test
 // that counts on an entry fails when that disagreement does not come up any more.
 
 /// A known disagreement. Sentences in quotation marks are the specification's; the word in parentheses is the section.
@@ -36,7 +36,7 @@ enum Disagreement: String, CaseIterable {
   /// "A colon-separated list of key/value pairs" names each key once (addresses); which of two values counts is nowhere said.
   case repeatedAddressKey = "libdbus takes a key that is twice in an address"
   /// "The value of the key is the UUID of the server" (addresses), "represented as 32 hex digits" (uuids).
-  case addressGUID = "libdbus takes a guid that is none"
+  case addressGUID = "libdbus and GDBus take a guid that is none"
   /// "Each %-encoded byte" stands for itself (addresses); but NUL ends a path for every system call, and libdbus cuts it off there.
   case addressNUL = "libdbus cuts a value off at its NUL"
   /// "An address begins with a transport name" (addresses). libdbus takes none, and any bytes.
@@ -47,6 +47,11 @@ enum Disagreement: String, CaseIterable {
   case unescapedByte = "GDBus takes a byte that has to be escaped"
   /// "D-Bus addresses: one or more server addresses" (addresses). GDBus takes none for a list of them.
   case emptyAddress = "GDBus takes nothing for an address"
+
+  /// "A list of key=value pairs" (addresses). libdbus, as busgate, refuses a key without a value; GDBus finds out when it connects.
+  case emptyAddressValue = "GDBus takes a key without a value"
+  /// Pairs are "comma-separated", addresses "separated by semicolons" (addresses); libdbus, as busgate, takes one behind the last too.
+  case trailingSeparator = "GDBus refuses a comma or semicolon behind the last"
 
   // Match rules: what MatchRule says of itself
 
