@@ -8,7 +8,8 @@ import Testing
 @Suite("addresses, as libdbus and GDBus read them", .serialized)
 struct AddressOracleTests {
   private static let pieces = [
-    "unix:", "unix:", "tcp:", "path=", "path=", "abstract=", "host=", "port=", "/a/b", "127.0.0.1", "80", ";", ",", ",", "%20", "%2f",
+    "unix:", "unix:", "tcp:", "path=", "path=", "abstract=", "host=", "port=", "/a/b", "127.0.0.1", "80", ";", ",", ",", "%20",
+    "%2f",
     "%00", "%", "%zz", "=", ":", "guid=", "0123456789abcdef0123456789abcdef", "a b", "\\", "*", "-", "~", "\u{E9}", "dir=",
     "unix:path=/run/a", "unixexec:path=ssh,argv1=x", "autolaunch:",
   ]
@@ -71,7 +72,8 @@ struct AddressOracleTests {
       switch Self.ours(bytes) {
       case .success(let ours):
         accepted += 1
-        let theirs = Self.libdbus(bytes, ours.map { Array($0.values.keys) + ["path", "abstract", "host", "port", "dir", "guid"] })
+        let theirs = Self.libdbus(
+          bytes, ours.map { Array($0.values.keys) + ["path", "abstract", "host", "port", "dir", "guid"] })
         if theirs != ours { findings.tell("read as \(ours), by libdbus as \(String(describing: theirs))", bytes) }
       case .failure(let error):
         guard Self.libdbus(bytes, []) != nil else { continue }
@@ -106,7 +108,11 @@ struct AddressOracleTests {
       case .failure(.empty): if isSupported { findings.count(.emptyAddress) }
       case .failure(let error):
         guard isSupported else { continue }
-        if let known = Self.isStricter(error) { findings.count(known) } else { findings.tell("\(error), GDBus supports it", bytes) }
+        if let known = Self.isStricter(error) {
+          findings.count(known)
+        } else {
+          findings.tell("\(error), GDBus supports it", bytes)
+        }
       }
     }
     findings.finish("addresses, GDBus", expected: [.emptyAddress, .unescapedByte, .emptyAddressValue, .trailingSeparator])

@@ -31,7 +31,9 @@ struct GlobOracleTests {
 
   @Test("patterns made from a text match as GLib says")
   func nearMisses() {
-    let texts = ["org.freedesktop.DBus.Properties", "/com/example/Object/1", "GetTemperature", "aaaaaaaaab", "\u{E9}\u{20AC}x\u{1F600}"]
+    let texts = [
+      "org.freedesktop.DBus.Properties", "/com/example/Object/1", "GetTemperature", "aaaaaaaaab", "\u{E9}\u{20AC}x\u{1F600}",
+    ]
     var generator = SeededGenerator(purpose: 41), findings = Findings(), matching = 0
     for _ in 0..<OracleRun.count(1_000_000) {
       let text = Array(generator.pick(texts))

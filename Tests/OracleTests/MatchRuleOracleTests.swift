@@ -7,12 +7,15 @@ import Testing
 @Suite("match rules, as dbus-daemon and dbus-broker read them", .serialized)
 struct MatchRuleOracleTests {
   private static let keys = [
-    "type", "sender", "interface", "member", "path", "path_namespace", "destination", "eavesdrop", "arg0", "arg1", "arg63", "arg64",
+    "type", "sender", "interface", "member", "path", "path_namespace", "destination", "eavesdrop", "arg0", "arg1", "arg63",
+    "arg64",
     "arg0path", "arg1path", "arg0namespace", "arg1namespace", "arg01", "arg", "arg0x1", "Type", "typ", "eaves", "arg2", "arg3",
   ]
   private static let values = [
-    "signal", "method_call", "method_return", "error", "Signal", ":1.42", "com.example.Open", "com.example", "com", "/", "/a/b", "/a/",
-    "true", "false", "Member", "", "a,b", "a b", "it\\'s", "\\", "\\\\", "x'y'z", "\u{E9}", "org.freedesktop.DBus", "*", "9", "a.9", "a-b.c",
+    "signal", "method_call", "method_return", "error", "Signal", ":1.42", "com.example.Open", "com.example", "com", "/", "/a/b",
+    "/a/",
+    "true", "false", "Member", "", "a,b", "a b", "it\\'s", "\\", "\\\\", "x'y'z", "\u{E9}", "org.freedesktop.DBus", "*", "9",
+    "a.9", "a-b.c",
   ]
   /// For each key, what it is mostly about, so that half of the rules are ones.
   private static let fitting: [String: [String]] = [
@@ -85,7 +88,8 @@ struct MatchRuleOracleTests {
   private static let invalid = "org.freedesktop.DBus.Error.MatchRuleInvalid"
   private static let notFound = "org.freedesktop.DBus.Error.MatchRuleNotFound"
 
-  @Test("both buses take what busgate takes, and to both it is the one spelling and no other rule", arguments: PrivateBus.programs)
+  @Test(
+    "both buses take what busgate takes, and to both it is the one spelling and no other rule", arguments: PrivateBus.programs)
   func buses(program: String) throws {
     let bus = try PrivateBus(program)
     let socket = try BusSocket(bus.path)
@@ -105,7 +109,8 @@ struct MatchRuleOracleTests {
       }
     }
     #expect(accepted > findings.cases / 10)
-    let listed: [Disagreement] = program == "dbus-broker" ? [.noEavesdropKey, .strayEquals] : [.argumentNumber, .backslash, .strayEquals]
+    let listed: [Disagreement] =
+      program == "dbus-broker" ? [.noEavesdropKey, .strayEquals] : [.argumentNumber, .backslash, .strayEquals]
     findings.finish("match rules, \(program) (\(accepted) accepted by both)", expected: listed)
   }
 
@@ -136,10 +141,14 @@ struct MatchRuleOracleTests {
       if other == rule.canonicalText {
         if answers[1] != nil { findings.tell("\(program) removes not what it is", one.text) }
       } else {
-        if answers[1] == nil && program == "dbus-daemon" && Self.withoutNamespace(other) == Self.withoutNamespace(rule.canonicalText) {
+        if answers[1] == nil && program == "dbus-daemon"
+          && Self.withoutNamespace(other) == Self.withoutNamespace(rule.canonicalText)
+        {
           return findings.count(.pathNamespaceNotCompared)
         }
-        if answers[1] != Self.notFound { findings.tell("\(program) finds it as \(String(decoding: other, as: UTF8.self))", one.text) }
+        if answers[1] != Self.notFound {
+          findings.tell("\(program) finds it as \(String(decoding: other, as: UTF8.self))", one.text)
+        }
         if answers[2] != nil { findings.tell("\(program) does not find it in its one spelling: \(answers[2]!)", one.text) }
       }
     }
@@ -158,7 +167,11 @@ struct MatchRuleOracleTests {
     case .tooManyKeys: .manyKeys
     case .noKey: .strayEquals
     case .unknownKey(let offset): text[offset...].starts(with: "arg".utf8) ? .argumentNumber : nil
-    case .value, .repeatedKey, .noValue, .openQuote, .nul, .tooLong: nil
+    case .value(let offset):
+      // sender and destination; quotes don't matter.
+      lacksElements(text[offset...].prefix { $0 != UInt8(ascii: ",") }.filter { $0 != UInt8(ascii: "'") }[...])
+        ? .uniqueNameElements : nil
+    case .repeatedKey, .noValue, .openQuote, .nul, .tooLong: nil
     }
   }
 

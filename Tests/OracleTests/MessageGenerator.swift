@@ -14,7 +14,8 @@ struct MessageGenerator {
     "/org/freedesktop/DBus/Local/a", "/a/b/c/d/e/f/g/h/i", "", "//", "/a/", "a", "/a-b", "/a//b", "/a.b", "/\u{E9}",
   ]
   private static let interfaces = [
-    "com.example.Open", "a.b", "_.A9", "org.freedesktop.DBus", "org.freedesktop.DBus.Local", "org.freedesktop.DBus.Locale", "org.freedesktop.DBus.Properties",
+    "com.example.Open", "a.b", "_.A9", "org.freedesktop.DBus", "org.freedesktop.DBus.Local", "org.freedesktop.DBus.Locale",
+    "org.freedesktop.DBus.Properties",
     "a", "", ".a", "a.", "a..b", "a.9", "a-b.c", ":1.2", "a.b ", "a.b\u{0}c",
   ]
   private static let members = ["Open", "M", "_", "a9", "AddMatch", "Hello", "", "9a", "a.b", "a-b", "a b", "\u{E9}"]
@@ -157,7 +158,9 @@ struct MessageGenerator {
         if word + 4 <= bytes.count { set(UInt32(generator.below(300)), at: word) }
       case 5:
         let word = place & ~3
-        if word + 4 <= bytes.count { set(generator.pick([0, 0xFFFF_FFFF, 0x7FFF_FFFF, 0x0400_0000, 0x0400_0001, 0x0800_0000]), at: word) }
+        if word + 4 <= bytes.count {
+          set(generator.pick([0, 0xFFFF_FFFF, 0x7FFF_FFFF, 0x0400_0000, 0x0400_0001, 0x0800_0000]), at: word)
+        }
       case 6: bytes.swapAt(place, generator.below(bytes.count))
       default:
         // Changes what is after it too, so that lengths are wrong by one.
@@ -179,7 +182,9 @@ struct MessageGenerator {
   }
 
   private mutating func set(_ value: UInt32, at offset: Int) {
-    for index in 0..<4 { bytes[offset + (isLittle ? index : 3 - index)] = UInt8(truncatingIfNeeded: value >> (8 * UInt32(index))) }
+    for index in 0..<4 {
+      bytes[offset + (isLittle ? index : 3 - index)] = UInt8(truncatingIfNeeded: value >> (8 * UInt32(index)))
+    }
   }
 
   private mutating func pad(_ alignment: Int, from start: Int = 0) {

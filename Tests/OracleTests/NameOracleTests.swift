@@ -16,10 +16,18 @@ private struct Grammar: Sendable {
 /// Whether it is a unique name but for its elements: there is one or none, or the first is empty.
 func lacksElements(_ bytes: ArraySlice<UInt8>) -> Bool {
   guard bytes.first == UInt8(ascii: ":"), bytes.count <= NameGrammar.nameByteCountMax else { return false }
-  let name = bytes.dropFirst()
-  // With an element before it, the rest is a unique name, unless it is nothing.
-  let completed = Array(":1\(name.first == UInt8(ascii: ".") || name.isEmpty ? "" : ".")".utf8) + name
-  return name.isEmpty || !NameGrammar.isUniqueName(Array(bytes).span.bytes) && NameGrammar.isUniqueName(completed.span.bytes)
+  let name = bytes.dropFirst(), beginsWithDot = name.first == UInt8(ascii: ".")
+  if name.isEmpty { return true }
+  let rest = beginsWithDot ? name.dropFirst() : name
+  let isElement =
+    !rest.isEmpty
+    && rest.allSatisfy { byte in
+      switch byte {
+      case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "_"), UInt8(ascii: "-"): true
+      default: false
+      }
+    }
+  return isElement || beginsWithDot && NameGrammar.isUniqueName(([UInt8(ascii: ":")] + rest).span.bytes)
 }
 
 @Suite("names and paths, as libdbus and GLib read them", .serialized)
@@ -69,7 +77,8 @@ struct NameOracleTests {
   @Test("random texts are names to all of them or to none")
   func random() {
     let pieces = [
-      "a", "B", "_", "-", ".", ".", "/", "/", ":", "1", "com", "org.example", "/com/example", "\u{E9}", " ", "@", "[", "`", "{", "^",
+      "a", "B", "_", "-", ".", ".", "/", "/", ":", "1", "com", "org.example", "/com/example", "\u{E9}", " ", "@", "[", "`", "{",
+      "^",
       String(repeating: "x", count: 120), String(repeating: "a.", count: 61),
     ]
     var texts = TextGenerator(purpose: 10, pieces: pieces, piecesMax: 7), findings = Findings()
@@ -132,7 +141,9 @@ struct NameOracleTests {
       findings.compare()
       let ours = UTF8Grammar.isValid(bytes.span.bytes)
       if withCString(bytes, { dbus_validate_utf8($0, nil) != 0 }) != ours { findings.tell("libdbus: \(!ours)", bytes) }
-      if withCString(bytes, { g_utf8_validate($0, gssize(bytes.count), nil) != 0 }) != ours { findings.tell("GLib: \(!ours)", bytes) }
+      if withCString(bytes, { g_utf8_validate($0, gssize(bytes.count), nil) != 0 }) != ours {
+        findings.tell("GLib: \(!ours)", bytes)
+      }
     }
     findings.finish("UTF-8")
   }

@@ -29,7 +29,9 @@ final class PrivateBus {
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_adddup2(&actions, ends[1], 0)
     posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
-    let words: [UnsafeMutablePointer<CChar>?] = ["/usr/bin/python3", "\(tests)/EndToEnd/private_bus.py", program].map { (word: String) in strdup(word) }
+    let words: [UnsafeMutablePointer<CChar>?] = ["/usr/bin/python3", "\(tests)/EndToEnd/private_bus.py", program].map {
+      (word: String) in strdup(word)
+    }
     defer { words.forEach { free($0) } }
     var child: pid_t = 0
     let status = posix_spawn(&child, "/usr/bin/python3", &actions, nil, words + [nil], environ)

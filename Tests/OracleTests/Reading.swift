@@ -20,7 +20,8 @@ struct Reading: Equatable, CustomStringConvertible {
 
   /// Whether path or interface begin with the ones that are reserved.
   var isNearTheLocalOne: Bool {
-    path?.starts(with: "/org/freedesktop/DBus/Local".utf8) == true || interface?.starts(with: "org.freedesktop.DBus.Local".utf8) == true
+    path?.starts(with: "/org/freedesktop/DBus/Local".utf8) == true
+      || interface?.starts(with: "org.freedesktop.DBus.Local".utf8) == true
   }
 
   var description: String {
@@ -80,7 +81,8 @@ extension Reading {
   /// GDBus's; nil: it is no message. Bodies are validated there, too.
   init?(glib bytes: [UInt8]) {
     var copy = bytes
-    guard let message = g_dbus_message_new_from_blob(&copy, gsize(copy.count), G_DBUS_CAPABILITY_FLAGS_UNIX_FD_PASSING, nil) else {
+    guard let message = g_dbus_message_new_from_blob(&copy, gsize(copy.count), G_DBUS_CAPABILITY_FLAGS_UNIX_FD_PASSING, nil)
+    else {
       return nil
     }
     defer { g_object_unref(UnsafeMutableRawPointer(message)) }

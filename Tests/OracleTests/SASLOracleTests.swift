@@ -37,7 +37,9 @@ private struct Server: ~Copyable {
         break steps
       }
     }
-    let text = output.withBytes { span in String(decoding: (0..<span.byteCount).map { span.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }, as: UTF8.self) }
+    let text = output.withBytes { span in
+      String(decoding: (0..<span.byteCount).map { span.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }, as: UTF8.self)
+    }
     output.removeAll()
     return text.split(separator: "\r\n").map { String($0.prefix { $0 != " " }) }
   }
@@ -49,14 +51,18 @@ struct SASLOracleTests {
 
   /// Lines as the specification spells them.
   private static let spelled = [
-    "AUTH", "AUTH EXTERNAL", "AUTH EXTERNAL \(identity)", "AUTH EXTERNAL \(identity)", "AUTH EXTERNAL 39393939", "AUTH NONSENSE", "DATA",
+    "AUTH", "AUTH EXTERNAL", "AUTH EXTERNAL \(identity)", "AUTH EXTERNAL \(identity)", "AUTH EXTERNAL 39393939", "AUTH NONSENSE",
+    "DATA",
     "DATA \(identity)", "DATA 39393939", "CANCEL", "ERROR", "ERROR what", "NEGOTIATE_UNIX_FD", "HELO",
   ]
   /// Lines that are almost ones.
   private static let odd = [
-    "AUTH EXTERNAL zz", "AUTH EXTERNAL 3", "AUTH external \(identity)", "DATA zz", "DATA 3", "NEGOTIATE_UNIX_FD now", "", " ", "begin", "BEGINS",
-    " BEGIN", "AUTH\tEXTERNAL", "auth", "auth EXTERNAL \(identity)", "AUTH  EXTERNAL", "AUTH  EXTERNAL \(identity)", "AUTH EXTERNAL  \(identity)",
-    "AUTH EXTERNAL \(identity) ", "DATA  \(identity)", "DATA \(identity) ", "AUTH EXTERNAL \(identity)\t", "AUTH EXTERNALS \(identity)", "OK",
+    "AUTH EXTERNAL zz", "AUTH EXTERNAL 3", "AUTH external \(identity)", "DATA zz", "DATA 3", "NEGOTIATE_UNIX_FD now", "", " ",
+    "begin", "BEGINS",
+    " BEGIN", "AUTH\tEXTERNAL", "auth", "auth EXTERNAL \(identity)", "AUTH  EXTERNAL", "AUTH  EXTERNAL \(identity)",
+    "AUTH EXTERNAL  \(identity)",
+    "AUTH EXTERNAL \(identity) ", "DATA  \(identity)", "DATA \(identity) ", "AUTH EXTERNAL \(identity)\t",
+    "AUTH EXTERNALS \(identity)", "OK",
     "AGREE_UNIX_FD", "REJECTED EXTERNAL",
   ]
   /// What dbus-daemon begins at; from there on a line is no line to it.
@@ -90,7 +96,9 @@ struct SASLOracleTests {
     }
   }
 
-  @Test("who is let in by the gate is let in by both buses, and each line that is spelled as it has to be is answered as one of them does")
+  @Test(
+    "who is let in by the gate is let in by both buses, and each line that is spelled as it has to be is answered as one of them does"
+  )
   func lineByLine() throws {
     let buses = try PrivateBus.programs.map { ($0, try PrivateBus($0)) }
     var generator = SeededGenerator(purpose: 60), findings = Findings(), begun = 0
@@ -99,13 +107,18 @@ struct SASLOracleTests {
       _ = server.answers(to: [0])
       var said = ""
       for _ in 0..<(1 + generator.below(10)) {
-        let line = generator.oneIn(6) ? "BEGIN" : generator.oneIn(40) ? generator.pick(Self.begins) : generator.pick(generator.oneIn(4) ? Self.odd : Self.spelled)
+        let line =
+          generator.oneIn(6)
+          ? "BEGIN"
+          : generator.oneIn(40) ? generator.pick(Self.begins) : generator.pick(generator.oneIn(4) ? Self.odd : Self.spelled)
         said += line + "|"
         findings.compare()
         let ours = server.answers(to: Array((line + "\r\n").utf8))
         if server.hasBegun {
           begun += 1
-          for side in sides where side.isAlive && !side.isBegun() { findings.tell("let in by the gate, not by \(side.program)", Array(said.utf8)) }
+          for side in sides where side.isAlive && !side.isBegun() {
+            findings.tell("let in by the gate, not by \(side.program)", Array(said.utf8))
+          }
         }
         if line == "BEGIN" || server.isClosed { break }
         if Self.begins.contains(line) {

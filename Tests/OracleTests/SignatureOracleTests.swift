@@ -71,7 +71,8 @@ struct SignatureOracleTests {
   func random() {
     let pieces = [
       "y", "s", "v", "a", "a", "(", ")", "a{", "}", "{", "a{sv}", "(ii)", "h", "ybnqiuxtdog", "r", "e", "m", "?",
-      String(repeating: "a", count: 15), String(repeating: "(", count: 15), "))))))))))", "(a", String(repeating: "y", count: 100),
+      String(repeating: "a", count: 15), String(repeating: "(", count: 15), "))))))))))", "(a",
+      String(repeating: "y", count: 100),
     ]
     var texts = TextGenerator(purpose: 20, pieces: pieces, piecesMax: 9), findings = Findings()
     for _ in 0..<OracleRun.count(1_500_000) { compare(texts.next(), &findings) }
@@ -96,7 +97,9 @@ struct SignatureOracleTests {
       }
       text.append(UInt8(ascii: "y"))
       text += closers.reversed()
-      if generator.oneIn(10) { text += [UInt8](repeating: UInt8(ascii: "u"), count: max(0, 250 + generator.below(10) - text.count)) }
+      if generator.oneIn(10) {
+        text += [UInt8](repeating: UInt8(ascii: "u"), count: max(0, 250 + generator.below(10) - text.count))
+      }
       compare(text, &findings)
     }
     findings.finish("deep signatures", expected: [.arraysInStructs, .deepSignature])
