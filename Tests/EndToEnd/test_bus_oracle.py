@@ -5,16 +5,18 @@ BUSGATE_ORACLE_SEED, as in Tests/OracleTests."""
 import json
 import os
 import random
+import signal as signal_module
 import struct
 
 import pytest
 
-from harness import EVERYTHING, rule
+from harness import EVERYTHING, PATIENCE, rule
 from wire import (BIG, ERROR, INTERFACE, LITTLE, MEMBER, METHOD_CALL, METHOD_RETURN, NO_REPLY_EXPECTED, OBJECT, OPEN, PATH, SHUT, SIGNAL,
                   Ended, Message, join, message)
 
 SEED = int(os.environ.get("BUSGATE_ORACLE_SEED", 20260101))
-CASES = int(600 * float(os.environ.get("BUSGATE_ORACLE_SECONDS", 60)) / 60)
+SECONDS = float(os.environ.get("BUSGATE_ORACLE_SECONDS", 60))
+CASES = int(600 * SECONDS / 60)
 SERVICE = "com.example.Service"
 TYPES = {METHOD_CALL: "method_call", METHOD_RETURN: "method_return", ERROR: "error", SIGNAL: "signal"}
 
@@ -121,7 +123,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(workshop, bus):
+def scene(workshop, bus, not_forever):
+    signal_module.alarm(int(2 * PATIENCE + SECONDS))  # as long as was asked for
     return Scene(workshop, bus)
 
 
