@@ -27,7 +27,8 @@ func lacksElements(_ bytes: ArraySlice<UInt8>) -> Bool {
       default: false
       }
     }
-  return isElement || beginsWithDot && NameGrammar.isUniqueName(([UInt8(ascii: ":")] + rest).span.bytes)
+  let withoutDot = [UInt8(ascii: ":")] + rest
+  return isElement || beginsWithDot && NameGrammar.isUniqueName(withoutDot.span.bytes)
 }
 
 @Suite("names and paths, as libdbus and GLib read them", .serialized)
