@@ -202,3 +202,24 @@ def test_on_the_bare_bus_both_interfaces_arrive(scene):
         interfaces |= {one.interface for one in service}
         heard_shut += len(heard[SHUT])
     assert {OPEN, SHUT, None} <= interfaces and heard_shut
+
+
+# What Tests/OracleTests/Disagreement.swift says of libdbus, as the buses have it: whether the service hears it from a client without a gate.
+DEEP = "a" * 20 + "(" + "a" * 20 + "y)"
+DISAGREEMENTS = {
+    "arraysInStructs": (dict(signature=DEEP, body=bytes(4)), {"dbus-daemon": True, "dbus-broker": False}, False),
+    "uniqueNameElements": (dict(sender=":42"), {"dbus-daemon": True, "dbus-broker": False}, False),
+    "localPrefix": (dict(path="/org/freedesktop/DBus/Locale"), {"dbus-daemon": False, "dbus-broker": True}, True),
+}
+
+
+@pytest.mark.parametrize("name", DISAGREEMENTS)
+def test_a_known_disagreement_lets_no_more_through_than_the_bus_would(scene, name):
+    changes, without, is_let_through = DISAGREEMENTS[name]
+    parts = dict(path=OBJECT, interface=OPEN, member="Ask", destination=SERVICE, flags=NO_REPLY_EXPECTED)
+    parts.update(changes)
+    data = message(METHOD_CALL, 77, **parts)
+    _, bare, _ = scene.run(Street(scene.workshop, scene.bus.path), data)
+    _, gated, _ = scene.run(scene.street(EVERYTHING), data)
+    assert bool(bare) == without[scene.bus.program]
+    assert bool(gated) == (is_let_through and without[scene.bus.program])

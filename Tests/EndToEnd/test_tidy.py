@@ -148,6 +148,28 @@ def test_every_make_target_and_path_that_a_page_names_is_there(page):
     assert not wrong
 
 
+# Flags of other programs that pages speak of.
+OTHERS = {"--dest", "--method", "--object-path", "--shell", "--unix-socket"}  # gdbus, contrib/demo/run, curl
+
+
+@pytest.mark.parametrize("page", [page for page in MARKDOWN if page.parent.name != "benchmarks"], ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_flag_that_a_page_names_is_one_of_the_program(page):
+    program = "".join(subprocess.run([BUSGATE, *words], capture_output=True, text=True, check=True).stdout
+                      for words in (["--help"], ["run", "--list", "flags"]))
+    flags = set(re.findall(r"--[a-z][a-z-]+", program)) | {"--help", "--version", "--list"} | OTHERS
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()))
+    assert not named - flags
+
+
+def test_the_numbers_that_pages_say_of_the_tree_are_its_own():
+    words = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    examples = len(list((ROOT / "configs").glob("*.json")))
+    said = re.findall(r"\b(\w+) examples\b", (ROOT / "README.md").read_text())
+    assert said and {word for word in said if word in words} == {words[examples]}
+    floor = re.search(r"Swift (\d+\.\d+) or later", (ROOT / "README.md").read_text())
+    assert f"swift-tools-version: {floor[1]}\n" in (ROOT / "Package.swift").read_text()
+
+
 def test_every_test_that_the_threat_model_names_is_there():
     text = (ROOT / "contrib/THREAT-MODEL.md").read_text()
     python = {name: {match for match in re.findall(r"^def (test_\w+)", file.read_text(), re.M)}
