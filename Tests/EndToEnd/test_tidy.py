@@ -13,7 +13,9 @@ import pytest
 from harness import BUSGATE, ROOT
 
 SOURCES = ROOT / "Sources"
-MODULES = re.findall(r"\.(?:executableTarget|target)\(\s*name: \"(\w+)\"", (ROOT / "Package.swift").read_text())
+# In the order of Package.swift; what is built for tests alone is not below Sources.
+MODULES = [name for name in dict.fromkeys(re.findall(r"\.(?:executableTarget|target)\(\s*name: \"(\w+)\"", (ROOT / "Package.swift").read_text()))
+           if (SOURCES / name).is_dir()]
 # What a floor may import beside the project's own modules. `None`: anything.
 GROUND = {"DBusWire": {"Synchronization"}, "GatePolicy": {"Synchronization"}, "GateSession": {"Synchronization"}}
 TOOLS = {"busgatectl"}
@@ -45,7 +47,7 @@ def test_an_import_names_only_what_is_above_in_package_swift_and_what_its_floor_
     assert not wrong
 
 
-def test_every_module_is_a_target_and_every_target_a_module():
+def test_every_directory_of_sources_is_a_target():
     assert sorted(MODULES) == sorted(path.name for path in SOURCES.iterdir() if path.is_dir())
 
 
