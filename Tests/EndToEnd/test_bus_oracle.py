@@ -117,7 +117,9 @@ class Scene:
         def of(peer):
             return [one for one in peer.round_trip() if one.sender != "org.freedesktop.DBus"]
 
-        return of(self.service), {interface: of(listener) for interface, listener in self.listeners.items()}
+        # Not what a changed byte addressed to a listener itself, which no match rule lets to it.
+        heard = {interface: [one for one in of(listener) if one.destination is None] for interface, listener in self.listeners.items()}
+        return of(self.service), heard
 
     def run(self, street, data):
         lives = street.send(data)
