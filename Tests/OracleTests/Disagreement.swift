@@ -3,7 +3,7 @@
 // that counts on an entry fails when that disagreement does not come up any more.
 
 /// A known disagreement. Sentences in quotation marks are the specification's; the word in parentheses is the section.
-enum Disagreement: String, CaseIterable {
+enum Disagreement: String {
   // Names
 
   /// "Bus names must contain at least one '.' (period) character (and thus at least two elements)" (message-protocol-names-bus).

@@ -93,6 +93,31 @@ struct HeaderOracleTests {
     return lacksElements(bytes[offset...].prefix { $0 != 0 })
   }
 
+  @Test("a header that resembles the one before it is read as if it came alone")
+  func memory() {
+    var messages = MessageGenerator(purpose: 3), memory = HeaderMemory(), findings = Findings(), repetitions = 0
+    for index in 0..<OracleRun.count(1_000_000) {
+      let bytes = index % 8 == 0 ? messages.next() : messages.again(), span = bytes.span.bytes
+      guard span.byteCount >= MessageFrame.byteCount, let frame = try? MessageFrame(span), span.byteCount >= frame.headerByteCount
+      else {
+        continue
+      }
+      findings.compare()
+      var alone = MessageHeader(), error: WireError?
+      do { try alone.read(span, frame: frame) } catch let thrown { error = thrown }
+      do {
+        if try memory.read(span, frame: frame) { repetitions += 1 }
+        let (ours, theirs) = (Reading(memory.header, bytes), Reading(alone, bytes))
+        if let error { findings.tell("read as \(ours), alone \(error)", bytes) }
+        if error == nil && ours != theirs { findings.tell("read as \(ours), alone as \(theirs)", bytes) }
+      } catch let thrown {
+        if thrown != error { findings.tell("\(thrown), alone \(String(describing: error))", bytes) }
+      }
+    }
+    #expect(repetitions > findings.cases / 20)
+    findings.finish("headers after others (\(repetitions) repeated)")
+  }
+
   @Test("GDBus accepts what busgate accepts, and reads it the same")
   func glib() {
     var messages = MessageGenerator(purpose: 2), findings = Findings(), accepted = 0

@@ -114,6 +114,31 @@ struct MatchRuleOracleTests {
     findings.finish("match rules, \(program) (\(accepted) accepted by both)", expected: listed)
   }
 
+  /// Texts that busgate refuses, and whether the buses take them.
+  private static let refused: [(text: String, disagreement: Disagreement, daemon: Bool, broker: Bool)] = [
+    ((0...16).map { "arg\($0)=a" }.joined(separator: ","), .manyKeys, true, true),
+    ("arg0=\\,member=M", .backslash, true, true), ("arg0=a\\\\,member=M", .backslash, true, true),
+    ("=,eavesdrop=true", .strayEquals, true, false), ("=member=M", .strayEquals, true, true),
+    ("arg0x1=a", .argumentNumber, true, false), ("arg010=a", .argumentNumber, true, true),
+    ("arg=a", .argumentNumber, false, true),
+  ]
+
+  @Test(
+    "what is refused because one bus reads it in another way than the other, or than it says, is taken by one",
+    arguments: PrivateBus.programs)
+  func refused(program: String) throws {
+    let bus = try PrivateBus(program)
+    let socket = try BusSocket(bus.path)
+    try socket.register()
+    for (index, one) in Self.refused.enumerated() {
+      let text = Array(one.text.utf8)
+      #expect(throws: MatchRuleError.self) { try MatchRule(parsing: text.span.bytes) }
+      try socket.write(driverCall("AddMatch", serial: UInt32(10 + index), text))
+      let isTaken = try socket.answer().error == nil
+      #expect(isTaken == (program == "dbus-daemon" ? one.daemon : one.broker), "\(one.text): \(one.disagreement.rawValue)")
+    }
+  }
+
   private func judge(
     _ one: Case, _ other: [UInt8], _ answers: [String?], _ program: String, _ accepted: inout Int, _ findings: inout Findings
   ) {

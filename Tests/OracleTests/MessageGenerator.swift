@@ -6,6 +6,7 @@ struct MessageGenerator {
   var generator: SeededGenerator
   private var isLittle = true
   private var bytes: [UInt8] = []
+  private var last: [UInt8] = []
 
   init(purpose: UInt64) { generator = SeededGenerator(purpose: purpose) }
 
@@ -32,6 +33,15 @@ struct MessageGenerator {
   /// The next message: its bytes, as many as its frame says, or what is left of them.
   mutating func next() -> [UInt8] {
     build()
+    if generator.oneIn(2) { mutate() }
+    last = bytes
+    return bytes
+  }
+
+  /// The last message that `next()` gave, with other serials, perhaps, and in half of the cases with bytes changed.
+  mutating func again() -> [UInt8] {
+    bytes = last
+    if generator.oneIn(2), bytes.count >= 12 { set(UInt32(truncatingIfNeeded: generator.next()), at: 8) }
     if generator.oneIn(2) { mutate() }
     return bytes
   }
