@@ -119,7 +119,7 @@ struct MatchRuleOracleTests {
     ((0...16).map { "arg\($0)=a" }.joined(separator: ","), .manyKeys, true, true),
     ("arg0=\\,member=M", .backslash, true, true), ("arg0=a\\\\,member=M", .backslash, true, true),
     ("=,eavesdrop=true", .strayEquals, true, false), ("=member=M", .strayEquals, true, true),
-    ("arg0x1=a", .argumentNumber, true, false), ("arg010=a", .argumentNumber, true, true),
+    ("arg0x1=a", .argumentNumber, true, false), ("arg010=a", .argumentNumber, true, false),
     ("arg=a", .argumentNumber, false, true),
   ]
 
