@@ -16,7 +16,7 @@ from wire import (BIG, ERROR, INTERFACE, LITTLE, MEMBER, METHOD_CALL, METHOD_RET
 
 SEED = int(os.environ.get("BUSGATE_ORACLE_SEED", 20260101))
 SECONDS = float(os.environ.get("BUSGATE_ORACLE_SECONDS", 60))
-CASES = int(600 * SECONDS / 60)
+CASES = max(200, int(600 * SECONDS / 60))
 SERVICE = "com.example.Service"
 TYPES = {METHOD_CALL: "method_call", METHOD_RETURN: "method_return", ERROR: "error", SIGNAL: "signal"}
 
@@ -26,7 +26,7 @@ def base(generator, service, number):
     def pick(*choices):
         return generator.choice(choices)
 
-    interface = pick(OPEN, OPEN, SHUT, SHUT, None, OPEN + "s", "com.example.Ope", "com.example", "a.b", "com.example.Open.Shut")
+    interface = pick(OPEN, OPEN, OPEN, OPEN, SHUT, SHUT, SHUT, None, OPEN + "s", "com.example.Ope", "com.example", "a.b", "com.example.Open.Shut")
     more = []
     while generator.random() < 0.25:
         more.append(pick((INTERFACE, "s", OPEN), (INTERFACE, "s", SHUT), (MEMBER, "s", "Other"), (PATH, "o", "/other"), (5, "u", 1), (5, "u", 77),
@@ -70,7 +70,7 @@ def is_stopped_by_every_gate(data):
         one = Message(data)
     except (ValueError, IndexError, KeyError, struct.error):
         return False
-    names = [name for name in (one.destination, one.sender) if name and name.startswith(":")]
+    names = [name for name in (one.destination, one.sender) if isinstance(name, str) and name.startswith(":")]
     return one.container is not None or any("." not in name[2:] for name in names)
 
 
