@@ -6,7 +6,7 @@ STATIC = $(SWIFT) build -c release --scratch-path build/static --product busgate
 
 CTL    = $(SWIFT) build -c release --scratch-path build/tools --product busgatectl --static-swift-stdlib
 
-.PHONY: all help sidecar ctl manuals demo demo-shell test lint bench bench-check bench-micro bench-report clean
+.PHONY: all help sidecar ctl manuals demo demo-shell test test-oracles lint bench bench-check bench-micro bench-report clean
 
 all: sidecar ctl
 
@@ -18,6 +18,7 @@ help:
 	@echo 'make demo        a container, a service, a gate between them: shown and checked'
 	@echo 'make demo-shell  the same, and a shell in the container'
 	@echo 'make test        every test; installs the Debian packages that are missing'
+	@echo 'make test-oracles TIME=60   the comparisons with libdbus, GLib and both buses, for about so many seconds'
 	@echo 'make lint        format and layering'
 	@echo 'make bench       CPU, counts and memory beside the yardsticks and xdg-dbus-proxy, a verdict per target'
 	@echo 'make bench-check instructions of the micro-benchmarks against their thresholds'
@@ -57,6 +58,11 @@ demo-shell: sidecar
 test: sidecar manuals
 	contrib/packages test prometheus
 	contrib/run-tests
+
+TIME ?= 60
+test-oracles: sidecar
+	contrib/packages test
+	BUSGATE_ORACLE_SECONDS=$(TIME) contrib/run-tests oracles bus-oracles
 
 lint: sidecar ctl
 	contrib/packages test

@@ -4,6 +4,8 @@
 ///
 /// A range of no bytes means "absent": none of the values that the wire module hands out as ranges may be empty when present,
 /// but SIGNATURE, where empty and absent mean the same.
+///
+/// Source: ours.
 public struct ByteRange: BitwiseCopyable, Equatable, Sendable {
   /// Offset of the first byte.
   public var offset: UInt32

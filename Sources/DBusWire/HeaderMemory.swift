@@ -3,6 +3,8 @@
 // Belongs to one direction of one connection. Holds a copy of one header, never a verdict: that is its owner's.
 
 /// The last header of a stream, and what was read in it.
+///
+/// Source: ours.
 public struct HeaderMemory: ~Copyable, Sendable {
   /// The numbers of a message whose header is the remembered one but for them.
   public struct Repetition: BitwiseCopyable, Sendable {

@@ -1,6 +1,8 @@
 // Why a document was refused. Thrown by GatewayDocument.parse, which refuses the whole document at the first error.
 
 /// The first error of a document.
+///
+/// Source: ours.
 public struct ConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The first byte of what is wrong.
   public var location: SourceLocation

@@ -1,6 +1,8 @@
 // What a document says that is legal, but hardly meant. Collected by GatewayDocument.parse; shown by whoever asked for the parse.
 
 /// Something in an accepted document that its author should look at.
+///
+/// Source: ours.
 public struct ConfigurationWarning: Sendable, Equatable, CustomStringConvertible {
   /// The first byte of what is doubtful.
   public var location: SourceLocation

@@ -2,6 +2,8 @@
 // caller's. Rules of several documents are put together by the caller, in its order, and compiled by Policy.
 
 /// The rules of one document, which may be an array of documents.
+///
+/// Source: configs/README.md, "The language".
 public struct GatewayDocument: Sendable {
   /// How strictly rules are read.
   public enum Dialect: Sendable {

@@ -2,6 +2,8 @@
 // matches. Nothing here decides.
 
 /// A rule: what it names, and whether that is allowed or denied.
+///
+/// Source: configs/README.md, "The language".
 public struct GatewayRule: Sendable {
   /// What a rule does with the messages that it matches.
   public enum Action: UInt8, Sendable {

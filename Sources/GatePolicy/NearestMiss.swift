@@ -4,6 +4,8 @@
 import DBusWire
 
 /// The rule that came nearest to allowing a message.
+///
+/// Source: ours.
 public struct NearestMiss: Sendable, Equatable {
   /// What a rule wants and the message does not have, by the rule's key.
   public enum Part: String, Sendable, CaseIterable {

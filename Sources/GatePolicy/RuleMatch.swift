@@ -1,6 +1,8 @@
 // What the rules say about one message. Returned by Policy, in registers: no reference, no text.
 
 /// The rule that decides about a message, if one does.
+///
+/// Source: configs/README.md, "The language".
 public struct RuleMatch: BitwiseCopyable, Sendable, Equatable {
   /// What the rules want.
   public enum Outcome: UInt8, BitwiseCopyable, Sendable {

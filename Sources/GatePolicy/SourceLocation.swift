@@ -1,6 +1,8 @@
 // A place in a file that an operator wrote. Made by the JSON reader, carried by rules, errors and warnings.
 
 /// Where in a document something stands.
+///
+/// Source: ours.
 public struct SourceLocation: Sendable, Equatable, CustomStringConvertible {
   /// Name of the document, as it was given to the parser.
   public var file: String

@@ -3,6 +3,8 @@
 import DBusWire
 
 /// Why a connection is closed.
+///
+/// Source: ours.
 public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
   /// A peer closed its end.
   case endOfStream(Side)

@@ -2,6 +2,8 @@
 // be) are the server's business and stand in GateServer.
 
 /// What one connection may cost, at most. Immutable once a gate runs.
+///
+/// Source: contrib/OPERATORS.md, "Limits".
 public struct Limits: Sendable {
   /// Largest message in bytes. 134217728: the specification's own bound.
   public var messageBytesMax = 134_217_728

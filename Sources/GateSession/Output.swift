@@ -3,6 +3,8 @@
 // compiler copies a borrowed value of this size first.
 
 /// The effects of one call to a session, in order.
+///
+/// Source: ours.
 public struct Output: ~Copyable {
   /// Something to do with the bytes that were received, or with the gate's own.
   public struct Action: BitwiseCopyable, Sendable {

@@ -4,6 +4,8 @@
 import DBusWire
 
 /// A bounded queue of bytes. Holds no memory while it is empty.
+///
+/// Source: ours.
 @safe
 public struct OwnOutput: ~Copyable {
   private var storage = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)

@@ -4,6 +4,8 @@
 ///
 /// Names are remembered by this 64-bit value alone: a wrong match needs a collision under a seed that never leaves the process,
 /// for a name that the bus, not the attacker, assigns.
+///
+/// Source: ours.
 public struct SeededHash: Sendable, BitwiseCopyable {
   @usableFromInline let a: UInt64
   @usableFromInline let b: UInt64

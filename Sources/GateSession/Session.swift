@@ -9,6 +9,8 @@ import DBusWire
 import GatePolicy
 
 /// The state of one connection through the gate.
+///
+/// Source: ours.
 public struct Session: ~Copyable {
   enum ClientPhase { case handshake, open }
   enum BusPhase { case absent, requested, handshake, open }

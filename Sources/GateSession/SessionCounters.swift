@@ -2,6 +2,8 @@
 // a message is one addition, and nobody has to collect anything after each call. Who wants totals adds up the sessions.
 
 /// What a session decided so far, in numbers. They only ever grow.
+///
+/// Source: contrib/OPERATORS.md, "Metrics".
 public struct SessionCounters: Sendable {
   /// Message types that are told apart. 0 is every type that the specification does not know, the others are its numbers.
   ///

@@ -1,6 +1,8 @@
 // What all sessions of one gate have in common.
 
 /// How the sessions of a gate behave. Immutable once the gate runs.
+///
+/// Source: ours.
 public struct SessionSettings: Sendable {
   /// Which decisions the log wants to have; a rule's own `log` key comes first.
   public enum Logging: Sendable {

@@ -3,6 +3,8 @@
 import GatePolicy
 
 /// One of the two peers that a session stands between.
+///
+/// Source: ours.
 public enum Side: UInt8, Sendable {
   /// The peer inside the container.
   case client
@@ -29,6 +31,8 @@ public enum Side: UInt8, Sendable {
 }
 
 /// A point on a clock that never goes back. The session reads no clock: whoever drives it says what time it is.
+///
+/// Source: ours.
 public struct Instant: Comparable, Sendable, BitwiseCopyable {
   /// Milliseconds since an arbitrary start.
   public var milliseconds: UInt64

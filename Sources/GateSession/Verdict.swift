@@ -1,6 +1,8 @@
 // What was decided about one message, and why: small enough to be made for every message, complete enough to explain it.
 
 /// The decision about one message.
+///
+/// Source: contrib/OPERATORS.md, "The log".
 public struct Verdict: BitwiseCopyable, Equatable, Sendable {
   /// What happens to the message.
   public enum Action: UInt8, BitwiseCopyable, Sendable {
@@ -108,6 +110,8 @@ public struct Verdict: BitwiseCopyable, Equatable, Sendable {
 }
 
 /// A verdict that the decision log wants to have, with the place of its message.
+///
+/// Source: ours.
 public struct Decision: BitwiseCopyable, Sendable {
   /// Offset of the message's first byte in the bytes that were given to ``Session/receive(_:from:descriptors:policy:at:into:)``.
   public var offset: UInt32

@@ -122,7 +122,7 @@ def test_allowed_calls_keep_their_order_around_denied_ones(workshop, bus):
 
 
 @pytest.mark.parametrize("order", [Gio.DBusMessageByteOrder.BIG_ENDIAN, Gio.DBusMessageByteOrder.LITTLE_ENDIAN], ids=["big", "little"])
-def test_either_byte_order_is_judged_and_a_denied_call_is_answered_in_its_own(workshop, bus, order):
+def test_cve_2011_2200_either_byte_order_is_judged_and_a_denied_call_is_answered_in_its_own(workshop, bus, order):
     scene = Scene(workshop, bus, [rule("outgoing", INTERFACE, PATH, "Allowed")])
     allowed, denied = request(scene.outside.name, "Allowed", body=strings("x")), request(scene.outside.name, "Denied")
     for message in (allowed, denied):
@@ -134,7 +134,7 @@ def test_either_byte_order_is_judged_and_a_denied_call_is_answered_in_its_own(wo
     assert reply.get_byte_order() == order
 
 
-def test_each_part_of_a_refusal_is_cut_at_255_bytes(workshop, bus):
+def test_cve_2013_2168_each_part_of_a_refusal_is_cut_at_255_bytes(workshop, bus):
     """CVE-2013-2168: texts of others in formatted errors."""
     inside = Peer(workshop.gate([], bus).address)
     path = "/" + "p" * 300
@@ -226,7 +226,7 @@ def test_a_rule_about_one_signal_lets_no_other_through(workshop, bus):
     assert scene.signals_in(emission("Other"), emission("Out"), emission("In")) == ["In"]
 
 
-def test_a_signal_to_the_client_alone_is_judged_like_any(workshop, bus):
+def test_cve_2024_34397_a_signal_to_the_client_alone_is_judged_like_any(workshop, bus):
     """CVE-2024-34397: a signal need not be asked for by a match rule."""
     scene = Scene(workshop, bus, [rule("incoming", INTERFACE, PATH, "Allowed")])
     to = scene.inside.name
@@ -239,7 +239,7 @@ def test_a_signal_to_one_peer_goes_out_by_a_rule_and_not_without(workshop, bus):
     assert scene.signals_out(emission("Denied", destination=to), emission("Allowed", destination=to)) == ["Allowed"]
 
 
-def test_a_signal_that_wears_the_drivers_interface_comes_in_by_a_rule_alone(workshop, bus):
+def test_cve_2015_0245_a_signal_that_wears_the_drivers_interface_comes_in_by_a_rule_alone(workshop, bus):
     """CVE-2015-0245."""
     forged = dict(interface=DRIVER, path="/org/freedesktop/DBus")
     closed = Scene(workshop, bus, [rule("incoming", INTERFACE)])
@@ -259,7 +259,7 @@ def test_a_service_inside_is_called_by_its_name_and_answers(workshop, bus):
     assert (reply.get_message_type(), reply.get_sender(), reply.get_body().unpack()) == (RETURN, scene.inside.name, ("answer",))
 
 
-def test_a_forbidden_call_to_a_service_inside_is_refused_to_its_caller_and_never_seen(workshop, bus):
+def test_cve_2014_3477_a_forbidden_call_to_a_service_inside_is_refused_to_its_caller_and_never_seen(workshop, bus):
     scene = Scene(workshop, bus, [MAY_OWN, rule("incoming", INTERFACE, PATH, "Allowed")])
     scene.inside.own(NAME)
     reply = scene.outside.ask(request(NAME, "Denied"))
@@ -306,7 +306,7 @@ def test_calls_of_two_callers_with_one_serial_are_answered_apart(workshop, bus):
 
 # Replies
 
-def test_an_answer_that_nobody_asked_for_does_not_go_out(workshop, bus):
+def test_cve_2008_4311_an_answer_that_nobody_asked_for_does_not_go_out(workshop, bus):
     """CVE-2008-4311."""
     scene = Scene(workshop, bus, EVERYTHING)
     scene.inside.send(answer(scene.outside.name, 4711, strings("unasked")))
@@ -382,7 +382,7 @@ def test_a_call_that_wants_no_answer_has_no_right_to_one(workshop, bus):
     assert not [text_of(other) for other in scene.inside.unasked() if other.get_sender() == scene.outside.name]
 
 
-def test_a_reply_serial_on_a_call_or_a_signal_opens_nothing(workshop, bus):
+def test_cve_2026_94422_a_reply_serial_on_a_call_or_a_signal_opens_nothing(workshop, bus):
     """CVE-2026-94422: a field in a message it does not belong to."""
     scene = Scene(workshop, bus, [rule("incoming", INTERFACE, PATH, "Open")])
     serial = scene.outside.send(request(scene.inside.name, "Open"))
@@ -437,7 +437,7 @@ def test_a_deny_rule_for_signals_stops_no_call(workshop, bus):
 
 @pytest.mark.parametrize("interface", [INTERFACE, "com.*", "**", "?*", "", "*.*"])
 @pytest.mark.parametrize("direction", ["outgoing", "incoming"])
-def test_a_call_without_interface_passes_by_no_rule_that_asks_for_one(workshop, bus, interface, direction):
+def test_cve_2008_0595_a_call_without_interface_passes_by_no_rule_that_asks_for_one(workshop, bus, interface, direction):
     """CVE-2008-0595."""
     scene = Scene(workshop, bus, [rule(direction, interface, PATH, "M")])
     calls = scene.calls_out if direction == "outgoing" else scene.calls_in
@@ -486,7 +486,7 @@ def test_a_deny_rule_with_max_fds_stops_what_carries_more_and_nothing_else(works
     assert scene.outside.seen() == []
 
 
-def test_descriptors_that_were_refused_do_not_stay_in_the_gate(workshop, bus):
+def test_cve_2020_12049_descriptors_that_were_refused_do_not_stay_in_the_gate(workshop, bus):
     """CVE-2020-12049."""
     scene = Scene(workshop, bus, [])
     scene.settle()

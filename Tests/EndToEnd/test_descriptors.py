@@ -126,7 +126,7 @@ def arriving(serial, count, **more):
 
 
 @pytest.mark.parametrize("counts", [(1, 1), (2, 0, 1), (0, 1, 1), (1, 2, 3, 4)])
-def test_descriptors_of_messages_sent_at_once_are_not_mixed_up(scene, files, counts):  # CVE-2014-3533
+def test_cve_2014_3533_descriptors_of_messages_sent_at_once_are_not_mixed_up(scene, files, counts):
     client, side = scene.pair()
     for sender, receiver, make in ((client, side, with_files), (side, client, arriving)):
         data, sent = b"", []
@@ -182,7 +182,7 @@ def test_a_message_that_is_dropped_takes_its_descriptors_with_it(scene, files, k
 
 
 @pytest.mark.parametrize("count", [PER_MESSAGE + 1, IN_FLIGHT, KERNEL])
-def test_more_descriptors_than_a_message_may_have_are_answered_and_the_connection_lives(scene, files, count):
+def test_cve_2014_3635_more_descriptors_than_a_message_may_have_are_answered_and_the_connection_lives(scene, files, count):
     client, side = scene.pair()
     client.send(call(10, SERVICE, "Take", fds=count), files.make(*range(count)))
     refused = client.receive_reply(10)
@@ -323,7 +323,7 @@ def test_a_client_that_takes_no_descriptors_gets_none_and_the_caller_is_told(wor
     expect_descriptors(gate, before)
 
 
-def test_what_a_half_received_header_may_hold_is_bounded(scene, files):
+def test_cve_2014_3636_and_7824_what_a_half_received_header_may_hold_is_bounded(scene, files):
     client, side = scene.pair()
     held = files.make(*range(16))
     data = with_files(10, PER_MESSAGE)
@@ -345,7 +345,7 @@ def test_a_client_that_ends_in_the_middle_of_a_message_leaves_no_descriptors(sce
     scene.end(client, side)
 
 
-def test_a_client_that_sends_its_own_socket_with_half_a_message_and_leaves_is_given_up(workshop, files):  # CVE-2014-3637
+def test_cve_2014_3637_a_client_that_sends_its_own_socket_with_half_a_message_and_leaves_is_given_up(workshop, files):
     scene = Scene(workshop, "--limit", "partial-message-timeout=700ms")
     data = with_files(10, 1)
     for half in (data[:10], data[:-3]):
@@ -410,7 +410,7 @@ def highest_descriptor(gate):
     return max(int(name) for name in os.listdir(f"/proc/{gate.pid}/fd"))
 
 
-def test_descriptors_that_the_gate_has_no_room_for_close_that_connection_only(scene, files):
+def test_cve_2014_3636_and_7824_descriptors_that_the_gate_has_no_room_for_close_that_connection_only(scene, files):
     client, side = scene.pair()
     client.send(with_files(9, 0))
     assert side.receive().serial == 9
@@ -425,7 +425,7 @@ def test_descriptors_that_the_gate_has_no_room_for_close_that_connection_only(sc
     scene.expect_unnoticed()
 
 
-def test_a_gate_without_descriptors_for_new_clients_serves_the_old_ones_and_recovers(scene):
+def test_dbus_broker_435_a_gate_without_descriptors_for_new_clients_serves_the_old_ones_and_recovers(scene):
     limit_descriptors(scene.gate, highest_descriptor(scene.gate) + 1)
     used = scene.gate.cpu_nanoseconds()
     waiting = [scene.workshop.keep(Client(scene.gate.path)) for _ in range(5)]
@@ -466,7 +466,7 @@ def test_clients_that_use_up_all_descriptors_before_their_bus_is_reached_do_not_
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
-def test_what_the_kernel_refuses_to_carry_is_answered_and_nothing_is_lost_but_that_message(workshop, files):  # CVE-2014-3532
+def test_cve_2014_3532_what_the_kernel_refuses_to_carry_is_answered_and_nothing_is_lost_but_that_message(workshop, files):
     workshop.let_others_in()
     workshop.directory.chmod(0o777)
     program = pathlib.Path(shutil.copy(BUSGATE, workshop.directory))  # the checkout may be in a directory that is root's alone

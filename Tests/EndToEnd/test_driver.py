@@ -187,7 +187,7 @@ def test_a_client_is_told_of_owners_that_change(workshop, bus):
     assert inside.await_member("NameOwnerChanged").get_body().unpack() == ("com.example.Outside", "", outside.name)
 
 
-def test_a_service_cannot_forge_a_signal_of_the_driver(workshop, bus):
+def test_cve_2015_0245_a_service_cannot_forge_a_signal_of_the_driver(workshop, bus):
     """CVE-2015-0245: the interface says nothing, only the sender does, and that is written by the bus."""
     inside, outside = Peer(workshop.gate([rule("incoming", "com.example", "*", "Later")], bus).address), Peer(bus.address)
     inside.subscribe()
@@ -277,7 +277,7 @@ INVALID = [
 
 @pytest.mark.parametrize("spelling", EAVESDROPPING)
 @pytest.mark.parametrize("interface", [DRIVER, None], ids=["named", "without-interface"])
-def test_a_match_rule_that_asks_to_eavesdrop_is_refused_in_any_spelling(workshop, bus, spelling, interface):
+def test_ghsa_vjp5_hjfm_7677_a_match_rule_that_asks_to_eavesdrop_is_refused_in_any_spelling(workshop, bus, spelling, interface):
     """GHSA-vjp5-hjfm-7677."""
     inside = Peer(workshop.gate(EVERYTHING, bus).address)
     answer = inside.ask(driver_call("AddMatch", strings(spelling), interface))
@@ -295,7 +295,7 @@ def test_a_match_rule_that_only_mentions_eavesdropping_is_forwarded(workshop, bu
     assert not is_from_gate(answer)
 
 
-def test_an_eavesdropper_sees_nothing_of_others_though_its_connection_lives_on(workshop, bus):
+def test_ghsa_vjp5_hjfm_7677_an_eavesdropper_sees_nothing_of_others_though_its_connection_lives_on(workshop, bus):
     inside, caller, callee = Peer(workshop.gate(EVERYTHING, bus).address), Peer(bus.address), Peer(bus.address)
     inside.ask(driver_call("AddMatch", strings("eavesdrop =true")))
     caller.send(call(callee.name, "/x", "com.example", "Secret"))

@@ -155,7 +155,7 @@ def test_anonymous_is_refused_and_not_offered(workshop, bus):
 
 @pytest.mark.parametrize("line", [b"BEGIN ", b"BEGIN  ", b"BEGIN now", b"BEGIN\t", b"begin", b" BEGIN", b"BEGIN\0", b"BEGIN\n", b"\nBEGIN",
                                   b"BEGIN\r", b"BEGINN"])
-def test_a_line_that_is_almost_begin_never_begins_and_nothing_behind_it_reaches_the_bus(workshop, line):  # CVE-2018-6560
+def test_cve_2018_6560_a_line_that_is_almost_begin_never_begins_and_nothing_behind_it_reaches_the_bus(workshop, line):
     bus = raw_bus(workshop)
     gate = workshop.gate([rule(interface=OPEN)], bus)
     client = workshop.keep(Client(gate.path))
@@ -311,7 +311,7 @@ def test_who_does_not_authenticate_in_time_is_closed_and_who_did_is_not(workshop
     gate.log.wait_for("did not authenticate within auth-timeout")
 
 
-def test_of_too_many_unauthenticated_clients_the_oldest_gives_way(workshop, bus):
+def test_cve_2014_3639_of_too_many_unauthenticated_clients_the_oldest_gives_way(workshop, bus):
     gate = workshop.gate(EVERYTHING, bus, "--limit", "unauthenticated-max=3")
     friends = [join(workshop, gate.path) for _ in range(4)]  # who has authenticated does not count
     strangers = [workshop.keep(Client(gate.path)) for _ in range(3)]

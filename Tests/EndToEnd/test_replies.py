@@ -203,7 +203,7 @@ def test_of_too_many_calls_in_all_the_oldest_of_the_caller_with_most_loses_its_a
 
 # Fields that must not open anything
 
-def test_a_reply_serial_on_what_is_no_reply_opens_nothing(pair):  # CVE-2026-94422
+def test_cve_2026_94422_a_reply_serial_on_what_is_no_reply_opens_nothing(pair):
     client, side = pair
     client.send(call(5, CALLER, "Ask"))
     side.receive()
@@ -263,7 +263,7 @@ def test_an_error_of_the_gate_is_a_message_in_the_byte_order_of_the_call(pair):
             order, ERROR, NO_REPLY_EXPECTED, 20, None, CALLER)
 
 
-def test_parts_of_an_error_are_cut(pair):  # CVE-2013-2168
+def test_cve_2013_2168_parts_of_an_error_are_cut(pair):
     client, side = pair
     client.send(message(METHOD_CALL, 10, destination=SERVICE, path="/" + "p" * 100_000, interface="a." + "b" * 253, member="m" * 255))
     text = client.receive_reply(10).args[0]

@@ -1,6 +1,8 @@
 // Why a handshake came to nothing. The peer's fault, always: a value for the log, never thrown.
 
 /// The reason for which a handshake ends the connection.
+///
+/// Source: ours.
 public enum HandshakeFailure: Equatable, Sendable {
   /// The client's first byte is not NUL.
   case noLeadingNUL

@@ -4,6 +4,8 @@
 /// Bytes that a handshake wants sent, in their order.
 ///
 /// Bounded by who appends: a machine consumes nothing more once it `isFull`, and one line of input causes one short line of output.
+///
+/// Source: ours.
 public struct HandshakeOutput: ~Copyable, Sendable {
   /// From this many waiting bytes on nothing more is consumed that could cause more. Ours, not tuned: some hundred replies.
   public static let bytesMax = 4096

@@ -1,0 +1,205 @@
+"""What a program can see of the tree: layers, what is linked, what documents claim, where public symbols come from. `make lint` runs this file too.
+
+Sizes are told, not enforced: `pytest -s -k sizes` prints them.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from harness import BUSGATE, ROOT
+
+SOURCES = ROOT / "Sources"
+# In the order of Package.swift; what is built for tests alone is not below Sources.
+MODULES = [name for name in dict.fromkeys(re.findall(r"\.(?:executableTarget|target)\(\s*name: \"(\w+)\"", (ROOT / "Package.swift").read_text()))
+           if (SOURCES / name).is_dir()]
+# What a floor may import beside the project's own modules. `None`: anything.
+GROUND = {"DBusWire": {"Synchronization"}, "GatePolicy": {"Synchronization"}, "GateSession": {"Synchronization"}}
+TOOLS = {"busgatectl"}
+UPPER = {"Glibc", "Synchronization"}
+MARKDOWN = sorted(ROOT / name for name in set(subprocess.run(
+    ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()))
+LIBRARIES = ("DBusWire", "GatePolicy", "GateSession")
+
+
+def swift_files(*modules):
+    return [file for module in modules for file in sorted((SOURCES / module).rglob("*.swift"))]
+
+
+def imports(file):
+    pattern = r"^(?:(?:public|internal|package|private|fileprivate|@\w+(?:\([^)]*\))?) )*import (?:(?:struct|class|enum|protocol|func|var|let|typealias) )?(\w+)"
+    return re.findall(pattern, file.read_text(), re.M)
+
+
+# Layers
+
+@pytest.mark.parametrize("module", MODULES)
+def test_an_import_names_only_what_is_above_in_package_swift_and_what_its_floor_may_have(module):
+    above, wrong = MODULES[:MODULES.index(module)], []
+    for file in swift_files(module):
+        for name in imports(file):
+            allowed = name in above or name in GROUND.get(module, UPPER) or module in TOOLS and name not in MODULES
+            if not allowed:
+                wrong.append(f"{file.relative_to(ROOT)} imports {name}")
+    assert not wrong
+
+
+def test_every_directory_of_sources_is_a_target():
+    assert sorted(MODULES) == sorted(path.name for path in SOURCES.iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module not in TOOLS])
+def test_nothing_on_the_way_of_a_byte_uses_tasks(module):
+    words = re.compile(r"\b(async|await|Task|DispatchQueue|MainActor|Thread)\b")
+    found = []
+    for file in swift_files(module):
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            code = re.sub(r'"(\\.|[^"\\])*"', '""', line).split("//")[0]
+            if words.search(code):
+                found.append(f"{file.relative_to(ROOT)}:{number}: {line.strip()}")
+    assert not found
+
+
+def test_the_sidecar_is_one_static_file_without_foundation_dispatch_or_tasks():
+    ldd = subprocess.run(["ldd", BUSGATE], capture_output=True, text=True)
+    assert ldd.returncode != 0 and "not a dynamic executable" in ldd.stderr
+    unstripped = ROOT / "build/static/release/busgate"
+    if not unstripped.exists():
+        pytest.skip("build/static/release/busgate is not there: BUSGATE names another program")
+    symbols = subprocess.run(["nm", unstripped], capture_output=True, text=True, check=True).stdout
+    assert "swift_release" in symbols, "there are no symbols to look at"
+    for name in ("Foundation", "dispatch_async", "swift_task_create", "ArgumentParser"):
+        assert not [line for line in symbols.splitlines() if re.search(rf" [TtDdRrBb] .*{name}", line)], name
+
+
+# Where public symbols come from
+
+DECLARATION = re.compile(
+    r"( *)(?:@\w+(?:\([^)]*\))? )*public (?:private\(set\) |internal\(set\) |static |mutating |nonmutating |consuming |borrowing |indirect |final )*"
+    r"(struct|enum|class|protocol|typealias|func|init|var|let|subscript)\b *(\w*)")
+SOURCE = re.compile(r'Spec: "[\w-]+"|The corresponding |The behaviour is that of |Source: ours\.|Source: ([\w./-]+\.md), "([^"]+)"')
+
+
+def declarations(file):
+    """Public symbols, each with its doc comment."""
+    lines = file.read_text().splitlines()
+    for number, line in enumerate(lines):
+        match = DECLARATION.match(line)
+        if not match:
+            continue
+        comment, at = [], number - 1
+        while at >= 0 and (lines[at].strip().startswith("///") or re.match(r"\s*@\w", lines[at])):
+            if lines[at].strip().startswith("///"):
+                comment.insert(0, lines[at].strip()[3:].strip())
+            at -= 1
+        yield f"{file.relative_to(ROOT)}:{number + 1}", match[1] == "", match[2], match[3], " ".join(comment)
+
+
+@pytest.mark.parametrize("module", LIBRARIES)
+def test_every_public_symbol_says_what_it_is(module):
+    assert not [f"{where}: {name}" for file in swift_files(module) for where, _, _, name, comment in declarations(file) if not comment]
+
+
+@pytest.mark.parametrize("module", LIBRARIES)
+def test_every_public_type_says_where_what_it_promises_comes_from(module):
+    """The specification's section, a function or constant of another program, a page of this project, or that it is our own."""
+    wrong = []
+    for file in swift_files(module):
+        for where, is_outermost, kind, name, comment in declarations(file):
+            if not is_outermost or kind not in ("struct", "enum", "class", "protocol"):
+                continue
+            match = SOURCE.search(comment)
+            if not match or match[1] and f"## {match[2]}\n" not in (ROOT / match[1]).read_text():
+                wrong.append(f"{where}: {name}")
+    assert not wrong
+
+
+# What documents claim
+
+def anchors(page):
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_link_is_dead(page):
+    dead = []
+    for link in re.findall(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists() or anchor and (target.suffix != ".md" or anchor not in anchors(target)):
+            dead.append(link)
+    assert not dead
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_make_target_and_path_that_a_page_names_is_there(page):
+    text, wrong = page.read_text(), []
+    makefiles = [ROOT / "Makefile"] + [page.parent / "Makefile"] * (page.parent / "Makefile").exists()
+    targets = {name for makefile in makefiles for name in re.findall(r"^([a-z][a-z-]*):", makefile.read_text(), re.M)}
+    code = re.findall(r"`([^`\n]+)`", text) + re.findall(r"^```sh\n(.*?)```", text, re.M | re.S)
+    for piece in code:
+        wrong += [f"make {name}" for name in re.findall(r"(?:^|[\s;&])make ([a-z][a-z-]*)", piece) if name not in targets]
+        if re.fullmatch(r"(?:Sources|Tests|configs|contrib|benchmarks|\.ci)/[\w./+-]+", piece):
+            wrong += [piece] if not (ROOT / piece).exists() and not (page.parent / piece).exists() else []
+    assert not wrong
+
+
+# Flags of other programs that pages speak of.
+OTHERS = {"--dest", "--method", "--object-path", "--shell", "--unix-socket"}  # gdbus, contrib/demo/run, curl
+
+
+@pytest.mark.parametrize("page", [page for page in MARKDOWN if page.parent.name != "benchmarks"], ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_flag_that_a_page_names_is_one_of_the_program(page):
+    program = "".join(subprocess.run([BUSGATE, *words], capture_output=True, text=True, check=True).stdout
+                      for words in (["--help"], ["run", "--list", "flags"]))
+    flags = set(re.findall(r"--[a-z][a-z-]+", program)) | {"--help", "--version", "--list"} | OTHERS
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()))
+    assert not named - flags
+
+
+def test_the_numbers_that_pages_say_of_the_tree_are_its_own():
+    words = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    examples = len(list((ROOT / "configs").glob("*.json")))
+    said = re.findall(r"\b(\w+) examples\b", (ROOT / "README.md").read_text())
+    assert said and {word for word in said if word in words} == {words[examples]}
+    floor = re.search(r"Swift (\d+\.\d+) or later", (ROOT / "README.md").read_text())
+    assert f"swift-tools-version: {floor[1]}\n" in (ROOT / "Package.swift").read_text()
+
+
+def test_every_test_that_the_threat_model_names_is_there():
+    text = (ROOT / "contrib/THREAT-MODEL.md").read_text()
+    python = {name: {match for match in re.findall(r"^def (test_\w+)", file.read_text(), re.M)}
+              for file in pathlib.Path(__file__).parent.glob("test_*.py") for name in [file.name]}
+    swift = {file.stem for file in (ROOT / "Tests").rglob("*Tests.swift")}
+    named = re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", text)
+    suites = re.findall(r"`(\w+Tests)`", text)
+    assert len(named) >= 30 and len(suites) >= 8
+    missing = [f"{file}::{name}" for file, name in named if file not in python or name and name not in python[file]]
+    missing += [suite for suite in suites if suite not in swift]
+    assert not missing
+
+
+def test_every_claim_of_the_threat_model_names_a_test():
+    rows = [line for line in (ROOT / "contrib/THREAT-MODEL.md").read_text().splitlines() if line.startswith("| ") and not line.startswith("| |")]
+    promises = [row for row in rows if row.count("|") == 4 and "---" not in row and not row.startswith("| layer") and not row.startswith("| what")]
+    assert len(promises) >= 20
+    assert not [row for row in promises if "`test_" not in row and "Tests`" not in row]
+
+
+# Sizes
+
+def test_sizes_are_told():
+    """Reported, not enforced: about 150 lines are the aim for a file of Swift, 400 the place to think."""
+    sizes = sorted(((len(file.read_text().splitlines()), file) for file in swift_files(*MODULES)), reverse=True)
+    total = sum(size for size, _ in sizes)
+    print(f"\n{len(sizes)} files of Swift, {total} lines, median {sizes[len(sizes) // 2][0]}; the longest:")
+    for size, file in sizes[:5]:
+        print(f"  {size:5} {file.relative_to(ROOT)}")
+    print(f"  {os.path.getsize(BUSGATE)} bytes {BUSGATE.name}")
+    assert total > 0
