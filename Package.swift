@@ -29,9 +29,12 @@ let package = Package(
     .target(name: "GateServer", dependencies: ["DBusWire", "GatePolicy", "GateSession", "CLinux"], swiftSettings: swift),
     .executableTarget(name: "busgate", dependencies: ["GateServer", "CLinux"], swiftSettings: swift),
 
+    // Messages, peers and a world for tests, simulation and fuzzing; no product has it.
+    .target(
+      name: "GateSimulation", dependencies: ["DBusWire", "GatePolicy", "GateSession"], path: "Tests/Simulation"),
     .testTarget(name: "DBusWireTests", dependencies: ["DBusWire"]),
     .testTarget(name: "GatePolicyTests", dependencies: ["GatePolicy"]),
-    .testTarget(name: "GateSessionTests", dependencies: ["GateSession"]),
+    .testTarget(name: "GateSessionTests", dependencies: ["GateSession", "GateSimulation"]),
     .testTarget(name: "GateServerTests", dependencies: ["GateServer"]),
   ]
 )

@@ -3,31 +3,35 @@
 import DBusWire
 
 /// A message that is still to be marshalled.
-struct Draft {
-  enum Value {
+package struct Draft {
+  package enum Value {
     case string(String)
     case number(UInt32)
   }
 
-  var order = ByteOrder.little
-  var type: UInt8
-  var flags: UInt8 = 0
-  var serial: UInt32
-  var path: String?
-  var interface: String?
-  var member: String?
-  var errorName: String?
-  var replySerial: UInt32?
-  var destination: String?
-  var sender: String?
-  var unixFDs: UInt32?
-  var containerInstance: String?
-  var signature = ""
-  var body: [UInt8] = []
+  package var order = ByteOrder.little
+  package var type: UInt8
+  package var flags: UInt8 = 0
+  package var serial: UInt32
+  package var path: String?
+  package var interface: String?
+  package var member: String?
+  package var errorName: String?
+  package var replySerial: UInt32?
+  package var destination: String?
+  package var sender: String?
+  package var unixFDs: UInt32?
+  package var containerInstance: String?
+  package var signature = ""
+  package var body: [UInt8] = []
 
-  static let noReply: UInt8 = 1
+  package static let noReply: UInt8 = 1
 
-  static func call(
+  package init(type: UInt8, serial: UInt32, sender: String? = nil, unixFDs: UInt32? = nil) {
+    (self.type, self.serial, self.sender, self.unixFDs) = (type, serial, sender, unixFDs)
+  }
+
+  package static func call(
     _ serial: UInt32, to destination: String? = "org.foo", interface: String? = "org.foo.Bar", _ member: String,
     path: String = "/foo",
     from sender: String? = nil
@@ -37,7 +41,7 @@ struct Draft {
     return draft
   }
 
-  static func signal(
+  package static func signal(
     _ serial: UInt32, to destination: String? = nil, interface: String = "org.foo.Bar", _ member: String, path: String = "/foo",
     from sender: String? = nil
   ) -> Draft {
@@ -46,13 +50,17 @@ struct Draft {
     return draft
   }
 
-  static func answer(_ serial: UInt32, to replySerial: UInt32, of destination: String?, from sender: String? = nil) -> Draft {
+  package static func answer(
+    _ serial: UInt32, to replySerial: UInt32, of destination: String?, from sender: String? = nil
+  ) -> Draft {
     var draft = Draft(type: 2, serial: serial)
     (draft.replySerial, draft.destination, draft.sender) = (replySerial, destination, sender)
     return draft
   }
 
-  static func error(_ serial: UInt32, to replySerial: UInt32, of destination: String?, from sender: String? = nil) -> Draft {
+  package static func error(
+    _ serial: UInt32, to replySerial: UInt32, of destination: String?, from sender: String? = nil
+  ) -> Draft {
     var draft = answer(serial, to: replySerial, of: destination, from: sender)
     draft.type = 3
     draft.errorName = "org.foo.Error.Failed"
@@ -60,12 +68,13 @@ struct Draft {
   }
 
   /// A call to the driver.
-  static func driver(_ serial: UInt32, interface: String? = "org.freedesktop.DBus", _ member: String, _ values: Value...) -> Draft
-  {
+  package static func driver(
+    _ serial: UInt32, interface: String? = "org.freedesktop.DBus", _ member: String, _ values: Value...
+  ) -> Draft {
     call(serial, to: "org.freedesktop.DBus", interface: interface, member, path: "/org/freedesktop/DBus").with(values)
   }
 
-  func with(_ values: [Value]) -> Draft {
+  package func with(_ values: [Value]) -> Draft {
     var draft = self
     for value in values {
       while draft.body.count % 4 != 0 { draft.body.append(0) }
@@ -82,7 +91,7 @@ struct Draft {
   }
 
   /// The same with a body of one array of bytes, so that the whole message has exactly `byteCount` bytes.
-  func padded(to byteCount: Int) -> Draft {
+  package func padded(to byteCount: Int) -> Draft {
     var draft = self
     (draft.signature, draft.body) = ("ay", marshalled(0))
     let missing = byteCount - draft.bytes.count
@@ -91,15 +100,32 @@ struct Draft {
     return draft
   }
 
-  func changed(_ change: (inout Draft) -> Void) -> Draft {
+  package func changed(_ change: (inout Draft) -> Void) -> Draft {
     var draft = self
     change(&draft)
     return draft
   }
 
-  var big: Draft {
+  package var big: Draft {
     precondition(body.isEmpty, "set the byte order before the body")
     return changed { $0.order = .big }
+  }
+
+  /// All that is in it, for people.
+  package var told: String {
+    var text = "\(order) type \(type) serial \(serial)"
+    func add(_ name: String, _ value: String?) {
+      if let value { text += " \(name)=\(value)" }
+    }
+    add("path", path)
+    add("interface", interface)
+    add("member", member)
+    add("error", errorName)
+    add("reply", replySerial.map(String.init))
+    add("to", destination)
+    add("from", sender)
+    add("fds", unixFDs.map(String.init))
+    return text + (flags == 0 ? "" : " flags=\(flags)") + (signature.isEmpty ? "" : " \(signature)")
   }
 
   private func marshalled(_ number: UInt32) -> [UInt8] {
@@ -107,7 +133,7 @@ struct Draft {
   }
 
   /// The message.
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     var fields: [UInt8] = []
     func begin(_ code: UInt8, _ type: Character) {
       while fields.count % 8 != 0 { fields.append(0) }
@@ -142,25 +168,25 @@ struct Draft {
 }
 
 /// A message that arrived somewhere, read with MessageHeader.
-struct Arrived: Equatable {
-  var order: ByteOrder
-  var type: MessageType
-  var flags: UInt8
-  var serial: UInt32
-  var replySerial: UInt32
-  var path: String
-  var interface: String
-  var member: String
-  var errorName: String
-  var destination: String
-  var sender: String
-  var signature: String
+package struct Arrived: Equatable {
+  package var order: ByteOrder
+  package var type: MessageType
+  package var flags: UInt8
+  package var serial: UInt32
+  package var replySerial: UInt32
+  package var path: String
+  package var interface: String
+  package var member: String
+  package var errorName: String
+  package var destination: String
+  package var sender: String
+  package var signature: String
   /// The string that the body begins with, if it does.
-  var text: String
-  var bytes: [UInt8]
+  package var text: String
+  package var bytes: [UInt8]
 
   /// Reads all messages; what is left is the beginning of one.
-  static func all(in stream: [UInt8]) throws -> (messages: [Arrived], rest: [UInt8]) {
+  package static func all(in stream: [UInt8]) throws -> (messages: [Arrived], rest: [UInt8]) {
     var messages: [Arrived] = []
     var stream = stream[...]
     while stream.count >= MessageFrame.byteCount {
@@ -194,7 +220,7 @@ struct Arrived: Equatable {
   }
 
   /// The last part of the error's name, or the member, or what else tells messages apart.
-  var summary: String {
+  package var summary: String {
     switch type {
     case .error: "\(errorName.split(separator: ".").last ?? "")<-\(replySerial)"
     case .methodReturn: "return<-\(replySerial)"
