@@ -4,6 +4,9 @@ SWIFT  ?= swift
 STATIC = $(SWIFT) build -c release --scratch-path build/static --product busgate \
          -Xswiftc -static-executable -Xswiftc -cross-module-optimization
 
+TIME ?= 60
+
+.PHONY: soak mutants
 .PHONY: all help sidecar demo demo-shell test lint bench bench-check bench-micro bench-report clean
 
 all: sidecar
@@ -13,6 +16,7 @@ help:
 	@echo 'make demo        a container, a service, a gate between them: shown and checked'
 	@echo 'make demo-shell  the same, and a shell in the container'
 	@echo 'make test        every test; installs the Debian packages that are missing'
+	@echo 'make soak        simulated worlds for TIME=60 seconds; make mutants: whether they notice what is broken'
 	@echo 'make lint        format and layering'
 	@echo 'make bench       CPU, counts and memory beside the yardsticks and xdg-dbus-proxy, a verdict per target'
 	@echo 'make bench-check instructions of the micro-benchmarks against their thresholds'
@@ -38,6 +42,13 @@ demo-shell: sidecar
 test: sidecar
 	contrib/packages test prometheus
 	contrib/run-tests
+
+soak:
+	BUSGATE_PROOF=1 $(SWIFT) build -c release --scratch-path build/proof --product simulate
+	build/proof/release/simulate $(TIME)
+
+mutants:
+	Tests/Simulate/mutants $(TIME)
 
 lint: sidecar
 	contrib/packages test

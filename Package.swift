@@ -38,3 +38,10 @@ let package = Package(
     .testTarget(name: "GateServerTests", dependencies: ["GateServer"]),
   ]
 )
+
+// What proves rather than serves is built only when it is asked for: `make soak`.
+if Context.environment["BUSGATE_PROOF"] != nil {
+  package.targets += [
+    .executableTarget(name: "simulate", dependencies: ["GateSimulation"], path: "Tests/Simulate", exclude: ["mutants"])
+  ]
+}
