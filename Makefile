@@ -6,7 +6,7 @@ STATIC = $(SWIFT) build -c release --scratch-path build/static --product busgate
 
 TIME ?= 60
 
-.PHONY: soak mutants
+.PHONY: soak mutants fuzz
 .PHONY: all help sidecar demo demo-shell test lint bench bench-check bench-micro bench-report clean
 
 all: sidecar
@@ -17,6 +17,7 @@ help:
 	@echo 'make demo-shell  the same, and a shell in the container'
 	@echo 'make test        every test; installs the Debian packages that are missing'
 	@echo 'make soak        simulated worlds for TIME=60 seconds; make mutants: whether they notice what is broken'
+	@echo 'make fuzz        each fuzzer for TIME=60 seconds'
 	@echo 'make lint        format and layering'
 	@echo 'make bench       CPU, counts and memory beside the yardsticks and xdg-dbus-proxy, a verdict per target'
 	@echo 'make bench-check instructions of the micro-benchmarks against their thresholds'
@@ -49,6 +50,9 @@ soak:
 
 mutants:
 	Tests/Simulate/mutants $(TIME)
+
+fuzz:
+	contrib/fuzz $(TIME)
 
 lint: sidecar
 	contrib/packages test

@@ -32,16 +32,29 @@ let package = Package(
     // Messages, peers and a world for tests, simulation and fuzzing; no product has it.
     .target(
       name: "GateSimulation", dependencies: ["DBusWire", "GatePolicy", "GateSession"], path: "Tests/Simulation"),
+    .target(
+      name: "FuzzBodies", dependencies: ["DBusWire", "GatePolicy", "GateSession", "GateServer", "GateSimulation"],
+      path: "Tests/Fuzz/Bodies"),
     .testTarget(name: "DBusWireTests", dependencies: ["DBusWire"]),
     .testTarget(name: "GatePolicyTests", dependencies: ["GatePolicy"]),
     .testTarget(name: "GateSessionTests", dependencies: ["GateSession", "GateSimulation"]),
     .testTarget(name: "GateServerTests", dependencies: ["GateServer"]),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzBodies", "busgate"], path: "Tests/Fuzz/Replay"),
   ]
 )
 
-// What proves rather than serves is built only when it is asked for: `make soak`.
+// What proves rather than serves is built only when it is asked for: `make soak`, `make fuzz`. There the sidecar is a library, so that its
+// command lines can be fuzzed.
 if Context.environment["BUSGATE_PROOF"] != nil {
+  package.products.removeAll { $0.name == "busgate" }
+  package.targets.removeAll { $0.name == "busgate" }
   package.targets += [
-    .executableTarget(name: "simulate", dependencies: ["GateSimulation"], path: "Tests/Simulate", exclude: ["mutants"])
+    .target(
+      name: "busgate", dependencies: ["GateServer", "CLinux"], exclude: ["main.swift"],
+      swiftSettings: swift + [.unsafeFlags(["-enable-testing"])]),
+    .executableTarget(name: "simulate", dependencies: ["GateSimulation"], path: "Tests/Simulate", exclude: ["mutants"]),
+    .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),
+    .executableTarget(
+      name: "fuzz", dependencies: ["FuzzBodies", "CLibFuzzer", "busgate", "GateServer"], path: "Tests/Fuzz/Driver"),
   ]
 }
