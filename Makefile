@@ -6,7 +6,7 @@ STATIC = $(SWIFT) build -c release --scratch-path build/static --product busgate
 
 TIME ?= 60
 
-.PHONY: soak mutants fuzz
+.PHONY: soak mutants fuzz coverage test-asan test-tsan
 .PHONY: all help sidecar demo demo-shell test lint bench bench-check bench-micro bench-report clean
 
 all: sidecar
@@ -18,6 +18,8 @@ help:
 	@echo 'make test        every test; installs the Debian packages that are missing'
 	@echo 'make soak        simulated worlds for TIME=60 seconds; make mutants: whether they notice what is broken'
 	@echo 'make fuzz        each fuzzer for TIME=60 seconds'
+	@echo 'make coverage    lines of the floors without side effects that no test runs'
+	@echo 'make test-asan   unit tests under AddressSanitizer; make test-tsan: under ThreadSanitizer'
 	@echo 'make lint        format and layering'
 	@echo 'make bench       CPU, counts and memory beside the yardsticks and xdg-dbus-proxy, a verdict per target'
 	@echo 'make bench-check instructions of the micro-benchmarks against their thresholds'
@@ -53,6 +55,16 @@ mutants:
 
 fuzz:
 	contrib/fuzz $(TIME)
+
+coverage:
+	contrib/coverage
+
+# Fewer worlds: a sanitizer makes them slow. Leaks are not looked for: what a process keeps until its end is not lost.
+test-asan:
+	ASAN_OPTIONS=detect_leaks=0 BUSGATE_SEEDS=400 $(SWIFT) test --scratch-path build/asan --sanitize=address
+
+test-tsan:
+	BUSGATE_SEEDS=400 $(SWIFT) test --scratch-path build/tsan --sanitize=thread
 
 lint: sidecar
 	contrib/packages test
