@@ -6,7 +6,7 @@ STATIC = $(SWIFT) build -c release --scratch-path build/static --product busgate
 
 CTL    = $(SWIFT) build -c release --scratch-path build/tools --product busgatectl --static-swift-stdlib
 
-.PHONY: all help sidecar ctl manuals demo demo-shell test test-oracles lint bench bench-check bench-micro bench-report clean
+.PHONY: all help sidecar ctl manuals demo demo-shell test test-oracles lint soak mutants fuzz coverage test-asan test-tsan bench bench-check bench-micro bench-report clean
 
 all: sidecar ctl
 
@@ -19,6 +19,10 @@ help:
 	@echo 'make demo-shell  the same, and a shell in the container'
 	@echo 'make test        every test; installs the Debian packages that are missing'
 	@echo 'make test-oracles TIME=60   the comparisons with libdbus, GLib and both buses, for about so many seconds'
+	@echo 'make soak        simulated worlds for TIME=60 seconds; make mutants: whether they notice what is broken'
+	@echo 'make fuzz        each fuzzer for TIME=60 seconds'
+	@echo 'make coverage    lines of the floors without side effects that no test runs'
+	@echo 'make test-asan   unit tests under AddressSanitizer; make test-tsan: under ThreadSanitizer'
 	@echo 'make lint        format and layering'
 	@echo 'make bench       CPU, counts and memory beside the yardsticks and xdg-dbus-proxy, a verdict per target'
 	@echo 'make bench-check instructions of the micro-benchmarks against their thresholds'
@@ -63,6 +67,26 @@ TIME ?= 60
 test-oracles: sidecar
 	contrib/packages test
 	BUSGATE_ORACLE_SECONDS=$(TIME) contrib/run-tests oracles bus-oracles
+
+soak:
+	BUSGATE_PROOF=1 $(SWIFT) build -c release --scratch-path build/proof --product simulate
+	build/proof/release/simulate $(TIME)
+
+mutants:
+	Tests/Simulate/mutants $(TIME)
+
+fuzz:
+	contrib/fuzz $(TIME)
+
+coverage:
+	contrib/coverage
+
+# Fewer worlds: a sanitizer makes them slow. Leaks are not looked for: what a process keeps until its end is not lost.
+test-asan:
+	ASAN_OPTIONS=detect_leaks=0 BUSGATE_SEEDS=400 $(SWIFT) test --scratch-path build/asan --sanitize=address
+
+test-tsan:
+	BUSGATE_SEEDS=400 $(SWIFT) test --scratch-path build/tsan --sanitize=thread
 
 lint: sidecar ctl
 	contrib/packages test

@@ -39,11 +39,18 @@ let package = Package(
       dependencies: ["PolicyTools", "GateServer", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: swift),
 
+    // Messages, peers and a world for tests, simulation and fuzzing; no product has it.
+    .target(
+      name: "GateSimulation", dependencies: ["DBusWire", "GatePolicy", "GateSession"], path: "Tests/Simulation"),
+    .target(
+      name: "FuzzBodies", dependencies: ["DBusWire", "GatePolicy", "GateSession", "GateServer", "GateSimulation"],
+      path: "Tests/Fuzz/Bodies"),
     .testTarget(name: "DBusWireTests", dependencies: ["DBusWire"]),
     .testTarget(name: "GatePolicyTests", dependencies: ["GatePolicy"]),
-    .testTarget(name: "GateSessionTests", dependencies: ["GateSession"]),
+    .testTarget(name: "GateSessionTests", dependencies: ["GateSession", "GateSimulation"]),
     .testTarget(name: "GateServerTests", dependencies: ["GateServer"]),
     .testTarget(name: "PolicyToolsTests", dependencies: ["PolicyTools"]),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzBodies", "busgate"], path: "Tests/Fuzz/Replay"),
   ]
 )
 
@@ -56,5 +63,21 @@ if Context.environment["BUSGATE_ORACLES"] != nil {
     .systemLibrary(name: "CDBus", path: "Tests/Libraries/CDBus", pkgConfig: "dbus-1"),
     .systemLibrary(name: "CGLib", path: "Tests/Libraries/CGLib", pkgConfig: "gio-2.0"),
     .testTarget(name: "OracleTests", dependencies: ["DBusWire", "GatePolicy", "GateSession", "CDBus", "CGLib"]),
+  ]
+}
+
+// What proves rather than serves is built only when it is asked for: `make soak`, `make fuzz`. There the sidecar is a library, so that its
+// command lines can be fuzzed.
+if Context.environment["BUSGATE_PROOF"] != nil {
+  package.products.removeAll { $0.name == "busgate" }
+  package.targets.removeAll { $0.name == "busgate" }
+  package.targets += [
+    .target(
+      name: "busgate", dependencies: ["GateServer", "CLinux"], exclude: ["main.swift"],
+      swiftSettings: swift + [.unsafeFlags(["-enable-testing"])]),
+    .executableTarget(name: "simulate", dependencies: ["GateSimulation"], path: "Tests/Simulate", exclude: ["mutants"]),
+    .systemLibrary(name: "CLibFuzzer", path: "Tests/Fuzz/CLibFuzzer"),
+    .executableTarget(
+      name: "fuzz", dependencies: ["FuzzBodies", "CLibFuzzer", "busgate", "GateServer"], path: "Tests/Fuzz/Driver"),
   ]
 }

@@ -61,12 +61,6 @@ public struct HeaderMemory: ~Copyable, Sendable {
     remember(bytes, frame)
   }
 
-  /// A message whose header was not read: nothing is remembered, and nothing but the frame is known of it.
-  public mutating func pass(frame: MessageFrame) {
-    wordCount = 0
-    header = MessageHeader(frame: frame)
-  }
-
   /// The numbers of the message at `start`, if all of its header is there and it differs from the last one that was read in nothing
   /// but serial, REPLY_SERIAL and the length of the body, and is as well-formed. ``header`` stays the last one's.
   ///

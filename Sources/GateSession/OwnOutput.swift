@@ -58,14 +58,6 @@ public struct OwnOutput: ~Copyable {
     }
   }
 
-  /// Drops everything: nobody will read it.
-  public mutating func removeAll() {
-    head = 0
-    tail = 0
-    committed = 0
-    release()
-  }
-
   mutating func append(_ bytes: RawSpan) {
     let n = bytes.byteCount
     reserve(n)

@@ -1,0 +1,6 @@
+// What libFuzzer has for programs that keep their own main. Source: LLVM, "Using libFuzzer as a library".
+
+#include <stddef.h>
+#include <stdint.h>
+
+int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*run)(const uint8_t *data, size_t size));

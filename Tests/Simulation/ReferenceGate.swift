@@ -1,0 +1,390 @@
+// What the contract says about each message, in the order in which messages were decided on. Written from the contract, in its words and
+// order (limits, replies, driver, rules, arguments), with dictionaries of text and no thought for speed; it shares no code with the
+// session. Names that are hidden from a client are not in here yet: `addresses` and `driverCall` are where they will be asked about.
+
+/// A gate that decides naively and remembers naively.
+package struct ReferenceGate {
+  package struct Limits {
+    package var headerBytesMax = 262_144
+    package var messageBytesMax = 134_217_728
+    package var inspectBytesMax = 262_144
+    package var descriptorsMax = 16
+    package var pendingMax = 50_000
+    package var perCallerMax = 128
+    package var matchesMax = 512
+    package var namesMax = 64
+  }
+
+  /// How many bytes a message has.
+  package struct Size {
+    package var header: Int
+    package var message: Int
+  }
+
+  /// Something that the gate says itself: the last word of an error's name, `Hello`, or `return` for Hello's repeated answer.
+  package struct Own: Equatable {
+    package var word: String
+    package var replySerial: UInt32
+    package var destination: String
+  }
+
+  package enum HelloPhase { case unsaid, asked, askedByGate, answered }
+
+  enum Purpose: Equatable {
+    case call, hello, ownHello, becomeMonitor
+    case addMatch(String), requestName(String)
+  }
+
+  /// A call of the client's that was forwarded.
+  package struct Call {
+    package var destination: String
+    var purpose: Purpose
+  }
+
+  static let driver = "org.freedesktop.DBus"
+
+  package var policy = ReferencePolicy()
+  package var limits = Limits()
+  package var isAudit = false, opensNames = false, saysHello = false
+  /// Who agreed to take descriptors.
+  package var clientTakesDescriptors = false, busTakesDescriptors = false
+
+  package var name = ""
+  package var hello = HelloPhase.unsaid
+  package var saidHello = false
+  package var outgoing: [UInt32: Call] = [:]
+  /// Serials by caller, oldest first.
+  package var incoming: [String: [UInt32]] = [:]
+  package var matches: [String: Int] = [:]
+  var requested: Set<String> = []
+  package var acquired: Set<String> = []
+  package var isMonitor = false
+  /// What the gate has to say, in order.
+  package var toClient: [Own] = []
+  package var toBus: [Own] = []
+
+  package init() {}
+
+  // MARK: Outgoing
+
+  /// Whether a message of the client's goes to the bus.
+  package mutating func allowsOutgoing(_ message: Draft, _ size: Size) -> Bool {
+    if size.header > limits.headerBytesMax { return refuse(message.isReply ? nil : message, "LimitsExceeded") }
+    if let error = overLimit(message, size, receiverTakesDescriptors: busTakesDescriptors) { return refuse(message, error) }
+    if message.containerInstance != nil { return refuse(message, "AccessDenied") }
+    switch message.type {
+    case 1, 4:
+      if saysHello && hello == .unsaid && !(isHello(message) && message.destination != nil) { sayHello(avoiding: message.serial) }
+      if message.destination == Self.driver || (message.type == 1 && message.destination == nil) {
+        return driverCall(message, size)
+      }
+      if !isAudit && !policy.allows(.outgoing, message, as: message.interface) { return refuse(message, "AccessDenied") }
+      return message.type == 4 || expects(message, to: message.destination ?? "", .call)
+    case 2, 3: return takeIncoming(message)
+    default: return false
+    }
+  }
+
+  /// The client is told, if it asked; or whoever waits for the answer that does not come.
+  private mutating func refuse(_ message: Draft?, _ error: String) -> Bool {
+    guard let message else { return false }
+    if message.type == 1 && message.wantsAnswer {
+      toClient.append(Own(word: error, replySerial: message.serial, destination: name))
+    } else if message.isReply && takeIncoming(message) {
+      toBus.append(Own(word: error, replySerial: message.replySerial ?? 0, destination: message.destination ?? ""))
+    }
+    return false
+  }
+
+  private mutating func takeIncoming(_ reply: Draft) -> Bool {
+    guard let caller = reply.destination, let at = incoming[caller]?.firstIndex(of: reply.replySerial ?? 0) else { return false }
+    incoming[caller]?.remove(at: at)
+    return true
+  }
+
+  private mutating func expects(_ message: Draft, to destination: String, _ purpose: Purpose) -> Bool {
+    if !message.wantsAnswer || message.type != 1 { return true }
+    if outgoing[message.serial] != nil { return refuse(message, "InvalidArgs") }
+    if outgoing.count >= limits.pendingMax { return refuse(message, "LimitsExceeded") }
+    outgoing[message.serial] = Call(destination: destination, purpose: purpose)
+    return true
+  }
+
+  private func overLimit(_ message: Draft, _ size: Size, receiverTakesDescriptors: Bool) -> String? {
+    let count = Int(message.unixFDs ?? 0)
+    if size.message > limits.messageBytesMax || count > limits.descriptorsMax { return "LimitsExceeded" }
+    return count > 0 && !receiverTakesDescriptors ? "NotSupported" : nil
+  }
+
+  // MARK: The driver
+
+  private enum Access { case always, rule, literally }
+
+  private static let interfaces: [(name: String, access: Access, members: [String])] = [
+    (
+      driver, .always,
+      [
+        "Hello", "AddMatch", "RemoveMatch", "GetId", "GetNameOwner", "NameHasOwner", "ListNames", "ListActivatableNames",
+        "ListQueuedOwners", "GetConnectionUnixUser", "GetConnectionUnixProcessID", "GetConnectionCredentials",
+        "GetAdtAuditSessionData", "GetConnectionSELinuxSecurityContext",
+      ]
+    ),
+    ("org.freedesktop.DBus.Peer", .always, ["Ping", "GetMachineId"]),
+    ("org.freedesktop.DBus.Introspectable", .always, ["Introspect"]),
+    ("org.freedesktop.DBus.Properties", .always, ["Get", "GetAll"]),
+    (driver, .rule, ["RequestName", "ReleaseName", "StartServiceByName"]),
+    (driver, .literally, ["UpdateActivationEnvironment", "ReloadConfig"]),
+    ("org.freedesktop.DBus.Properties", .literally, ["Set"]),
+    ("org.freedesktop.DBus.Monitoring", .literally, ["BecomeMonitor"]),
+    ("org.freedesktop.DBus.Debug.Stats", .literally, ["GetStats", "GetConnectionStats", "GetAllMatchRules"]),
+  ]
+
+  private mutating func driverCall(_ message: Draft, _ size: Size) -> Bool {
+    if isHello(message) { return helloCall(message) }
+    let member = message.member ?? ""
+    let known = Self.interfaces.first {
+      message.type == 1 && $0.members.contains(member) && (message.interface == nil || message.interface == $0.name)
+    }
+    let isDenied = policy.denies(.outgoing, message, as: message.interface)
+    guard let known else {
+      let isOpen = !isDenied && message.interface.map { policy.allows(.outgoing, message, as: $0, literally: true) } ?? false
+      return isOpen ? expects(message, to: Self.driver, .call) : refuse(message, "AccessDenied")
+    }
+    switch known.access {
+    case .literally:
+      if isDenied || !policy.allows(.outgoing, message, as: known.name, literally: true) {
+        return refuse(message, "AccessDenied")
+      }
+    case .always:
+      if isDenied && !isAudit { return refuse(message, "AccessDenied") }
+    case .rule:
+      if isDenied && !isAudit { return refuse(message, "AccessDenied") }
+      let isFree = isAudit || (opensNames && member != "StartServiceByName")
+      if !isFree && !policy.allows(.outgoing, message, as: known.name) {
+        return refuse(message, member == "StartServiceByName" ? "ServiceUnknown" : "AccessDenied")
+      }
+    }
+    return inspect(message, member, size)
+  }
+
+  private mutating func inspect(_ message: Draft, _ member: String, _ size: Size) -> Bool {
+    let isInspected = ["AddMatch", "RemoveMatch", "RequestName", "ReleaseName", "BecomeMonitor", "StartServiceByName"].contains(
+      member)
+    if isInspected && message.unixFDs ?? 0 > 0 { return refuse(message, "InvalidArgs") }
+    if !isInspected || member == "StartServiceByName" { return expects(message, to: Self.driver, .call) }
+    if member == "BecomeMonitor" { return expects(message, to: Self.driver, .becomeMonitor) }
+    if size.message > limits.inspectBytesMax { return refuse(message, "LimitsExceeded") }
+    guard let argument = message.leadingText, message.signature == (member == "RequestName" ? "su" : "s") else {
+      return refuse(message, "InvalidArgs")
+    }
+    switch member {
+    case "RequestName":
+      let isNew = !requested.contains(argument)
+      if isNew && requested.count >= limits.namesMax { return refuse(message, "LimitsExceeded") }
+      if !expects(message, to: Self.driver, isNew ? .requestName(argument) : .call) { return false }
+      requested.insert(argument)
+    case "ReleaseName":
+      if !expects(message, to: Self.driver, .call) { return false }
+      requested.remove(argument)
+    default: return matchRule(message, member, argument)
+    }
+    return true
+  }
+
+  /// Match rules that are said here, and what each means; what is not here can't be parsed.
+  static let matchRules: [String: (rule: String, asksToEavesdrop: Bool)] = [
+    "type='signal'": ("signals", false), "type=signal": ("signals", false), " type =signal,": ("signals", false),
+    "type='signal',member='Do'": ("Do", false), "member=Do,type='sig'nal": ("Do", false), "": ("everything", false),
+    "eavesdrop='true'": ("", true), "type=signal,eavesdrop =tr'ue'": ("", true),
+    "member='Do',eavesdrop='false'": ("member", false),
+    "member=Do": ("member", false),
+  ]
+  static let brokenMatchRules = [
+    "type", "type= signal", "type='sig", "typ='signal'", "type='signal',type='signal'", "member='a.b'",
+  ]
+
+  private mutating func matchRule(_ message: Draft, _ member: String, _ text: String) -> Bool {
+    guard let (rule, asksToEavesdrop) = Self.matchRules[text] else { return refuse(message, "MatchRuleInvalid") }
+    if asksToEavesdrop { return refuse(message, "AccessDenied") }
+    if member == "AddMatch" {
+      if matches.values.reduce(0, +) >= limits.matchesMax { return refuse(message, "LimitsExceeded") }
+      if !expects(message, to: Self.driver, .addMatch(rule)) { return false }
+      matches[rule, default: 0] += 1
+    } else {
+      if matches[rule] == nil { return refuse(message, "MatchRuleNotFound") }
+      if !expects(message, to: Self.driver, .call) { return false }
+      forgetMatch(rule)
+    }
+    return true
+  }
+
+  private mutating func forgetMatch(_ rule: String) {
+    guard let times = matches[rule] else { return }
+    matches[rule] = times > 1 ? times - 1 : nil
+  }
+
+  // MARK: Hello
+
+  private func isHello(_ message: Draft) -> Bool {
+    message.type == 1 && message.member == "Hello" && (message.interface ?? Self.driver) == Self.driver
+      && (message.destination ?? Self.driver) == Self.driver
+  }
+
+  package mutating func sayHello(avoiding serial: UInt32) {
+    let own = serial == .max ? .max - 1 : UInt32.max
+    (hello, saidHello) = (.askedByGate, true)
+    outgoing[own] = Call(destination: Self.driver, purpose: .ownHello)
+    toBus.append(Own(word: "Hello", replySerial: 0, destination: Self.driver))
+  }
+
+  private mutating func helloCall(_ message: Draft) -> Bool {
+    if message.unixFDs ?? 0 > 0 { return refuse(message, "InvalidArgs") }
+    if saidHello && hello == .answered && !name.isEmpty {
+      if message.wantsAnswer { toClient.append(Own(word: "return", replySerial: message.serial, destination: name)) }
+      return false
+    }
+    if hello == .unsaid { hello = .asked }
+    return expects(message, to: Self.driver, .hello)
+  }
+
+  // MARK: Incoming
+
+  /// Whether a message of the bus's goes to the client.
+  package mutating func allowsIncoming(_ message: Draft, _ size: Size) -> Bool {
+    if size.header > limits.headerBytesMax { return false }
+    if let error = overLimit(message, size, receiverTakesDescriptors: clientTakesDescriptors) { return withhold(message, error) }
+    if isMonitor { return true }
+    switch message.type {
+    case 1:
+      if message.destination == nil || !addresses(message) { return false }
+      if !isAudit && !policy.allows(.incoming, message, as: message.interface) { return withhold(message, "AccessDenied") }
+      if message.wantsAnswer { noteCall(message.sender ?? "", message.serial) }
+      return true
+    case 2, 3: return takeAnswer(message, size)
+    case 4:
+      if !addresses(message) { return false }
+      if message.sender == Self.driver { return driverSignal(message, size) }
+      return isAudit || policy.allows(.incoming, message, as: message.interface)
+    default: return false
+    }
+  }
+
+  /// The caller is told, if it asked; or the client that waits for the answer that does not come.
+  private mutating func withhold(_ message: Draft, _ error: String) -> Bool {
+    if message.type == 1 && message.wantsAnswer && message.destination != nil && !isMonitor && addresses(message) {
+      if let caller = message.sender { toBus.append(Own(word: error, replySerial: message.serial, destination: caller)) }
+    } else if message.isReply, let call = outgoing[message.replySerial ?? 0], call.purpose == .call, answers(message, call) {
+      outgoing[message.replySerial ?? 0] = nil
+      toClient.append(Own(word: error, replySerial: message.replySerial ?? 0, destination: name))
+    }
+    return false
+  }
+
+  /// Whether a message is for everybody, or for the client, by a name that it has.
+  private func addresses(_ message: Draft) -> Bool {
+    guard let destination = message.destination else { return true }
+    return (destination == name && !name.isEmpty) || acquired.contains(destination)
+      || (name.isEmpty && message.sender == Self.driver)
+  }
+
+  private mutating func noteCall(_ caller: String, _ serial: UInt32) {
+    if incoming[caller]?.contains(serial) ?? false { return }
+    if incoming[caller]?.count ?? 0 >= limits.perCallerMax { incoming[caller]?.removeFirst() }
+    incoming[caller, default: []].append(serial)
+  }
+
+  private func answers(_ reply: Draft, _ call: Call) -> Bool {
+    let isFromDriver = reply.sender == Self.driver
+    if call.destination == Self.driver && !isFromDriver && reply.sender != nil { return false }
+    if call.destination.hasPrefix(":") && reply.sender != call.destination && !(reply.type == 3 && isFromDriver) { return false }
+    switch call.purpose {
+    case .hello, .ownHello: return true
+    case .call where call.destination == Self.driver && reply.sender == nil && reply.destination == nil: return true
+    case .call, .addMatch, .requestName, .becomeMonitor: return reply.destination == name && !name.isEmpty
+    }
+  }
+
+  private mutating func takeAnswer(_ reply: Draft, _ size: Size) -> Bool {
+    guard let call = outgoing[reply.replySerial ?? 0], answers(reply, call) else { return false }
+    let succeeded = reply.type == 2
+    if case .requestName = call.purpose, succeeded, size.message > limits.inspectBytesMax { return false }
+    outgoing[reply.replySerial ?? 0] = nil
+    switch call.purpose {
+    case .call: break
+    case .hello: if succeeded { learn(reply.destination ?? "") }
+    case .ownHello:
+      if succeeded { learn(reply.destination ?? "") }
+      hello = .answered
+      return false
+    case .addMatch(let rule): if !succeeded { forgetMatch(rule) }
+    case .requestName(let name): if !succeeded || reply.leadingNumber == 3 { requested.remove(name) }
+    case .becomeMonitor: isMonitor = succeeded
+    }
+    return true
+  }
+
+  private mutating func learn(_ name: String) {
+    if !name.hasPrefix(":") { return }
+    self.name = name
+    hello = .answered
+  }
+
+  private mutating func driverSignal(_ signal: Draft, _ size: Size) -> Bool {
+    let member = signal.member ?? ""
+    guard signal.interface == Self.driver, ["NameOwnerChanged", "NameAcquired", "NameLost"].contains(member) else {
+      return policy.allows(.incoming, signal, as: signal.interface, literally: true)
+    }
+    if member == "NameOwnerChanged" { return true }
+    if size.message > limits.inspectBytesMax { return false }
+    guard signal.signature == "s", let name = signal.leadingText else { return true }
+    if member == "NameLost" {
+      acquired.remove(name)
+    } else if name.hasPrefix(":") {
+      if self.name.isEmpty { learn(name) }
+    } else if acquired.count < limits.namesMax {
+      acquired.insert(name)
+    }
+    return true
+  }
+
+  // MARK: What the kernel refuses
+
+  /// A message that was allowed does not go, for its descriptors. `roomToClient` and `roomToBus`: whether an error still fits.
+  package mutating func withdraw(_ message: Draft, isOutgoing: Bool, roomToClient: Bool, roomToBus: Bool) {
+    let error = "LimitsExceeded"
+    if message.isReply {
+      let own = Own(
+        word: error, replySerial: message.replySerial ?? 0, destination: isOutgoing ? message.destination ?? "" : name)
+      if isOutgoing && roomToBus { toBus.append(own) }
+      if !isOutgoing && !isMonitor && roomToClient { toClient.append(own) }
+      return
+    }
+    if message.type == 1 && message.wantsAnswer {
+      if isOutgoing {
+        outgoing[message.serial] = nil
+      } else {
+        incoming[message.sender ?? ""]?.removeAll { $0 == message.serial }
+      }
+    }
+    if isOutgoing && roomToClient { _ = refuse(message, error) }
+    if !isOutgoing && roomToBus { _ = withhold(message, error) }
+  }
+}
+
+extension Draft {
+  package var isReply: Bool { type == 2 || type == 3 }
+  var wantsAnswer: Bool { flags & Draft.noReply == 0 }
+
+  /// The number that the body begins with.
+  var leadingNumber: UInt32? {
+    if body.count < 4 || !(signature.hasPrefix("u") || signature.hasPrefix("s")) { return nil }
+    let bytes = order == .little ? body[..<4].reversed() : Array(body[..<4])
+    return bytes.reduce(0) { $0 << 8 | UInt32($1) }
+  }
+
+  /// The text that the body begins with.
+  var leadingText: String? {
+    guard signature.hasPrefix("s"), let count = leadingNumber, body.count > 4 + Int(count) else { return nil }
+    return String(decoding: body[4..<4 + Int(count)], as: UTF8.self)
+  }
+}

@@ -1,0 +1,195 @@
+// What has to hold after each step of a simulated world, and at its end.
+
+import DBusWire
+import GateSession
+
+extension World {
+  // MARK: What has to hold
+
+  func check() throws {
+    if let failure { throw failure }
+    if let failure = rig.failures.first { throw Failure(failure) }
+    try checkBytes(.client)
+    try checkBytes(.bus)
+    try checkDescriptors()
+    try checkOwn(.client)
+    try checkOwn(.bus)
+    try checkMemory()
+    try checkTime()
+    if let reason = rig.close { try justify(reason) }
+  }
+
+  /// What arrived is what was allowed, as far as it was dealt with: not a byte more, and none less that could have left.
+  private func checkBytes(_ side: Side) throws {
+    let wire = wire(side), arrived = rig.peer(side.other).forwarded
+    if arrived.count > wire.allowed.count || arrived[wire.compared...] != wire.allowed[wire.compared..<arrived.count] {
+      throw Failure("other bytes than the allowed ones left for the \(side.other)")
+    }
+    edit(side) { $0.compared = arrived.count }
+    let dealtWith = arrived.count + rig.unsent(side)
+    if dealtWith != wire.allowedConsumed {
+      throw Failure("\(dealtWith) bytes from the \(side) were forwarded, \(wire.allowedConsumed) were allowed")
+    }
+  }
+
+  private func checkDescriptors() throws {
+    let placed = rig.bus.descriptors.count + rig.client.descriptors.count + rig.closed.count
+    let held = rig.held(.client).count + rig.held(.bus).count
+    if placed + held != rig.descriptorsGiven {
+      throw Failure("\(rig.descriptorsGiven) descriptors in, \(placed) out or closed, \(held) held")
+    }
+    for side in [Side.client, .bus] where !wire(side).hasDefect {
+      let arrived = rig.peer(side.other).descriptors.map(\.id)
+      if !wire(side).descriptors.starts(with: arrived) {
+        throw Failure("descriptors \(arrived) left for the \(side.other), allowed are \(wire(side).descriptors)")
+      }
+    }
+  }
+
+  private func checkMemory() throws {
+    for side in [Side.client, .bus] {
+      if rig.own(to: side) > ownMax { throw Failure("own output of \(rig.own(to: side)) bytes to the \(side)") }
+      // What is looked at as a whole has to be in one buffer; so has a line of the handshake.
+      let most = max(gate.limits.headerBytesMax, gate.limits.inspectBytesMax, 16_384)
+      if rig.close == nil && rig.wantsBytes(side) && rig.unconsumed(side) > most {
+        throw Failure("\(rig.unconsumed(side)) bytes from the \(side) kept")
+      }
+    }
+    let (outgoing, incoming) = (rig.session.pendingReplies(.outgoing), rig.session.pendingReplies(.incoming))
+    if outgoing != gate.outgoing.count { throw Failure("\(outgoing) outgoing calls pending, expected \(gate.outgoing.count)") }
+    let expected = gate.incoming.values.map(\.count).reduce(0, +)
+    if incoming != expected { throw Failure("\(incoming) incoming calls pending, expected \(expected)") }
+    if rig.name != gate.name { throw Failure("the client is called \"\(rig.name)\", expected \"\(gate.name)\"") }
+  }
+
+  // MARK: Time
+
+  private func checkTime() throws {
+    let now = rig.now.milliseconds
+    let isBlocked = { [rig] (side: Side) in
+      rig.own(to: side) > 0 && !rig.isAtMessageBoundary(to: side) && rig.unsent(side.other) == 0
+    }
+    blocked.client = isBlocked(.client) ? blocked.client ?? now : nil
+    blocked.bus = isBlocked(.bus) ? blocked.bus ?? now : nil
+    if isConnected && connectedAt == nil { connectedAt = now }
+    if rig.close != nil { return }
+    let deadline = rig.deadline, expired = rig.expired
+    if (deadline.map { $0 <= rig.now } ?? false) != (expired != nil) {
+      throw Failure("the deadline is \(deadline as Any), it is \(rig.now) and expired is \(expired as Any)")
+    }
+    let isLate = [blocked.client, blocked.bus].contains { $0.map { now - $0 >= timeouts.partial } ?? false }
+    if isLate && expired == nil { throw Failure("own output waits behind half a message for ever") }
+    if let expired { rig.end(expired) }
+  }
+
+  // MARK: Ends
+
+  /// The connection was closed: there has to be a reason.
+  private func justify(_ reason: CloseReason) throws {
+    let isInHandshake = client.consumed < client.handshakeCount
+    let now = rig.now.milliseconds
+    let isJust =
+      switch reason {
+      case .malformed(let side, _):
+        wire(side).decided < wire(side).sent.count && wire(side).sent[wire(side).decided].defect == .malformed
+      case .descriptorMismatch(let side): wire(side).sent.contains { $0.defect == .descriptors }
+      case .handshake(let side, _): wire(side).hasDefect && wire(side).decided == 0
+      case .busChanged: bus.hasDefect && bus.decided == 0
+      case .authTimeout: isInHandshake && now >= timeouts.auth
+      case .helloTimeout: gate.hello != .answered && connectedAt.map { now >= $0 + timeouts.hello } ?? true
+      case .partialMessageTimeout, .mutualWait: now >= timeouts.partial
+      case .monitorRevoked: gate.isMonitor
+      case .endOfStream, .drainTimeout, .namesNotFollowed: false
+      }
+    if !isJust { throw Failure("closed without a reason: \(reason)") }
+  }
+
+  /// Everything is delivered, and everybody takes what is there.
+  func finish() throws {
+    rig.refusesDescriptors = false
+    for _ in 0..<20_000 where rig.close == nil {
+      let before = (client.delivered, bus.delivered, client.consumed, bus.consumed)
+      connect()
+      for side in [Side.client, .bus] {
+        rig.unstall(side)
+        deliver(side)
+      }
+      answerOwnHello()
+      try check()
+      let isDone = client.isDelivered && bus.isDelivered
+      if isDone && before == (client.delivered, bus.delivered, client.consumed, bus.consumed) { break }
+    }
+    for side in [Side.client, .bus] { rig.unstall(side) }
+    try check()
+    if rig.close == nil { try checkNothingIsLeft() }
+    try checkStream(.client, behind: ownStart.client)
+    try checkStream(.bus, behind: ownStart.bus)
+    try checkCounters()
+  }
+
+  /// The bus says what the client's messages wait for.
+  private func answerOwnHello() {
+    guard gate.hello == .askedByGate, !bus.isEnded, bus.isDelivered,
+      let own = gate.outgoing.first(where: { $0.value.purpose == .ownHello })
+    else { return }
+    let answer = Draft.answer(1, to: own.key, of: Rig.name, from: Speech.driver).with([.string(Rig.name)])
+    send(.init(message: answer, bytes: answer.bytes), .bus)
+  }
+
+  private func checkNothingIsLeft() throws {
+    if client.isEnded || bus.isEnded || !rig.isOpen { return }
+    for side in [Side.client, .bus] {
+      let wire = wire(side)
+      if wire.hasDefect { throw Failure("what was wrong with the \(side) did not end the connection: \(rig.wait(side))") }
+      if wire.decided != wire.sent.count {
+        throw Failure("\(wire.sent.count - wire.decided) messages from the \(side) wait for \(rig.wait(side))")
+      }
+      if rig.peer(side.other).descriptors.map(\.id) != wire.descriptors {
+        throw Failure("not all descriptors reached the \(side.other)")
+      }
+      if rig.unconsumed(side) > 0 || !rig.held(side).isEmpty || rig.own(to: side) > 0 {
+        throw Failure("something from or to the \(side) is left: \(rig.wait(side))")
+      }
+      let said = side == .client ? (gate.toClient, ownCount.client) : (gate.toBus, ownCount.bus)
+      if said.1 != said.0.count { throw Failure("\(said.0.count - said.1) answers to the \(side) are missing") }
+    }
+  }
+
+  /// What arrived behind the handshake are whole messages, whoever said them, and descriptors come with the first byte of theirs.
+  private func checkStream(_ side: Side, behind handshake: Int?) throws {
+    guard let handshake, rig.peer(side).stream.count >= handshake else { return }
+    let (messages, rest) = try Arrived.all(in: Array(rig.peer(side).stream[handshake...]))
+    if !rest.isEmpty && rig.close == nil && !wire(side.other).isEnded { throw Failure("half a message reached the \(side)") }
+    var starts: Set<Int> = [handshake + messages.map(\.bytes.count).reduce(0, +)], place = handshake
+    for message in messages {
+      starts.insert(place)
+      place += message.bytes.count
+    }
+    if !rig.peer(side).descriptors.allSatisfy({ starts.contains($0.place) }) {
+      throw Failure("descriptors within a message to the \(side)")
+    }
+    let forwarded = wire(side.other).sent.filter { $0.allowedAt.map { $0 < rig.peer(side).forwarded.count } ?? false }.count
+    let own = side == .client ? ownCount.client : ownCount.bus
+    if messages.count + (rest.isEmpty ? 0 : 1) < forwarded + own {
+      throw Failure("a message within a message reached the \(side)")
+    }
+  }
+
+  private func checkCounters() throws {
+    let counters = rig.session.counters
+    for (side, count) in [(Side.client, passed.client), (.bus, passed.bus)] {
+      var forwarded: UInt64 = 0, all: UInt64 = 0
+      for type in 0..<SessionCounters.typeCount {
+        forwarded += counters.messages(from: side, .allow, type: type) + counters.messages(from: side, .audit, type: type)
+        all += counters.messages(from: side, .deny, type: type) + counters.messages(from: side, .drop, type: type)
+      }
+      if forwarded != count || all + forwarded != wire(side).decided {
+        throw Failure(
+          "\(forwarded) of \(all + forwarded) messages from the \(side) counted, expected \(count) of \(wire(side).decided)")
+      }
+      let bytes = counters.bytes(from: side, forwarded: true) + counters.bytes(from: side, forwarded: false)
+      let expected = max(0, wire(side).consumed - wire(side).handshakeCount)
+      if bytes != expected { throw Failure("\(bytes) bytes from the \(side) counted, expected \(expected)") }
+    }
+  }
+}

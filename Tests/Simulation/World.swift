@@ -1,0 +1,293 @@
+// A client and a bus that say to each other through a session whatever comes to their mind: cut at any byte, with descriptors that come
+// late, peers that stall, ends that close, policies that change and clocks that jump. A naive gate decides beside the session. After each
+// step the two are compared; what happens comes from choices alone, so that a seed, or a fuzzer's input, repeats it.
+
+import DBusWire
+import GatePolicy
+import GateSession
+
+/// One connection's life.
+package final class World {
+  /// What does not hold.
+  package struct Failure: Error, CustomStringConvertible {
+    package let description: String
+    init(_ description: String) { self.description = description }
+  }
+
+  /// Since when something of the gate's own has waited for the rest of a message, and nothing else has been in its way.
+  struct BlockedTimes {
+    var client: UInt64?, bus: UInt64?
+  }
+
+  private static let stepsMax = 400
+
+  var choices: Choices
+  let rig: Rig
+  var gate: ReferenceGate
+  var client = Wire(), bus = Wire()
+  private var clientSpeech = Speech(), busSpeech = Speech()
+  /// Bytes of the gate's own to each side that were looked at, the handshakes first, and messages among them.
+  var ownSeen: (client: Int, bus: Int) = (0, 0), ownCount: (client: Int, bus: Int) = (0, 0)
+  /// Lines that the client's handshake is answered with, until they are there; bytes that the gate's is.
+  var linesAwaited: Int
+  /// Where in what the gate said the handshake ends; nil as long as the client's lasts.
+  var ownStart: (client: Int?, bus: Int)
+  /// How many of 100 messages are the last one of their side again.
+  private let monotony: Int
+  let ownMax: Int
+  let timeouts: (auth: UInt64, hello: UInt64, partial: UInt64)
+  private let isLoggingEverything: Bool
+  var isConnected = false
+  var connectedAt: UInt64?
+  var blocked = BlockedTimes()
+  var passed: (client: UInt64, bus: UInt64) = (0, 0)
+  /// The first thing that did not hold while the session was being driven.
+  var failure: Failure?
+  package private(set) var steps = 0
+  /// Who wants to be told what happens.
+  package var tell: ((String) -> Void)?
+
+  package init(_ source: Choices) throws {
+    var choices = source
+    var gate = ReferenceGate()
+    var settings = SessionSettings()
+    settings.seed = SeededHash(a: choices.number(), b: choices.number())
+    Self.configure(&settings, &gate, &choices)
+    isLoggingEverything = settings.logging == .everything
+    ownMax = max(settings.limits.ownOutputBytesMax, 4096)
+    timeouts = (settings.limits.authTimeout, settings.limits.helloTimeout, settings.limits.partialMessageTimeout)
+    monotony = choices.pick([0, 20, 60, 90])
+    let conversation = Conversation(&choices, &gate)
+    linesAwaited = conversation.isClientWrong ? .max : conversation.lineCount
+    ownSeen.bus = conversation.toBus.utf8.count
+    ownStart = (nil, ownSeen.bus)
+    gate.policy = Speech.policy(&choices)
+    tell?("reloaded: \(gate.policy.document)")
+    if isLoggingEverything { for i in gate.policy.rules.indices { gate.policy.rules[i].log = nil } }
+    rig = Rig(policy: try Self.compiled(gate.policy), known: conversation.known) { $0 = settings }
+    rig.acceptsIdentity = choices.chance(50)
+    rig.movesBodies = choices.chance(50)
+    rig.connectsAtOnce = choices.chance(50)
+    client.sayHandshake(conversation.fromClient, isDefect: conversation.isClientWrong)
+    bus.sayHandshake(conversation.fromBus, isDefect: conversation.isBusWrong)
+    clientSpeech.mayPassDescriptors = gate.clientTakesDescriptors
+    busSpeech.mayPassDescriptors = gate.busTakesDescriptors
+    clientSpeech.driverShare = choices.pick([0, 0, 30, 80])
+    busSpeech.driverShare = clientSpeech.driverShare
+    self.choices = choices
+    self.gate = gate
+    rig.onDealt = { [unowned self] in follow($0, $1, $2) }
+    rig.onRefusal = { [unowned self] in withdraw($0) }
+  }
+
+  private static func configure(_ settings: inout SessionSettings, _ gate: inout ReferenceGate, _ choices: inout Choices) {
+    settings.limits.ownOutputBytesMax = choices.pick([65_536, 4096, 8192])
+    settings.limits.messageBytesMax = choices.pick([1_000_000, 4096, 600])
+    settings.limits.headerBytesMax = choices.pick([262_144, 1024, 400])
+    settings.limits.inspectBytesMax = choices.pick([262_144, 500])
+    settings.limits.pendingRepliesMax = choices.pick([1000, 20, 3])
+    settings.limits.incomingCallsPerCallerMax = choices.pick([128, 3])
+    settings.limits.matchesMax = choices.pick([512, 3])
+    settings.limits.namesMax = choices.pick([64, 2])
+    settings.logging = choices.pick([.denied, .everything, .nothing])
+    settings.mode = choices.chance(20) ? .audit : .enforce
+    settings.opensNames = choices.chance(30)
+    settings.saysHello = choices.chance(30)
+    settings.allowsAnonymous = choices.chance(10)
+    let limits = settings.limits
+    gate.limits = ReferenceGate.Limits(
+      headerBytesMax: limits.headerBytesMax, messageBytesMax: limits.messageBytesMax, inspectBytesMax: limits.inspectBytesMax,
+      descriptorsMax: limits.descriptorsPerMessageMax, pendingMax: limits.pendingRepliesMax,
+      perCallerMax: limits.incomingCallsPerCallerMax, matchesMax: limits.matchesMax, namesMax: limits.namesMax)
+    gate.isAudit = settings.mode == .audit
+    (gate.opensNames, gate.saysHello) = (settings.opensNames, settings.saysHello)
+  }
+
+  /// The policy as the program would have it: out of the document.
+  private static func compiled(_ policy: ReferencePolicy) throws -> Policy {
+    let document = try GatewayDocument.parse(Array(policy.document.utf8), file: "world.json")
+    return Policy(rules: document.sessionRules, busName: "SESSION")
+  }
+
+  // MARK: What happens
+
+  /// Lives until the choices or the connection end. Throws what did not hold.
+  package func run() throws {
+    let count = choices.below(150) + 20
+    tell?("\(gate.limits)\naudit \(gate.isAudit), opens names \(gate.opensNames), says Hello \(gate.saysHello)")
+    tell?("descriptors: client \(gate.clientTakesDescriptors), bus \(gate.busTakesDescriptors); \(gate.policy.document)")
+    tell?("client: \(client.handshake.debugDescription) bus: \(bus.handshake.debugDescription)")
+    sayHello()
+    while !choices.isExhausted && steps < Self.stepsMax && (steps < count || choices.below(64) > 0) && rig.close == nil {
+      try step()
+      try check()
+    }
+    try finish()
+  }
+
+  private func step() throws {
+    steps += 1
+    switch choices.below(16) {
+    case 0, 1: for _ in 0..<burst() { say(.client) }
+    case 2, 3: for _ in 0..<burst() { say(.bus) }
+    case 4: rig.give(choices.chance(50) ? .client : .bus, room: choices.pick([.max, .max, 0, 1, 30, 500]))
+    case 5: rig.advance(UInt64(choices.chance(97) ? choices.below(100) : choices.below(40_000)))
+    case 6...9: deliver(.client)
+    case 10...13: deliver(.bus)
+    case 14: connect()
+    default: try happen()
+    }
+  }
+
+  /// What is rare.
+  private func happen() throws {
+    switch choices.below(8) {
+    case 0...2: try reload()
+    case 3: rig.refusesDescriptors = choices.chance(30)
+    case 4 where choices.chance(10): client.end()
+    case 5 where choices.chance(10): bus.end()
+    case 6: try rig.reload(Self.compiled(gate.policy))
+    default: for _ in 0..<3 { repeatLast(choices.chance(50) ? .client : .bus) }
+    }
+  }
+
+  private func reload() throws {
+    gate.policy = Speech.policy(&choices)
+    tell?("reloaded: \(gate.policy.document)")
+    if isLoggingEverything { for i in gate.policy.rules.indices { gate.policy.rules[i].log = nil } }
+    let isRevoked =
+      gate.isMonitor
+      && !gate.policy.allows(
+        .outgoing, .driver(1, interface: "org.freedesktop.DBus.Monitoring", "BecomeMonitor"),
+        as: "org.freedesktop.DBus.Monitoring", literally: true)
+    rig.reload(try Self.compiled(gate.policy))
+    if (rig.close == .monitorRevoked) != isRevoked {
+      throw Failure("monitor \(gate.isMonitor), revoked \(isRevoked): \(rig.close as Any)")
+    }
+  }
+
+  func connect() {
+    if isConnected || !rig.requests.contains(.connectBus) { return }
+    if !rig.connectsAtOnce { rig.connect() }
+    isConnected = true
+  }
+
+  // MARK: What is said
+
+  /// Mostly one message, sometimes more than an output or the own output takes at a time.
+  private func burst() -> Int { choices.below(80) > 0 ? 1 : 50 }
+
+  /// What connections begin with.
+  private func sayHello() {
+    if choices.chance(10) { return }
+    if !gate.saysHello || choices.chance(50) {
+      send(.init(message: .driver(1, "Hello"), bytes: Draft.driver(1, "Hello").bytes), .client)
+    }
+    if gate.saysHello { return }
+    let answer = Draft.answer(1, to: 1, of: Rig.name, from: Speech.driver).with([.string(Rig.name)])
+    send(.init(message: answer, bytes: answer.bytes), .bus)
+  }
+
+  private func say(_ side: Side) {
+    if choices.chance(monotony) { return repeatLast(side) }
+    send(side == .client ? clientSpeech.outgoing(&choices, gate) : busSpeech.incoming(&choices, gate), side)
+  }
+
+  /// One of the last messages once more, with another serial: what runs are made of.
+  private func repeatLast(_ side: Side) {
+    let index = wire(side).sent.count - 1 - choices.pick([0, 0, 0, 1, 2])
+    guard index >= 0, case let last = wire(side).sent[index], last.defect == nil, last.descriptorCount == 0 || choices.chance(50)
+    else { return }
+    var message = last.message
+    message.serial = message.serial == .max ? 2 : message.serial + 1
+    if message.isReply {
+      let waiting = side == .client ? gate.incoming[message.destination ?? ""] ?? [] : gate.outgoing.keys.sorted()
+      if !waiting.isEmpty && choices.chance(80) { message.replySerial = choices.pick(waiting) }
+    }
+    if message.signature == "ay" {
+      message = message.padded(
+        to: message.bytes.count - message.body.count + 4 + choices.below(choices.chance(80) ? 300 : 6000) + 1)
+    }
+    var said = Speech.Said(message: message, bytes: message.bytes, descriptors: last.descriptorCount)
+    if choices.chance(1) && choices.chance(40) { said.spoil(&choices) }
+    send(said, side)
+  }
+
+  func send(_ said: Speech.Said, _ side: Side) {
+    edit(side) { wire in
+      if wire.isEnded { return }
+      wire.send(said.message, said.bytes, defect: said.defect, lateBy: said.lateBy, descriptors: said.descriptors)
+    }
+  }
+
+  /// One read, if the server would read.
+  func deliver(_ side: Side) {
+    if rig.requests.contains(.connectBus) && rig.connectsAtOnce { isConnected = true }
+    if !rig.wantsBytes(side) || (side == .bus && !isConnected) { return }
+    var count = choices.below(choices.pick([400, 8000, 40, 3])) + 1
+    // A bus says nothing to somebody who has not said Hello.
+    if side == .bus && client.consumed < client.handshakeCount {
+      count = min(count, bus.handshakeCount - bus.delivered)
+      if count <= 0 { return }
+    }
+    let read = edit(side) { [given = rig.descriptorsGiven] in $0.read(upTo: count, descriptorsGiven: given) }
+    if !read.bytes.isEmpty { rig.feed(read.bytes, descriptors: read.descriptors, from: side) }
+  }
+
+  func wire(_ side: Side) -> Wire { side == .client ? client : bus }
+
+  func edit<R>(_ side: Side, _ change: (inout Wire) -> R) -> R { side == .client ? change(&client) : change(&bus) }
+
+  // MARK: What the session did
+
+  /// The session dealt with so many bytes: the naive gate decides on the messages that begin among them.
+  private func follow(_ side: Side, _ count: Int, _ wait: Output.Wait) {
+    edit(side) { $0.consumed += count }
+    tell?("\(steps) \(side): \(count) bytes dealt with, waits for \(wait)")
+    while failure == nil, wire(side).decided < wire(side).sent.count,
+      wire(side).sent[wire(side).decided].start < wire(side).consumed
+    {
+      let item = wire(side).sent[wire(side).decided]
+      if item.defect == .malformed { failure = Failure("a malformed message from the \(side) was dealt with: \(item.message)") }
+      let isAllowed =
+        side == .client ? gate.allowsOutgoing(item.message, item.size) : gate.allowsIncoming(item.message, item.size)
+      edit(side) { $0.decide(isAllowed: isAllowed) }
+      tell?("\(side): \(isAllowed ? "allowed" : "refused") \(item.size.message) bytes: \(item.message.told)")
+      if isAllowed { if side == .client { passed.client += 1 } else { passed.bus += 1 } }
+      if isLoggingEverything { compareDecision(item, side, isAllowed) }
+    }
+    if side == .client && gate.saysHello && gate.hello == .unsaid { noteOwnHello() }
+  }
+
+  /// The gate's own Hello comes before the message that wants it, which may still have to wait.
+  private func noteOwnHello() {
+    if rig.session.pendingReplies(.outgoing) == gate.outgoing.count || client.decided == client.sent.count { return }
+    let next = client.sent[client.decided]
+    if client.delivered >= next.start + next.size.header { gate.sayHello(avoiding: next.message.serial) }
+  }
+
+  /// Where everything is logged, each decision is looked at by itself, so that the first wrong one is named.
+  private func compareDecision(_ item: Wire.Sent, _ side: Side, _ isAllowed: Bool) {
+    let index = decisionsSeen
+    decisionsSeen += 1
+    guard index < rig.decisions.count else {
+      failure = Failure("no decision was logged for \(item.message) from the \(side)")
+      return
+    }
+    let (logged, verdict) = rig.decisions[index]
+    if logged != side || verdict.passes != isAllowed { failure = Failure("\(verdict) for \(item.message) from the \(side)") }
+  }
+  private var decisionsSeen = 0
+
+  private func withdraw(_ side: Side) {
+    tell?("\(side): descriptors refused")
+    let arrived = rig.peer(side.other).forwarded.count
+    guard let message = edit(side, { $0.withdraw(at: arrived) }) else {
+      failure = Failure("the kernel refused descriptors that no allowed message at \(arrived) from the \(side) has")
+      return
+    }
+    gate.withdraw(
+      message, isOutgoing: side == .client, roomToClient: rig.session.hasRoomForAnswers(to: .client),
+      roomToBus: rig.session.hasRoomForAnswers(to: .bus))
+  }
+}
