@@ -26,7 +26,9 @@ enum CommandLineBody {
   private static func check(_ options: NamesProxyOptions) {
     guard case .serve = options.request else { return }
     if options.proxies.isEmpty { fatalError("nothing to serve") }
-    for proxy in options.proxies where proxy.address.hasPrefix("-") || proxy.path.hasPrefix("-") { fatalError("an option is no path") }
+    for proxy in options.proxies where proxy.address.hasPrefix("-") || proxy.path.hasPrefix("-") {
+      fatalError("an option is no path")
+    }
   }
 
   /// What has passed is enough to run with.
