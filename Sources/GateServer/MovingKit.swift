@@ -1,18 +1,19 @@
-// What moving large messages needs and is not worth making for each wake-up: an empty pipe, and the files that tell how many descriptors
+// What moving large messages needs and is not worth making for each wake-up: empty pipes, and the files that tell how many descriptors
 // wait in a socket. Kept for a moment after it was last used, so that a gate at rest has no descriptor that it had not before.
 
 import CLinux
 import GateSession
 import Glibc
 
-/// An unused pipe and the fdinfo of two sockets.
+/// Unused pipes, one for each direction that is stuck now and then, and the fdinfo of some sockets.
 struct MovingKit: ~Copyable {
   /// Milliseconds for which it is kept.
   private static let keptFor: UInt64 = 100
 
-  private var pipe: KernelPipe?
-  /// For the two directions of one connection: a socket's number and its file. The file is that of whatever has the number.
-  private var infos = InlineArray<2, (socket: Int32, file: Int32)>(repeating: (-1, -1))
+  private var pipes = InlineArray<4, KernelPipe?>(repeating: nil)
+  private var pipeCount = 0
+  /// A socket's number and its file. The file is that of whatever has the number.
+  private var infos = InlineArray<8, (socket: Int32, file: Int32)>(repeating: (-1, -1))
   private var oldest = 0
   /// Whether there is something that can be moved.
   private(set) var isUsable = clinux_ignores_sigpipe() != 0
@@ -29,7 +30,7 @@ struct MovingKit: ~Copyable {
   }
 
   private mutating func info(of socket: Int32) -> Int32? {
-    for index in 0..<2 where infos[index].socket == socket { return infos[index].file }
+    for index in infos.indices where infos[index].socket == socket { return infos[index].file }
     let file = clinux_open_info(socket)
     if file < 0 {
       isUsable = file == -EMFILE || file == -ENFILE  // without /proc nothing is moved
@@ -37,20 +38,25 @@ struct MovingKit: ~Copyable {
     }
     closeDescriptor(infos[oldest].file)
     infos[oldest] = (socket, file)
-    oldest ^= 1
+    oldest = (oldest + 1) % infos.count
     return file
   }
 
   /// An empty pipe.
   mutating func takePipe() -> KernelPipe? {
-    guard let kept = pipe else { return KernelPipe() }
-    pipe = nil
-    return kept
+    if pipeCount == 0 { return KernelPipe() }
+    pipeCount -= 1
+    return pipes[pipeCount]
   }
 
   /// Takes back a pipe.
   mutating func give(_ unneeded: KernelPipe) {
-    if pipe != nil || unneeded.byteCount > 0 || expiry == nil { unneeded.close() } else { pipe = unneeded }
+    if pipeCount == pipes.count || unneeded.byteCount > 0 || expiry == nil {
+      unneeded.close()
+      return
+    }
+    pipes[pipeCount] = unneeded
+    pipeCount += 1
   }
 
   /// Closes everything if it was not used for a while.
@@ -61,16 +67,16 @@ struct MovingKit: ~Copyable {
 
   private mutating func release() {
     expiry = nil
-    pipe?.close()
-    pipe = nil
-    for index in 0..<2 {
+    for index in 0..<pipeCount { pipes[index]?.close() }
+    pipeCount = 0
+    for index in infos.indices {
       closeDescriptor(infos[index].file)
       infos[index] = (-1, -1)
     }
   }
 
   deinit {
-    pipe?.close()
-    for index in 0..<2 { closeDescriptor(infos[index].file) }
+    for index in 0..<pipeCount { pipes[index]?.close() }
+    for index in infos.indices { closeDescriptor(infos[index].file) }
   }
 }

@@ -19,7 +19,14 @@ extension Server {
     unsafe slot.pointee.session.lastMessageByteCount(from: side) >= Self.movedByteCountMin
   }
 
-  /// Goes on with large messages from `side`, at most a buffer's worth in one wake-up. The connection is at rest.
+  /// Whether nothing forbids that bytes from `side` go by without having been here: they are a direction's only business, and nobody's end.
+  func mayMove(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
+    unsafe stopping == .no && slot.pointee.ending == .none && !slot.pointee.isUnauthenticated
+      && slot.pointee.pipe(from: side).pointee.isAtRest && slot.pointee.session.isAtRest
+  }
+
+  /// Goes on with large messages from `side`, at most a buffer's worth in one wake-up. The connection is at rest, or
+  /// ``mayMove(_:from:)``.
   ///
   /// - Returns: Whether something was moved. If not, what comes next has to be read.
   @inline(never)

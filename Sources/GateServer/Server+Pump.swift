@@ -9,7 +9,7 @@ extension Server {
   /// Deals with what epoll said about one socket of a connection.
   mutating func handle(_ slot: UnsafeMutablePointer<Connection>, _ side: Side, _ events: UInt32) {
     if events == EPOLLIN.rawValue, unsafe slot.pointee.isAtRest && stopping == .no {
-      if unsafe !(expectsLarge(slot, from: side) && move(slot, from: side)) { unsafe read(slot, from: side) }
+      unsafe moveOrRead(slot, from: side)
       if unsafe slot.pointee.isAtRest { return }
       isRoutine = false
       unsafe settle(slot)
@@ -22,7 +22,12 @@ extension Server {
       if unsafe discards(slot, from: side) {
         unsafe discard(slot, from: side)
       } else if unsafe slot.pointee.pipe(from: side).pointee.wantsBytes {
-        unsafe read(slot, from: side)
+        // The other direction may be stuck: that is nothing to this one.
+        if unsafe events & EPOLLIN.rawValue != 0 && mayMove(slot, from: side) {
+          unsafe moveOrRead(slot, from: side)
+        } else {
+          unsafe read(slot, from: side)
+        }
       } else if events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
         unsafe hangUp(slot, side)
       }
@@ -35,6 +40,11 @@ extension Server {
   func isLive(_ slot: UnsafeMutablePointer<Connection>) -> Bool { unsafe slot.pointee.client.fd >= 0 }
 
   // MARK: Reading
+
+  @inline(__always)
+  private mutating func moveOrRead(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
+    if unsafe !(expectsLarge(slot, from: side) && move(slot, from: side)) { unsafe read(slot, from: side) }
+  }
 
   /// One read of what fits, and what follows from it.
   private mutating func read(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
