@@ -17,6 +17,8 @@ struct Pipe: ~Copyable {
   var unsent: [Output.Action] = []
   /// Bytes of large messages that do not come into the buffer and could not be sent yet: before all that is unsent.
   var moved: KernelPipe?
+  /// Whether the kernel was asked to hold more for the destination than it does for everybody.
+  var isWide = false
   /// Descriptors that were received and have not left or been closed, oldest first.
   var descriptors: [Int32] = []
   /// Why the session stopped where it did.

@@ -12,6 +12,9 @@ extension Server {
   private static let movedByteCountMin = 32_768
   /// So much of a message is looked at. Longer headers are read.
   private static let headByteCount = 512
+  /// What the kernel may hold for a receiver of large messages, instead of half of that: fewer and larger pieces, and who sends seldom
+  /// has to wait. Measured: a sixth of the time of 64 KiB messages.
+  private static let sendBufferByteCount: Int32 = 212_992
 
   /// Whether what comes next from `side` is the middle of a large message, or probably another one.
   @inline(__always)
@@ -38,6 +41,10 @@ extension Server {
     if waiting < Self.movedByteCountMin { return false }
     noteKitExpiry()
     guard var moved = movingKit.takePipe() else { return false }
+    if unsafe !pipe.pointee.isWide {
+      unsafe pipe.pointee.isWide = true
+      clinux_set_send_buffer(unsafe slot.pointee.socket(side.other).fd, Self.sendBufferByteCount)
+    }
     /// Bytes that were decided on and have to be moved, or read, whatever happens.
     var owed = 0
     while waiting > 0 {

@@ -284,6 +284,8 @@ static inline int clinux_open_info(int fd) {
   int r = open(path, O_RDONLY | O_CLOEXEC);
   return r < 0 ? -errno : r;
 }
+/// SO_SNDBUF: the kernel grants up to net.core.wmem_max, and doubles it.
+static inline void clinux_set_send_buffer(int fd, int count) { setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &count, sizeof count); }
 // splice and pipe2 hide behind _GNU_SOURCE.
 ssize_t splice(int, off_t *_Nullable, int, off_t *_Nullable, size_t, unsigned);
 int pipe2(int *_Nonnull, int);
