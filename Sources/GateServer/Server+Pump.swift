@@ -98,8 +98,8 @@ extension Server {
   private mutating func passRoutinely(
     _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ pipe: UnsafeMutablePointer<Pipe>
   ) -> Bool {
-    guard unsafe pipe.pointee.start == 0 && pipe.pointee.descriptors.isEmpty, let buffer = unsafe pipe.pointee.buffer
-    else { return false }
+    guard unsafe pipe.pointee.start == 0, let buffer = unsafe pipe.pointee.buffer else { return false }
+    if unsafe !pipe.pointee.descriptors.isEmpty { return unsafe passDescriptorsRoutinely(slot, from: side, pipe, buffer) }
     let end = unsafe pipe.pointee.end
     let bytes = unsafe RawSpan(_unsafeStart: buffer, byteCount: end)
     let count = unsafe slot.pointee.session.passRoutinely(
@@ -117,6 +117,45 @@ extension Server {
     if done < count {
       unsafe pipe.pointee.unsent.append(
         Output.Action(kind: .forward, descriptors: 0, offset: UInt32(done), count: UInt32(count - done)))
+      unsafe sendUnsent(slot, to: side.other)
+    }
+    return false
+  }
+
+  /// The same for a message with descriptors.
+  @inline(never)
+  private mutating func passDescriptorsRoutinely(
+    _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ pipe: UnsafeMutablePointer<Pipe>, _ buffer: UnsafeMutableRawPointer
+  ) -> Bool {
+    let fd = unsafe slot.pointee.socket(side.other).fd
+    let descriptors = unsafe pipe.pointee.descriptors.count
+    let gate = unsafe slot.pointee.gate
+    if unsafe !mayFly(descriptors, fd, pipe, gates[gate].options.descriptorsInFlightMax) { return false }
+    let end = unsafe pipe.pointee.end
+    let bytes = unsafe RawSpan(_unsafeStart: buffer, byteCount: end)
+    let count = unsafe slot.pointee.session.passRoutinely(
+      bytes, from: side, descriptors: descriptors, policy: gates[gate].policy.identity)
+    if count == 0 { return false }
+    precondition(count <= end, "sent what was not received")
+    unsafe batch.parts[0] = unsafe iovec(iov_base: buffer, iov_len: count)
+    let sent = unsafe pipe.pointee.descriptors.withUnsafeBufferPointer {
+      unsafe clinux_send(fd, batch.parts, 1, $0.baseAddress, UInt32(descriptors))
+    }
+    if sent > 0 {
+      unsafe pipe.pointee.closeDescriptors(descriptors)
+      unsafe pipe.pointee.descriptorsInFlight += descriptors
+    }
+    if sent == end {
+      unsafe pipe.pointee.end = 0
+      unsafe releaseBuffer(of: pipe)
+      return true
+    }
+    unsafe pipe.pointee.start = count
+    let done = max(0, sent)
+    if done < count {
+      unsafe pipe.pointee.unsent.append(
+        Output.Action(
+          kind: .forward, descriptors: UInt16(done > 0 ? 0 : descriptors), offset: UInt32(done), count: UInt32(count - done)))
       unsafe sendUnsent(slot, to: side.other)
     }
     return false

@@ -161,7 +161,7 @@ extension Server {
 
   /// Whether `count` more descriptors may be sent before the receiver has taken those that are under way. The kernel counts them
   /// for the user, over all gates: a receiver that takes none must not use up what the others need.
-  private func mayFly(_ count: Int, _ fd: Int32, _ pipe: UnsafeMutablePointer<Pipe>, _ limit: Int) -> Bool {
+  func mayFly(_ count: Int, _ fd: Int32, _ pipe: UnsafeMutablePointer<Pipe>, _ limit: Int) -> Bool {
     if unsafe pipe.pointee.descriptorsInFlight + count <= limit { return true }
     if clinux_unread_by_peer(fd) != 0 { return false }
     unsafe pipe.pointee.descriptorsInFlight = 0

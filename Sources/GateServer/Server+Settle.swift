@@ -128,13 +128,6 @@ extension Server {
     return earliest
   }
 
-  /// For epoll_wait: milliseconds until something is due, −1 for ever.
-  @inline(__always)
-  mutating func timeout() -> Int32 {
-    guard let nextLook else { return -1 }
-    return nextLook <= now ? 0 : Int32(clamping: nextLook.milliseconds - now.milliseconds)
-  }
-
   /// When something is due, at the earliest.
   mutating func earliestDeadline() -> Instant? {
     var earliest = nextDeadline

@@ -35,6 +35,7 @@ public struct Server: ~Copyable {
   var now = Instant(milliseconds: clinux_milliseconds())
   /// When something has to be looked at even if nothing happens.
   var nextDeadline: Instant?
+  var timer: LoopTimer
   /// When the loop has to look after anything even if nothing happens: the earliest of all that was set before it last waited.
   var nextLook: Instant?
   /// Whether what happened since the loop last waited was only bytes going by: no deadline was set and there is nothing to look after.
@@ -71,6 +72,7 @@ public struct Server: ~Copyable {
     let fd = clinux_epoll_create()
     if fd < 0 { throw SystemError("cannot make an epoll descriptor", fd) }
     epoll = fd
+    timer = LoopTimer(epoll: fd)
     self.log = log
   }
 
@@ -150,7 +152,7 @@ public struct Server: ~Copyable {
         log.flush()
         nextLook = earliestDeadline()
       }
-      let count = unsafe clinux_epoll_wait(epoll, events, capacity, timeout())
+      let count = unsafe clinux_epoll_wait(epoll, events, capacity, timer.timeout(until: nextLook, at: now))
       now = Instant(milliseconds: clinux_milliseconds())
       log.advance(to: now)
       isRoutine = nextLook.map { now < $0 } ?? true
@@ -189,6 +191,8 @@ public struct Server: ~Copyable {
       readInput()
     case .lifeline:
       loseLifeline()
+    case .timer:
+      timer.wentOff()
     case .operatorListener(let service):
       acceptOperators(service)
     case .operatorClient(let service, let id):

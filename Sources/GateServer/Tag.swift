@@ -10,6 +10,7 @@ enum Tag: Equatable {
   case signals
   case standardInput
   case lifeline
+  case timer
   case operatorListener(OperatorService)
   case operatorClient(OperatorService, id: UInt32)
 
@@ -22,6 +23,7 @@ enum Tag: Equatable {
     case .signals: 3
     case .standardInput: 1 << 2 | 3
     case .lifeline: Self.lifelineIndex << 2 | 3
+    case .timer: Self.timerIndex << 2 | 3
     case .operatorListener(let service): UInt64(2 + service.rawValue * 2) << 2 | 3
     case .operatorClient(let service, let id): UInt64(3 + service.rawValue * 2) << 2 | 3 | UInt64(id) << 32
     }
@@ -38,14 +40,16 @@ enum Tag: Equatable {
     }
   }
 
-  /// No operator service has it.
+  /// No operator service has these.
   private static let lifelineIndex: UInt64 = 0x3FFF_FFFF
+  private static let timerIndex: UInt64 = 0x3FFF_FFFE
 
   private static func other(_ index: Int, _ generation: UInt32) -> Tag {
     switch index {
     case 0: return .signals
     case 1: return .standardInput
     case Int(lifelineIndex): return .lifeline
+    case Int(timerIndex): return .timer
     default:
       guard let service = OperatorService(rawValue: (index - 2) / 2) else { preconditionFailure("a tag that nobody made") }
       return index % 2 == 0 ? .operatorListener(service) : .operatorClient(service, id: generation)

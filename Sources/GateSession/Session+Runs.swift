@@ -60,19 +60,22 @@ struct Routine: BitwiseCopyable {
 
 extension Session {
   /// Deals with `bytes` as far as they go on with a message that passes, or are a run of messages like the last one: the short way
-  /// of ``receive(_:from:descriptors:policy:at:into:)``, for a session that ``isAtRest`` and bytes that came without descriptors.
+  /// of ``receive(_:from:descriptors:policy:at:into:)``, for a session that ``isAtRest``.
   ///
+  /// - Parameter descriptors: How many came with the bytes. If there are any, what is forwarded is one message, or its beginning, that has
+  ///   them all.
   /// - Parameter policy: The ``GatePolicy/Policy/identity`` of the policy in force.
   /// - Returns: How many bytes from the first one on are to be forwarded as they are. The others are to be received.
-  public mutating func passRoutinely(_ bytes: RawSpan, from side: Side, policy: UInt64) -> Int {
+  @inline(__always)
+  public mutating func passRoutinely(_ bytes: RawSpan, from side: Side, descriptors: Int = 0, policy: UInt64) -> Int {
     var stream = side == .client ? fromClient : fromBus
     var count = 0
-    if stream.remaining > 0 && stream.passes {
+    if stream.remaining > 0 && stream.passes && descriptors == 0 {
       count = min(stream.remaining, bytes.byteCount)
       stream.remaining &-= count
     }
     if stream.remaining == 0 && count < bytes.byteCount, let lane = unsafe findLane(bytes, count, side),
-      unsafe lane.pointee.routine.descriptors == 0
+      unsafe Int(lane.pointee.routine.descriptors) == descriptors
     {
       count &+= unsafe passRun(bytes, from: count, side, lane, policy, &stream)
     }

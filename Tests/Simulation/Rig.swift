@@ -252,14 +252,16 @@ package final class Rig {
 
   /// What the server does with most bytes: the short way first.
   private func passRoutinely(_ side: Side) {
-    if !session.isAtRest || !pipe(side).descriptors.isEmpty || !pipe(side.other).unsent.isEmpty { return }
+    if !session.isAtRest || !pipe(side.other).unsent.isEmpty { return }
     let bytes = pipe(side).inbox
-    let count = session.passRoutinely(bytes.span.bytes, from: side, policy: policy.identity)
+    let descriptors = pipe(side).descriptors
+    let count = session.passRoutinely(bytes.span.bytes, from: side, descriptors: descriptors.count, policy: policy.identity)
     check(count <= bytes.count, "passed \(count) of \(bytes.count) bytes")
     if count == 0 { return }
     edit(side) {
       $0.inbox.removeFirst(count)
-      $0.unsent.append(.forwarded(Array(bytes[..<count]), descriptors: []))
+      $0.unsent.append(.forwarded(Array(bytes[..<count]), descriptors: descriptors))
+      $0.descriptors = []
     }
     onDealt?(side, count, .bytes)
     send(to: side.other)

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -326,6 +327,13 @@ static inline uint64_t clinux_nanoseconds(void) {
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
+/// A descriptor that becomes readable at a time of the same clock as clinux_milliseconds.
+static inline int clinux_timer(void) { int r = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK); return r < 0 ? -errno : r; }
+static inline int clinux_set_timer(int fd, uint64_t milliseconds) {
+  struct itimerspec t = {.it_value = {.tv_sec = (time_t)(milliseconds / 1000u), .tv_nsec = (long)(milliseconds % 1000u) * 1000000}};
+  return timerfd_settime(fd, TFD_TIMER_ABSTIME, &t, NULL) ? -errno : 0;
+}
+static inline void clinux_forget_expiry(int fd) { uint64_t count; (void)!read(fd, &count, sizeof count); }
 static inline uint64_t clinux_milliseconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
