@@ -46,8 +46,6 @@ public struct MatchRule: Sendable, Equatable {
   public init(parsing text: RawSpan) throws(MatchRuleError) {
     guard text.byteCount <= MatchRule.byteCountMax else { throw .tooLong }
     var reader = MatchRuleReader(text)
-    var subjects: Set<Int> = []
-    var pairs: [(key: String, value: [UInt8])] = []
     var conditions: [Condition] = []
     var asksToEavesdrop = false, count = 0
     while let keyRange = try reader.takeKey() {
@@ -61,15 +59,14 @@ public struct MatchRule: Sendable, Equatable {
         if value != Array("false".utf8) { asksToEavesdrop = true }
         continue
       }
-      guard subjects.insert(key.subject).inserted else { throw .repeatedKey(start) }
+      guard !conditions.contains(where: { $0.key.subject == key.subject }) else { throw .repeatedKey(start) }
       guard MatchRule.isValue(value, of: key) else { throw .value(valueStart) }
-      pairs.append((key.text, value))
-      conditions.append(Condition(key: key, value: value))
+      Self.add(Condition(key: key, value: value), to: &conditions)
     }
     self.conditions = conditions
-    if asksToEavesdrop { pairs.append((MatchKey.eavesdrop.text, Array("true".utf8))) }
     self.asksToEavesdrop = asksToEavesdrop
-    self.canonicalText = MatchRule.canonicalText(of: pairs)
+    if asksToEavesdrop { Self.add(Condition(key: .eavesdrop, value: Array("true".utf8)), to: &conditions) }
+    self.canonicalText = MatchRule.canonicalText(of: conditions)
   }
 
   private static func isValue(_ value: [UInt8], of key: MatchKey) -> Bool {
@@ -77,13 +74,19 @@ public struct MatchRule: Sendable, Equatable {
     unsafe key.accepts(value.span.bytes)
   }
 
-  private static func canonicalText(of pairs: [(key: String, value: [UInt8])]) -> [UInt8] {
+  /// Keeps the keys in the order of their texts.
+  private static func add(_ condition: Condition, to conditions: inout [Condition]) {
+    let text = condition.key.text
+    conditions.insert(condition, at: conditions.firstIndex { $0.key.text > text } ?? conditions.count)
+  }
+
+  private static func canonicalText(of conditions: [Condition]) -> [UInt8] {
     var text: [UInt8] = []
-    for (key, value) in pairs.sorted(by: { $0.key < $1.key }) {
+    for condition in conditions {
       if !text.isEmpty { text.append(UInt8(ascii: ",")) }
-      text += key.utf8
+      text += condition.key.text.utf8
       text += "='".utf8
-      for byte in value {
+      for byte in condition.value {
         if byte == UInt8(ascii: "'") { text += "'\\'".utf8 }
         text.append(byte)
       }

@@ -125,7 +125,8 @@ extension Server {
   /// The same for a message with descriptors.
   @inline(never)
   private mutating func passDescriptorsRoutinely(
-    _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ pipe: UnsafeMutablePointer<Pipe>, _ buffer: UnsafeMutableRawPointer
+    _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ pipe: UnsafeMutablePointer<Pipe>,
+    _ buffer: UnsafeMutableRawPointer
   ) -> Bool {
     let fd = unsafe slot.pointee.socket(side.other).fd
     let descriptors = unsafe pipe.pointee.descriptors.count

@@ -127,13 +127,13 @@ extension Session {
       if matchCount >= settings.limits.matchesMax { return Verdict(.deny, .matches) }
       let allowed = allowDriverCall(header, .addMatch, detail: hash, verdict)
       if allowed.passes {
-        matches[hash, default: 0] += 1
+        matches.add(hash)
         names?.addMatch(rule, hash)
         matchCount += 1
       }
       return allowed
     }
-    if matches[hash] == nil { return Verdict(.deny, .matchRuleNotFound) }
+    if !matches.contains(hash) { return Verdict(.deny, .matchRuleNotFound) }
     let allowed = allowDriverCall(header, .call, detail: 0, verdict)
     if allowed.passes { forgetMatch(hash) }
     return allowed
@@ -141,8 +141,8 @@ extension Session {
 
   /// A match rule of the client's is gone: it was removed, or the bus refused it.
   mutating func forgetMatch(_ hash: UInt64) {
-    guard let times = matches[hash] else { return }
-    matches[hash] = times > 1 ? times - 1 : nil
+    if !matches.contains(hash) { return }
+    matches.remove(hash)
     matchCount -= 1
     names?.removeMatch(hash)
   }

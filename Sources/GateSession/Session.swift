@@ -81,11 +81,11 @@ public struct Session: ~Copyable {
   /// The client's name on the bus; empty until Hello is answered.
   var uniqueName: [UInt8] = []
   /// Hashes of the well-known names that the bus said the client acquired.
-  var acquiredNames: Set<UInt64> = []
+  var acquiredNames = HashCounts()
   /// Hashes of the well-known names that the client asked for and did not release.
-  var requestedNames: Set<UInt64> = []
+  var requestedNames = HashCounts()
   /// Hashes of the match rules that the client added, with how often.
-  var matches: [UInt64: UInt32] = [:]
+  var matches = HashCounts()
   var matchCount = 0
   /// What names ask for; nil as long as no policy of this session had any.
   var names: NameWatch?
