@@ -25,6 +25,13 @@ package struct JSONReader {
       firstKeys.append(key)
       return true
     }
+
+    /// For another object or array at this depth. Memory stays.
+    mutating func begin() {
+      isEmpty = true
+      firstKeys.removeAll(keepingCapacity: true)
+      if !furtherKeys.isEmpty { furtherKeys = [] }
+    }
   }
 
   /// The deepest nesting that is read. Documents of ours need five levels; the number is the one that D-Bus has for its types.
@@ -38,7 +45,13 @@ package struct JSONReader {
   var offset = 0
   private var line: Int
   private var lineStart = 0
+  /// The open ones, up to `depth`; those behind were open once.
   private var levels: [Level] = []
+  private var depth = 0
+  /// Keys that were read, so that the same ones in the next object need no memory of their own.
+  private var knownKeys: [[UInt8]] = []
+  /// Where the key that came after the last one stands, if keys come in the order in which they came before.
+  private var likelyKey = 0
 
   /// A reader at the first byte of `text`, which is line `firstLine` of `file`.
   package init(_ text: [UInt8], file: String, firstLine: Int) throws(ConfigurationError) {
@@ -101,10 +114,11 @@ package struct JSONReader {
   /// Enters the object or array whose first byte comes next.
   package mutating func open() throws(ConfigurationError) {
     precondition(next == UInt8(ascii: "{") || next == UInt8(ascii: "["), "no object or array was peeked at")
-    if levels.count == JSONReader.depthMax {
+    if depth == JSONReader.depthMax {
       throw error(at: offset, "nested too deep, expected at most \(JSONReader.depthMax) levels")
     }
-    levels.append(Level())
+    if depth == levels.count { levels.append(Level()) } else { levels[depth].begin() }
+    depth += 1
     offset += 1
   }
 
@@ -113,14 +127,40 @@ package struct JSONReader {
     guard try nextItem(closing: UInt8(ascii: "}"), "\"}\"") else { return nil }
     if next != UInt8(ascii: "\"") { throw unexpected(expected: "a key in double quotes") }
     let start = location
-    let key = try string()
-    if !levels[levels.count - 1].insert(key) {
+    let key: [UInt8]
+    if let known = knownKey() { key = known } else { key = try string() }
+    if !levels[depth - 1].insert(key) {
       throw ConfigurationError(location: start, message: "duplicate key \(quoted(key)), expected each key once")
     }
     skipWhiteSpace()
     if next != UInt8(ascii: ":") { throw unexpected(expected: "\":\"") }
     offset += 1
     return (key, start)
+  }
+
+  private static let knownKeysMax = 32
+
+  /// The key that comes next, if it has no escapes and is one of those that are known, or becomes one; else the reader stays where it is.
+  private mutating func knownKey() -> [UInt8]? {
+    let start = offset + 1
+    var end = start
+    while end < text.count, (0x20...0x7F).contains(text[end]), text[end] != UInt8(ascii: "\"") {
+      if text[end] == UInt8(ascii: "\\") { return nil }
+      end += 1
+    }
+    if end >= text.count || text[end] != UInt8(ascii: "\"") { return nil }
+    for step in 0..<knownKeys.count {
+      let place = (likelyKey + step) % knownKeys.count
+      if knownKeys[place].count != end - start || !text[start..<end].elementsEqual(knownKeys[place]) { continue }
+      offset = end + 1
+      likelyKey = place + 1
+      return knownKeys[place]
+    }
+    if knownKeys.count == Self.knownKeysMax { return nil }
+    offset = end + 1
+    knownKeys.append(Array(text[start..<end]))
+    likelyKey = knownKeys.count
+    return knownKeys.last
   }
 
   /// Goes on to the next element of the open array; false when the array has ended.
@@ -133,11 +173,11 @@ package struct JSONReader {
     skipWhiteSpace()
     if next == closing {
       offset += 1
-      levels.removeLast()
+      depth -= 1
       return false
     }
-    if levels[levels.count - 1].isEmpty {
-      levels[levels.count - 1].isEmpty = false
+    if levels[depth - 1].isEmpty {
+      levels[depth - 1].isEmpty = false
       return true
     }
     if next != UInt8(ascii: ",") { throw unexpected(expected: "\",\" or \(name)") }

@@ -1,11 +1,9 @@
 // Rules, as written, into the arrays that a match walks through. Called once per Policy, when it is made.
 
-/// An interface's name, hashed once.
-private struct HashedName: Hashable {
-  let bytes: [UInt8]
+/// A rule whose interface is a name: the name's hash, and the rule.
+private struct NamedRule: BitwiseCopyable {
   let hash: UInt64
-
-  func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+  let index: Int
 }
 
 /// Builds the arrays of one policy.
@@ -61,7 +59,7 @@ struct PolicyCompiler {
 
   /// The table of the rules of one action and direction that can match something.
   private mutating func table(_ action: GatewayRule.Action, _ direction: Direction) -> RuleTable {
-    var named: [HashedName: [Int]] = [:]
+    var named: [NamedRule] = []
     var everything: [Int] = []
     var globs: [Int] = []
     // A rule is looked at where it is: a copy of it would count half a dozen references.
@@ -71,7 +69,7 @@ struct PolicyCompiler {
       if interface.isEverything {
         everything.append(index)
       } else if interface.isLiteral {
-        named[HashedName(bytes: interface.pattern, hash: hash(interface.pattern)), default: []].append(index)
+        named.append(NamedRule(hash: hash(interface.pattern), index: index))
       } else {
         globs.append(index)
       }
@@ -79,54 +77,67 @@ struct PolicyCompiler {
     let (firstSlot, first) = (slots.count, rules.count)
     let slotCount = add(named)
     let firstEverything = rules.count
-    add(everything)
+    for index in everything { add(index) }
     let firstGlob = rules.count
-    add(globs)
+    for index in globs { add(index) }
     return RuleTable(
       firstSlot: UInt32(firstSlot), slotMask: UInt32(slotCount - 1), first: UInt32(first),
       firstEverything: UInt32(firstEverything), firstGlob: UInt32(firstGlob), end: UInt32(rules.count))
   }
 
   /// Adds slots, groups and rules for what is `named`; says how many slots, which is a power of two.
-  private mutating func add(_ named: [HashedName: [Int]]) -> Int {
+  private mutating func add(_ named: [NamedRule]) -> Int {
+    let byHash = named.sorted { ($0.hash, $0.index) < ($1.hash, $1.index) }
+    var nameCount = 0
+    for place in byHash.indices where place == 0 || byHash[place].hash != byHash[place - 1].hash { nameCount += 1 }
     var slotCount = 1
-    while slotCount < 2 * named.count { slotCount *= 2 }
+    while slotCount < 2 * nameCount { slotCount *= 2 }
     let mask = UInt64(slotCount - 1)
-    let bySlot = named.sorted { $0.key.hash & mask < $1.key.hash & mask }
+    let bySlot = byHash.sorted { ($0.hash & mask, $0.hash, $0.index) < ($1.hash & mask, $1.hash, $1.index) }
     var next = bySlot.startIndex
     for slot in 0..<UInt64(slotCount) {
       slots.append(UInt32(groups.count))
-      let first = next
-      while next < bySlot.endIndex, bySlot[next].key.hash & mask == slot {
-        let (name, indices) = bySlot[next]
-        groups.append(
-          InterfaceGroup(
-            name: pattern(Glob(name.bytes)), tag: UInt32(name.hash >> 32), firstRule: UInt32(rules.count),
-            ruleCount: UInt32(indices.count)))
-        add(indices)
-        next += 1
+      let first = groups.count
+      while next < bySlot.endIndex, bySlot[next].hash & mask == slot {
+        let end = bySlot[next...].firstIndex { $0.hash != bySlot[next].hash } ?? bySlot.endIndex
+        addGroups(bySlot[next..<end])
+        next = end
       }
-      slotLength = max(slotLength, next - first)
+      slotLength = max(slotLength, groups.count - first)
     }
     slots.append(UInt32(groups.count))
     return slotCount
   }
 
-  /// Adds the rules at `indices`.
-  private mutating func add(_ indices: [Int]) {
-    for index in indices {
-      let rule = source[index]
-      let firstMethod = methods.count
-      for method in rule.methods where !method.pattern.isEmpty { methods.append(pattern(method)) }
-      let bounds = rule.descriptorBounds
-      rules.append(
-        CompiledRule(
-          interface: pattern(rule.interface.isLiteral ? Glob([]) : rule.interface), path: pattern(rule.objectPath),
-          firstMethod: UInt32(firstMethod), methodCount: UInt32(methods.count - firstMethod), index: Int32(index),
-          descriptorsMin: bounds.lowerBound, descriptorsMax: bounds.upperBound, methodCalls: rule.methodCalls,
-          signals: rule.signals, log: rule.log, name: name(of: rule),
-          asksForName: rule.name != nil || rule.delivery != .any))
+  /// Adds the groups of rules whose interfaces have one hash, which is to say one name, or hardly ever two.
+  private mutating func addGroups(_ named: ArraySlice<NamedRule>) {
+    var rest = named
+    while let first = rest.first {
+      let name = source[first.index].interface.pattern
+      let isOneName = rest.allSatisfy { source[$0.index].interface.pattern == name }
+      let group = isOneName ? rest : ArraySlice(rest.filter { source[$0.index].interface.pattern == name })
+      groups.append(
+        InterfaceGroup(
+          name: pattern(Glob(name)), tag: UInt32(first.hash >> 32), firstRule: UInt32(rules.count),
+          ruleCount: UInt32(group.count)))
+      for rule in group { add(rule.index) }
+      rest = isOneName ? [] : ArraySlice(rest.filter { source[$0.index].interface.pattern != name })
     }
+  }
+
+  /// Adds the rule at `index`.
+  private mutating func add(_ index: Int) {
+    let rule = source[index]
+    let firstMethod = methods.count
+    for method in rule.methods where !method.pattern.isEmpty { methods.append(pattern(method)) }
+    let bounds = rule.descriptorBounds
+    rules.append(
+      CompiledRule(
+        interface: pattern(rule.interface.isLiteral ? Glob([]) : rule.interface), path: pattern(rule.objectPath),
+        firstMethod: UInt32(firstMethod), methodCount: UInt32(methods.count - firstMethod), index: Int32(index),
+        descriptorsMin: bounds.lowerBound, descriptorsMax: bounds.upperBound, methodCalls: rule.methodCalls,
+        signals: rule.signals, log: rule.log, name: name(of: rule),
+        asksForName: rule.name != nil || rule.delivery != .any))
   }
 
   /// What `rule` asks of names.

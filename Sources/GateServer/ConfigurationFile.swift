@@ -46,7 +46,10 @@ public enum ConfigurationFile {
     of descriptor: Int32, named name: String, expected: String
   ) throws(ConfigurationFailure) -> [UInt8] {
     var text: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 65536)
+    var status = stat()
+    // A small file is not worth a large chunk, whose pages would all be touched.
+    let size = unsafe fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) + 1 : 65536
+    var chunk = [UInt8](repeating: 0, count: min(65536, size))
     while text.count < bytesMax {
       let n = unsafe chunk.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress!, $0.count) }
       if n < 0 && errno == EINTR { continue }

@@ -21,7 +21,7 @@ public struct GateOptions: Sendable {
   public var socketFile = SocketFileOptions()
   /// Users that may connect, by the kernel's word; empty: everybody who can reach the socket. A listener without a directory admits
   /// the gate's own user only, if nobody is named.
-  public var allowedUIDs: Set<UInt32> = []
+  public var allowedUIDs: [UInt32] = []
   /// Connections at a time.
   public var connectionsMax = 1024
   /// Connections that have not authenticated yet; beyond, the oldest gives way. dbus-daemon's number.

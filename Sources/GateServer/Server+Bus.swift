@@ -16,11 +16,7 @@ extension Server {
       gates[gate].knownBus = unsafe slot.pointee.session.bus
     }
     if requests.contains(.resumeClient) { unsafe slot.pointee.pipe(from: .client).pointee.wait = .room }
-    if requests.contains(.helloDone) {
-      unsafe givePlaceAmongHelloPending(slot)
-      onFirstClient?()
-      onFirstClient = nil
-    }
+    if requests.contains(.helloDone) { unsafe givePlaceAmongHelloPending(slot) }
     if requests.contains(.displacedOfCaller) {
       unsafe log.limit(.pendingIncomingPerCallerMax, slot, "the oldest unanswered call of a caller gave way to a new one")
     }

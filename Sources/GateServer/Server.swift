@@ -62,8 +62,6 @@ public struct Server: ~Copyable {
   var heartbeat: (next: Instant, interval: UInt64, beat: () -> Void)?
   /// Called once when stopping begins.
   public var onStopping: () -> Void = {}
-  /// Called once, when the first client has been told its name.
-  public var onFirstClient: (() -> Void)?
   /// Called on a signal that the loop does not handle itself.
   var onSignal: (inout Server, Int32) -> Void = { _, _ in }
 

@@ -64,7 +64,6 @@ enum ClassicProxyCommand {
     if let interval = notifier.watchdogInterval { server.setHeartbeat(every: interval) { notifier.alive() } }
     notifier.ready("serving \(bus.rawValue)")
     forgetStartUpCode()
-    server.onFirstClient = { forgetStartUpCode() }
     try server.run()
   }
 }

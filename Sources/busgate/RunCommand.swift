@@ -64,7 +64,6 @@ enum RunCommand {
     if let ready = options.readyDescriptor { writeReadyByte(ready, log) }
     notifier.ready(status(options))
     forgetStartUpCode()
-    server.onFirstClient = { forgetStartUpCode() }
     try server.run()
     return ExitStatus.success
   }
@@ -86,7 +85,9 @@ enum RunCommand {
   }
 
   private static func kind(_ listener: RunOptions.Listener, _ options: RunOptions) -> BusKind {
-    guard let bus = options.policies[listener.label] else { preconditionFailure("a gate without a policy was let through") }
+    guard let bus = options.policies[listener.label].flatMap(BusKind.init) else {
+      preconditionFailure("a gate without a policy was let through")
+    }
     return bus
   }
 

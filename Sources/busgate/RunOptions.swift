@@ -16,12 +16,12 @@ struct RunOptions {
   private(set) var manifests = ManifestOptions()
   private(set) var listeners: [Listener] = []
   /// Bus addresses by gate label.
-  private(set) var buses: [String: String] = [:]
-  /// Which array of the document a gate uses, by label.
-  private(set) var policies: [String: BusKind] = [:]
+  private(set) var buses = LabelledValues()
+  /// Which array of the document a gate uses, by label: the raw value of a ``BusKind``.
+  private(set) var policies = LabelledValues()
   private(set) var log = LogFlags()
   private(set) var socketFile = SocketFileOptions()
-  private(set) var allowedUIDs: Set<UInt32> = []
+  private(set) var allowedUIDs: [UInt32] = []
   private(set) var allowsAnonymous = false
   private(set) var requiresBus = false
   private(set) var readsStandardInput = false
@@ -49,13 +49,13 @@ struct RunOptions {
       throw UsageError("nothing to listen on, expected --session PATH, --system PATH or --listen NAME=ADDRESS")
     }
     for listener in listeners where policies[listener.label] == nil {
-      guard let bus = BusKind(rawValue: listener.label) else {
+      if BusKind(rawValue: listener.label) == nil {
         throw UsageError("--listen \(listener.label): no policy, expected --policy \(listener.label)=session or =system")
       }
-      policies[listener.label] = bus
+      _ = policies.add(listener.label, listener.label)
     }
-    try expectGates(buses.keys.sorted(), "--bus")
-    try expectGates(policies.keys.sorted(), "--policy")
+    try expectGates(buses.labels, "--bus")
+    try expectGates(policies.labels, "--policy")
   }
 
   private func expectGates(_ labels: [String], _ flag: String) throws(UsageError) {
@@ -81,11 +81,11 @@ struct RunOptions {
       try listen(flag, label, try Self.address("\(flag) \(label)", address))
     case "--bus":
       let (label, address) = try Self.pair(flag, try value("NAME=ADDRESS"), "NAME=ADDRESS, such as session=unix:path=/run/x")
-      if buses.updateValue(address, forKey: label) != nil { throw UsageError("--bus \(label) given twice, expected one address") }
+      if !buses.add(label, address) { throw UsageError("--bus \(label) given twice, expected one address") }
     case "--policy":
       let (label, word) = try Self.pair(flag, try value("NAME=session or NAME=system"), "NAME=session or NAME=system")
-      guard let bus = BusKind(rawValue: word) else { throw UsageError("--policy \(label)=\(word): expected session or system") }
-      if policies.updateValue(bus, forKey: label) != nil { throw UsageError("--policy \(label) given twice, expected one") }
+      if BusKind(rawValue: word) == nil { throw UsageError("--policy \(label)=\(word): expected session or system") }
+      if !policies.add(label, word) { throw UsageError("--policy \(label) given twice, expected one") }
     case "--log", "--log-format", "--log-rate", "--log-fold", "--log-target", "--mode":
       try log.take(flag, try value(LogFlags.expected(flag)))
     case "--limit": limits.append(try LimitFlag.parse(try value("NAME=VALUE")))
@@ -96,7 +96,7 @@ struct RunOptions {
       guard let uid = UserDatabase.user(name) else {
         throw UsageError("--allow-uid \(name): no such user in /etc/passwd, expected a number or a name there")
       }
-      allowedUIDs.insert(uid)
+      if !allowedUIDs.contains(uid) { allowedUIDs.append(uid) }
     case "--allow-anonymous": allowsAnonymous = true
     case "--require-bus": requiresBus = true
     case "--stdin": readsStandardInput = true

@@ -26,7 +26,7 @@ struct EventFolder {
   static let entriesMax = 256
 
   private let window: UInt64
-  /// A ring: entry number `n` is at `n % entriesMax`. Nil where the connection has ended.
+  /// A ring, made for the first event: entry number `n` is at `n % entriesMax`. Nil where the connection has ended.
   private var entries: [Entry?] = []
   private var first = 0
   private var end = 0
@@ -35,7 +35,6 @@ struct EventFolder {
   /// - Parameter window: In milliseconds; 0: nothing is folded.
   init(window: UInt64) {
     self.window = window
-    if window > 0 { entries = Array(repeating: nil, count: Self.entriesMax) }
   }
 
   /// When the oldest window ends.
@@ -55,6 +54,7 @@ struct EventFolder {
   /// An event was written. Returns the repetitions of one that gives way.
   mutating func remember(_ key: UInt64, _ event: LogEvent, connection: UInt64, gate: Int, at now: Instant) -> Repetitions? {
     if window == 0 { return nil }
+    if entries.isEmpty { entries = Array(repeating: nil, count: Self.entriesMax) }
     let displaced = end - first == Self.entriesMax ? removeFirst() : nil
     entries[end % Self.entriesMax] = Entry(
       key: key, connection: connection, since: now, repetitions: Repetitions(event: event, gate: gate, count: 0))

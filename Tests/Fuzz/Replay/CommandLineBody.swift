@@ -37,7 +37,7 @@ enum CommandLineBody {
     if labels.isEmpty || Set(labels).count != labels.count { fatalError("gates \(labels)") }
     if options.configurations.isEmpty && !options.readsStandardInput { fatalError("no configuration") }
     for label in labels where options.policies[label] == nil { fatalError("gate \(label) has no policy") }
-    for label in options.buses.keys where !labels.contains(label) { fatalError("a bus for gate \(label), which there is not") }
+    for label in options.buses.labels where !labels.contains(label) { fatalError("a bus for gate \(label), which there is not") }
     if options.socketFile.mode | (options.metricsMode ?? 0) > 0o777 { fatalError("a mode of more than nine bits") }
   }
 }
