@@ -52,15 +52,23 @@ struct Lanes: ~Copyable {
     return unsafe memory + currentIndex
   }
 
+  /// One whose header a message has, and the message's numbers.
+  typealias Found = (lane: UnsafeMutablePointer<Lane>, first: HeaderMemory.Repetition)
+
   /// The one whose header the message at `start` has, if there is such a one and all of the header is there. It is then the current one.
+  ///
+  /// - Parameter isOther: Whether the current one is unlikely to be it, since a run of its messages has just ended.
   @inline(__always)
-  mutating func find(_ bytes: RawSpan, at start: Int) -> UnsafeMutablePointer<Lane>? {
+  mutating func find(_ bytes: RawSpan, at start: Int, isOther: Bool) -> Found? {
     guard let memory = unsafe memory else { return nil }
-    let (first, second) = unsafe (memory + currentIndex, memory + (currentIndex ^ 1))
-    if unsafe first.pointee.headers.repetition(in: bytes, at: start) != nil { return unsafe first }
-    if unsafe second.pointee.headers.repetition(in: bytes, at: start) == nil { return nil }
-    currentIndex ^= 1
-    return unsafe second
+    let likely = isOther ? currentIndex ^ 1 : currentIndex
+    if let first = unsafe memory[likely].headers.repetition(in: bytes, at: start) {
+      currentIndex = likely
+      return unsafe (memory + likely, first)
+    }
+    guard let first = unsafe memory[likely ^ 1].headers.repetition(in: bytes, at: start) else { return nil }
+    currentIndex = likely ^ 1
+    return unsafe (memory + currentIndex, first)
   }
 
   /// Reads the header at the front of `message`, for which ``find(_:at:)`` found none, into `header`.

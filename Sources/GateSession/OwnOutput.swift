@@ -79,10 +79,10 @@ public struct OwnOutput: ~Copyable {
 
   /// Repeats an error with other numbers.
   @inline(__always)
-  mutating func append(_ answer: borrowing [UInt8], order: ByteOrder, serial: UInt32, replySerial: UInt32) {
-    precondition(answer.count >= Answer.replySerialOffset + 4, "an answer is shorter than a header")
-    append(unsafe answer.span.bytes)
-    let start = tail - answer.count
+  mutating func append(_ answer: RawSpan, order: ByteOrder, serial: UInt32, replySerial: UInt32) {
+    precondition(answer.byteCount >= Answer.replySerialOffset + 4, "an answer is shorter than a header")
+    append(answer)
+    let start = tail - answer.byteCount
     unsafe storage.storeBytes(of: order.number(serial), toByteOffset: start + Answer.serialOffset, as: UInt32.self)
     unsafe storage.storeBytes(of: order.number(replySerial), toByteOffset: start + Answer.replySerialOffset, as: UInt32.self)
   }

@@ -14,6 +14,7 @@ extension Session {
     var header = MessageHeader()
     var at = start
     var waiting = descriptors
+    var isAfterRun = false
     let end = bytes.byteCount
     while output.close == nil {
       if stream.remaining > 0 {
@@ -34,10 +35,12 @@ extension Session {
         output.wait = .ownOutput(side)
         break
       }
-      let lane = unsafe findLane(bytes, at, side)
-      if let lane = unsafe lane {
-        let claimed = unsafe Int(lane.pointee.routine.descriptors)
-        let gone = unsafe claimed <= waiting ? passRun(bytes, from: at, side, lane, policy.identity, &stream) : 0
+      let found = unsafe findLane(bytes, at, side, isOther: isAfterRun)
+      let lane = unsafe found?.lane
+      isAfterRun = true
+      if let found = unsafe found {
+        let claimed = unsafe Int(found.lane.pointee.routine.descriptors)
+        let gone = unsafe claimed <= waiting ? passRun(bytes, from: at, side, found, policy.identity, &stream) : 0
         if gone > 0 {
           takeOwnOutput(goingWith: side, &output)
           output.forward(at, gone, descriptors: claimed)
@@ -45,12 +48,13 @@ extension Session {
           at &+= gone
           continue
         }
-        let refused = unsafe refuseRun(bytes, from: at, side, lane, policy.identity, &stream)
+        let refused = unsafe refuseRun(bytes, from: at, side, found, policy.identity, &stream)
         if refused > 0 {
           at &+= refused
           continue
         }
       }
+      isAfterRun = false
       let message = bytes.extracting(at..<end)
       guard let frame = unsafe readHeader(message, &header, lane, side, &output) else { break }
       guard let verdict = decide(message, header, frame, side, waiting, policy, &output) else { break }

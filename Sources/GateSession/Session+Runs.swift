@@ -74,10 +74,10 @@ extension Session {
       count = min(stream.remaining, bytes.byteCount)
       stream.remaining &-= count
     }
-    if stream.remaining == 0 && count < bytes.byteCount, let lane = unsafe findLane(bytes, count, side),
-      unsafe Int(lane.pointee.routine.descriptors) == descriptors
+    if stream.remaining == 0 && count < bytes.byteCount, let found = unsafe findLane(bytes, count, side),
+      unsafe Int(found.lane.pointee.routine.descriptors) == descriptors
     {
-      count &+= unsafe passRun(bytes, from: count, side, lane, policy, &stream)
+      count &+= unsafe passRun(bytes, from: count, side, found, policy, &stream)
     }
     counters.countBytes(count, from: side)
     if side == .client { fromClient = stream } else { fromBus = stream }
@@ -114,10 +114,10 @@ extension Session {
 
   /// What is remembered of the kind of the message at `start`, if anything is.
   @inline(__always)
-  mutating func findLane(_ bytes: RawSpan, _ start: Int, _ side: Side) -> UnsafeMutablePointer<Lane>? {
+  mutating func findLane(_ bytes: RawSpan, _ start: Int, _ side: Side, isOther: Bool = false) -> Lanes.Found? {
     switch side {
-    case .client: unsafe clientLanes.find(bytes, at: start)
-    case .bus: unsafe busLanes.find(bytes, at: start)
+    case .client: unsafe clientLanes.find(bytes, at: start, isOther: isOther)
+    case .bus: unsafe busLanes.find(bytes, at: start, isOther: isOther)
     }
   }
 
@@ -126,22 +126,24 @@ extension Session {
   /// - Returns: How many bytes are to be forwarded; with the last message `stream` says what is still to come of it.
   @inline(__always)
   mutating func passRun(
-    _ bytes: RawSpan, from start: Int, _ side: Side, _ lane: UnsafeMutablePointer<Lane>, _ policy: UInt64, _ stream: inout Stream
+    _ bytes: RawSpan, from start: Int, _ side: Side, _ found: Lanes.Found, _ policy: UInt64, _ stream: inout Stream
   ) -> Int {
-    if unsafe !lane.pointee.routine.passes || lane.pointee.routine.policy != policy { return 0 }
+    if unsafe !found.lane.pointee.routine.passes || found.lane.pointee.routine.policy != policy { return 0 }
     return switch side {
-    case .client: unsafe passOutgoingRun(bytes, from: start, lane, &stream)
-    case .bus: unsafe passIncomingRun(bytes, from: start, lane, &stream)
+    case .client: unsafe passOutgoingRun(bytes, from: start, found, &stream)
+    case .bus: unsafe passIncomingRun(bytes, from: start, found, &stream)
     }
   }
 
   private mutating func passOutgoingRun(
-    _ bytes: RawSpan, from start: Int, _ lane: UnsafeMutablePointer<Lane>, _ stream: inout Stream
+    _ bytes: RawSpan, from start: Int, _ found: Lanes.Found, _ stream: inout Stream
   ) -> Int {
+    let lane = unsafe found.lane
     let routine = unsafe lane.pointee.routine
     let sizeMax = settings.limits.messageBytesMax
     var at = start, count: UInt64 = 0
-    while let next = unsafe lane.pointee.headers.repetition(in: bytes, at: at), next.messageByteCount <= sizeMax {
+    var following: HeaderMemory.Repetition? = unsafe found.first
+    while let next = following, next.messageByteCount <= sizeMax {
       switch routine.step {
       case .pass: break
       case .expectAnswer:
@@ -162,17 +164,20 @@ extension Session {
       }
       at &+= next.messageByteCount
       if routine.descriptors > 0 { break }
+      following = unsafe lane.pointee.headers.repetition(in: bytes, at: at)
     }
     return unsafe endRun(.client, lane, start, at, count)
   }
 
   private mutating func passIncomingRun(
-    _ bytes: RawSpan, from start: Int, _ lane: UnsafeMutablePointer<Lane>, _ stream: inout Stream
+    _ bytes: RawSpan, from start: Int, _ found: Lanes.Found, _ stream: inout Stream
   ) -> Int {
+    let lane = unsafe found.lane
     let routine = unsafe lane.pointee.routine
     let sizeMax = settings.limits.messageBytesMax
     var at = start, count: UInt64 = 0
-    while let next = unsafe lane.pointee.headers.repetition(in: bytes, at: at), next.messageByteCount <= sizeMax {
+    var following: HeaderMemory.Repetition? = unsafe found.first
+    while let next = following, next.messageByteCount <= sizeMax {
       switch routine.step {
       case .pass: break
       case .answer:
@@ -195,6 +200,7 @@ extension Session {
       }
       at &+= next.messageByteCount
       if routine.descriptors > 0 { break }
+      following = unsafe lane.pointee.headers.repetition(in: bytes, at: at)
     }
     return unsafe endRun(.bus, lane, start, at, count)
   }
@@ -213,26 +219,28 @@ extension Session {
   /// - Returns: How many bytes are to be skipped; with the last message `stream` says what is still to come of it.
   @inline(__always)
   mutating func refuseRun(
-    _ bytes: RawSpan, from start: Int, _ side: Side, _ lane: UnsafeMutablePointer<Lane>, _ policy: UInt64, _ stream: inout Stream
+    _ bytes: RawSpan, from start: Int, _ side: Side, _ found: Lanes.Found, _ policy: UInt64, _ stream: inout Stream
   ) -> Int {
-    if unsafe lane.pointee.routine.step != .refuse || lane.pointee.routine.policy != policy { return 0 }
-    return unsafe refuseRun(bytes, from: start, side, lane, &stream)
+    if unsafe found.lane.pointee.routine.step != .refuse || found.lane.pointee.routine.policy != policy { return 0 }
+    return unsafe refuseRun(bytes, from: start, side, found, &stream)
   }
 
   private mutating func refuseRun(
-    _ bytes: RawSpan, from start: Int, _ side: Side, _ lane: UnsafeMutablePointer<Lane>, _ stream: inout Stream
+    _ bytes: RawSpan, from start: Int, _ side: Side, _ found: Lanes.Found, _ stream: inout Stream
   ) -> Int {
+    let lane = unsafe found.lane
     let sizeMax = settings.limits.messageBytesMax
     let verdict = unsafe lane.pointee.routine.verdict
     let type = unsafe lane.pointee.headers.header.frame.type.rawValue
     let order = unsafe lane.pointee.headers.header.frame.byteOrder
     var at = start, count: UInt64 = 0
-    while hasRoomForAnswers(to: side),
-      let next = unsafe lane.pointee.headers.repetition(in: bytes, at: at), next.messageByteCount <= sizeMax
-    {
+    var following: HeaderMemory.Repetition? = unsafe found.first
+    while let next = following, next.messageByteCount <= sizeMax, hasRoomForAnswers(to: side) {
       if unsafe !lane.pointee.answer.isEmpty {
         // Learnt from the client's calls only.
-        unsafe ownToClient.append(lane.pointee.answer, order: order, serial: takeOwnSerial(), replySerial: next.serial)
+        let serial = takeOwnSerial()
+        unsafe ownToClient.append(
+          lane.pointee.answer.span.bytes, order: order, serial: serial, replySerial: next.serial)
       }
       count &+= 1
       let left = next.messageByteCount &- (bytes.byteCount &- at)
@@ -242,6 +250,7 @@ extension Session {
         break
       }
       at &+= next.messageByteCount
+      following = unsafe lane.pointee.headers.repetition(in: bytes, at: at)
     }
     if count == 0 { return 0 }
     counters.countRefused(count, from: side, verdict, type)
