@@ -1,6 +1,8 @@
 // The strings of a body that is an array of strings and was checked. Allocates nothing.
 
 /// Reads the strings of a body for which ``MessageArguments/checkStrings(in:byteOrder:signature:)`` did not throw.
+///
+/// Spec: "message-protocol-marshaling".
 public struct StringArray: ~Escapable {
   private let body: RawSpan
   private let byteOrder: ByteOrder

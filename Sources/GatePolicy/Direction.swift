@@ -2,7 +2,7 @@
 
 /// The way of a message through the gate.
 ///
-/// Source: configs/README.md, "The language".
+/// Source: configs/README.md, "The language, in ten minutes".
 public enum Direction: UInt8, BitwiseCopyable, Sendable {
   /// From the client inside the container to the bus.
   case outgoing

@@ -3,7 +3,7 @@
 
 /// The rules of one document, which may be an array of documents.
 ///
-/// Source: configs/README.md, "The language".
+/// Source: configs/README.md, "The language, in ten minutes".
 public struct GatewayDocument: Sendable {
   /// How strictly rules are read.
   public enum Dialect: Sendable {

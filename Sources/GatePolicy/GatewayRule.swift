@@ -3,7 +3,7 @@
 
 /// A rule: what it names, and whether that is allowed or denied.
 ///
-/// Source: configs/README.md, "The language".
+/// Source: configs/README.md, "The language, in ten minutes".
 public struct GatewayRule: Sendable {
   /// What a rule does with the messages that it matches.
   public enum Action: UInt8, Sendable {

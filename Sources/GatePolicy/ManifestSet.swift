@@ -2,6 +2,8 @@
 // Merging and removing duplicates is not done, on purpose: what is in force can be found again in the files.
 
 /// Manifests, by whether their capabilities apply by themselves.
+///
+/// Source: contrib/OPERATORS.md, "Service manifests".
 public struct ManifestSet: Sendable {
   /// What applies for a container.
   public struct Selection: Sendable {

@@ -2,6 +2,8 @@
 // patterns.
 
 /// The receiver of an outgoing message, or the sender of an incoming one.
+///
+/// Source: ours.
 public struct MessagePeer: Sendable {
   /// Patterns of the names that it was last known to own.
   public var owned = NameSet()

@@ -5,6 +5,8 @@
 ///
 /// A subtree has `org.foo` itself and everything below it, element by element: `org.foo.bar`, not `org.foobar`. Any other `*`, and
 /// `?`, are those of ``Glob``; a glob that ends in `.*` also has what it matches without that ending. Unique names are never matched.
+///
+/// The behaviour is that of xdg-dbus-proxy(1).
 public struct NamePattern: Sendable, Hashable, CustomStringConvertible {
   /// How names are matched.
   enum Kind: UInt8, BitwiseCopyable, Sendable {

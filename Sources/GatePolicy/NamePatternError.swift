@@ -2,6 +2,8 @@
 // stands.
 
 /// The first byte that is wrong in a pattern.
+///
+/// The behaviour is that of xdg-dbus-proxy(1).
 public struct NamePatternError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Its offset; that of the end if something is missing there.
   public let offset: Int

@@ -2,6 +2,8 @@
 // parser; Policy makes levels and rules of it.
 
 /// The names that a client is to know of. As soon as a policy has one of these, even an empty one, every other name is hidden.
+///
+/// The behaviour is that of xdg-dbus-proxy(1).
 public struct NameRules: Sendable {
   /// A pattern and its level.
   public struct Entry: Sendable {

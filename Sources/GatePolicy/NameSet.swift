@@ -1,6 +1,8 @@
 // A set of a policy's name patterns, by number: what a session remembers of a unique name. Up to 64 patterns take no memory of their own.
 
 /// Numbers of name patterns of one policy.
+///
+/// Source: ours.
 public struct NameSet: Sendable, Equatable {
   private var first: UInt64 = 0
   /// Never ends with a zero, so that equal sets are equal.

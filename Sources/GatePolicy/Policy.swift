@@ -9,7 +9,7 @@ import Synchronization
 
 /// An immutable set of rules, compiled for matching. Any number of threads may match at a time.
 ///
-/// Source: configs/README.md, "The language".
+/// Source: configs/README.md, "The language, in ten minutes".
 public final class Policy: Sendable {
   /// The rules as they were given, behind them those that `names` stands for; indices of `RuleMatch` refer to them.
   public let rules: [GatewayRule]

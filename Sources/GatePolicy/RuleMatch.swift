@@ -2,7 +2,7 @@
 
 /// The rule that decides about a message, if one does.
 ///
-/// Source: configs/README.md, "The language".
+/// Source: configs/README.md, "The language, in ten minutes".
 public struct RuleMatch: BitwiseCopyable, Sendable, Equatable {
   /// What the rules want.
   public enum Outcome: UInt8, BitwiseCopyable, Sendable {

@@ -3,6 +3,8 @@
 // there are, and which capabilities apply, is ManifestSet's and the caller's.
 
 /// The capabilities of one manifest.
+///
+/// Source: contrib/OPERATORS.md, "Service manifests".
 public struct ServiceManifest: Sendable {
   /// One gateway of a capability.
   public struct Gateway: Sendable {
