@@ -105,8 +105,14 @@ public struct SessionCounters: Sendable {
   /// Messages that were forwarded: allowed, or only watched.
   public var allowed: UInt64 { total(.allow) + total(.audit) }
 
-  /// Messages that were denied or dropped.
-  public var denied: UInt64 { total(.deny) + total(.drop) }
+  /// Messages that were denied or dropped; not those that were the gate's own, or reached the client as a copy.
+  public var denied: UInt64 {
+    var sum = total(.deny) + total(.drop)
+    for reason in Verdict.Reason.allCases where !reason.refuses {
+      sum &-= refusals(from: .client, reason) &+ refusals(from: .bus, reason)
+    }
+    return sum
+  }
 
   private func total(_ action: Verdict.Action) -> UInt64 {
     var sum: UInt64 = 0

@@ -1,10 +1,13 @@
 """dbus-broker as a bus of the test's own, without its launcher, which wants a journal and a systemd.
 
 We are its controller: over a socket pair it is handed a listening socket and a policy that allows everything, and asked now and
-then for what only a launcher knows. It has no activatable services. Who calls it: ``Workshop.bus``.
+then for what only a launcher knows, and to start a service. Who calls it: ``Workshop.bus``.
 """
 
+import os
+import shlex
 import socket
+import subprocess
 import threading
 
 from harness import PATIENCE, Child
@@ -33,15 +36,19 @@ class Broker(Child):
 
     program = "dbus-broker"
 
-    def __init__(self, directory, kind="session", name="bus"):
+    def __init__(self, directory, kind="session", name="bus", activatable=None):
+        """``activatable`` has the commands, as one line each, that start services, by name."""
         self.path = directory / name
         self.address = f"unix:path={self.path}"
         ours, its = socket.socketpair()
         with its:
             super().__init__(["dbus-broker", "--controller", its.fileno(), "--machine-id", MACHINE_ID, *LIMITS], pass_fds=[its.fileno()])
         self._controller, self._thread = Peer(ours), None
+        self._activatable, self._started = list((activatable or {}).items()), []
         try:
             self._listen(kind)
+            for number, (service, _) in enumerate(self._activatable):
+                self._ask("AddName", "osu", [f"/org/bus1/DBus/Name/{number}", service, os.getuid()])
         except Exception as error:
             self.kill()
             raise AssertionError(f"did not get ready: {error!r}\n" + "\n".join(self.log.lines)) from error
@@ -57,24 +64,34 @@ class Broker(Child):
             listener.setblocking(False)
             self._controller.send(b"\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n")
             assert [self._controller.line().split()[0] for _ in range(3)] == ["DATA", "OK", "AGREE_UNIX_FD"]
-            request = call(1, None, "AddListener", "org.bus1.DBus.Broker", "/org/bus1/DBus/Broker", signature="ohv", fds=1,
-                           args=["/org/bus1/DBus/Listener/0", 0, open_policy(kind)])
-            self._controller.send(request, [listener.fileno()])
-            reply = self._controller.receive_reply(1)
-            assert reply.type == METHOD_RETURN, reply
+            self._ask("AddListener", "ohv", ["/org/bus1/DBus/Listener/0", 0, open_policy(kind)], [listener.fileno()])
+
+    def _ask(self, member, signature, args, fds=()):
+        serial = self._controller.next_serial()
+        request = call(serial, None, member, "org.bus1.DBus.Broker", "/org/bus1/DBus/Broker", signature=signature, fds=len(fds) or None, args=args)
+        self._controller.send(request, fds)
+        reply = self._controller.receive_reply(serial)
+        assert reply.type == METHOD_RETURN, reply
 
     def _serve(self):
-        """Says yes to what the launcher is asked, such as to reload its configuration, until the broker ends."""
+        """Says yes to what the launcher is asked, such as to reload its configuration, and starts services, until the broker ends."""
         try:
             while True:
                 asked = self._controller.receive()
                 if asked.type == METHOD_CALL:
                     self._controller.send(message(METHOD_RETURN, self._controller.next_serial(), reply=asked.serial))
+                elif asked.member == "Activate":
+                    command = self._activatable[int(asked.path.rpartition("/")[2])][1]
+                    environment = {**os.environ, "DBUS_STARTER_ADDRESS": self.address}
+                    self._started.append(subprocess.Popen(shlex.split(command), env=environment, stdin=subprocess.DEVNULL))
         except (Ended, OSError):
             pass
 
     def kill(self):
         super().kill()
+        for started in self._started:
+            started.kill()
+            started.wait(PATIENCE)
         if self._thread:
             self._thread.join(PATIENCE)  # which ends with the broker
         self._controller.close()

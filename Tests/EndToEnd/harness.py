@@ -104,6 +104,7 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 <busconfig>
   <type>{kind}</type>
   <listen>unix:path={path}</listen>
+  <servicedir>{path}.services</servicedir>
   <policy context="default">
     <allow send_destination="*" eavesdrop="true"/>
     <allow eavesdrop="true"/>
@@ -125,10 +126,15 @@ class Daemon(Child):
 
     program = "dbus-daemon"
 
-    def __init__(self, directory, kind="session", name="bus"):
+    def __init__(self, directory, kind="session", name="bus", activatable=None):
+        """``activatable`` has the commands, as one line each, that start services, by name."""
         self.path = directory / name
         self.address = f"unix:path={self.path}"
         config = directory / f"{name}.conf"
+        services = directory / f"{name}.services"
+        services.mkdir(exist_ok=True)
+        for service, command in (activatable or {}).items():
+            (services / f"{service}.service").write_text(f"[D-BUS Service]\nName={service}\nExec={command}\n")
         config.write_text(BUS_CONFIG.format(kind=kind, path=self.path))
         read, write = os.pipe()
         super().__init__(

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -37,6 +38,10 @@ def peer_program():
     if PEERS is None:
         pytest.skip("Debian's xdg-dbus-proxy is not installed (contrib/packages test)")
     return PEERS
+
+
+def peers_version():
+    return subprocess.run([peer_program(), "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
 
 
 def join_in_steps(workshop, path):

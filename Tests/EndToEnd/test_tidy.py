@@ -157,7 +157,7 @@ OTHERS = {"--dest", "--method", "--object-path", "--shell", "--unix-socket"}  # 
 @pytest.mark.parametrize("page", [page for page in MARKDOWN if page.parent.name != "benchmarks"], ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_flag_that_a_page_names_is_one_of_the_program(page):
     program = "".join(subprocess.run([BUSGATE, *words], capture_output=True, text=True, check=True).stdout
-                      for words in (["--help"], ["run", "--list", "flags"]))
+                      for words in (["--help"], ["run", "--list", "flags"], ["xdg-dbus-proxy", "--help"]))
     flags = set(re.findall(r"--[a-z][a-z-]+", program)) | {"--help", "--version", "--list"} | OTHERS
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()))
     assert not named - flags

@@ -287,6 +287,20 @@ def test_a_socket_pair_will_do_for_a_lifeline(workshop, bus):
     assert proxy.process.wait(PATIENCE) == 0
 
 
+@pytest.mark.parametrize("who", ["ours", "the peer"])
+def test_of_several_lifelines_the_last_counts(workshop, bus, who):
+    pipes = [os.pipe() for _ in range(2)]
+    proxy = workshop.child([OURS if who == "ours" else peer_program(), *(f"--fd={write}" for _, write in pipes), bus.address,
+                            workshop.directory / "proxy"], pass_fds=[write for _, write in pipes])
+    for _, write in pipes:
+        os.close(write)
+    assert os.read(pipes[1][0], 100) == b"x"
+    os.close(pipes[0][0])
+    join_in_steps(workshop, workshop.directory / "proxy")
+    os.close(pipes[1][0])
+    assert proxy.process.wait(PATIENCE) == 0
+
+
 def test_a_lifeline_that_was_cut_before_it_began_stops_it_at_once(workshop):
     read, write = os.pipe()
     os.close(read)

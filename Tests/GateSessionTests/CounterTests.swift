@@ -41,6 +41,14 @@ struct CounterTests {
     #expect(sum.refusals(from: .client, .noRule) == 2)
   }
 
+  @Test("what was never for the client, or reaches it as a copy, was not denied", arguments: Verdict.Reason.allCases)
+  func denied(reason: Verdict.Reason) {
+    var counters = SessionCounters()
+    counters.countRefused(from: .bus, Verdict(.drop, reason), 2)
+    #expect(counters.denied == (reason.refuses ? 1 : 0))
+    #expect(counters.messages(from: .bus, .drop, type: 2) == 1)
+  }
+
   @Test("bytes are forwarded or skipped")
   func bytes() {
     var counters = SessionCounters()
