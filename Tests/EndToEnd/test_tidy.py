@@ -3,6 +3,7 @@
 Sizes are told, not enforced: `pytest -s -k sizes` prints them.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -11,6 +12,7 @@ import subprocess
 import pytest
 
 from harness import BUSGATE, ROOT
+from test_busgatectl import CTL
 
 SOURCES = ROOT / "Sources"
 # In the order of Package.swift; what is built for tests alone is not below Sources.
@@ -150,22 +152,36 @@ def test_every_make_target_and_path_that_a_page_names_is_there(page):
     assert not wrong
 
 
+def tool_flags():
+    """Long flags of busgatectl, of all its commands."""
+    def walk(value):
+        if isinstance(value, list):
+            for item in value:
+                yield from walk(item)
+        elif isinstance(value, dict):
+            if value.get("kind") == "long":
+                yield "--" + value["name"]
+            yield from walk(list(value.values()))
+    dump = subprocess.run([CTL, "--experimental-dump-help"], capture_output=True, text=True, check=True).stdout
+    return set(walk(json.loads(dump)))
+
+
 # Flags of other programs that pages speak of.
-OTHERS = {"--dest", "--method", "--object-path", "--shell", "--unix-socket"}  # gdbus, contrib/demo/run, curl
+OTHERS = {"--product", "--scratch-path", "--dest", "--method", "--object-path", "--shell", "--unix-socket"}  # swift, gdbus, contrib/demo/run, curl
 
 
 @pytest.mark.parametrize("page", [page for page in MARKDOWN if page.parent.name != "benchmarks"], ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_flag_that_a_page_names_is_one_of_the_program(page):
     program = "".join(subprocess.run([BUSGATE, *words], capture_output=True, text=True, check=True).stdout
                       for words in (["--help"], ["run", "--list", "flags"], ["xdg-dbus-proxy", "--help"]))
-    flags = set(re.findall(r"--[a-z][a-z-]+", program)) | {"--help", "--version", "--list"} | OTHERS
+    flags = set(re.findall(r"--[a-z][a-z-]+", program)) | {"--help", "--version", "--list"} | tool_flags() | OTHERS
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text()))
     assert not named - flags
 
 
 def test_the_numbers_that_pages_say_of_the_tree_are_its_own():
     words = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-    examples = len(list((ROOT / "configs").glob("*.json")))
+    examples = len([file for file in (ROOT / "configs").glob("*.json") if not file.name.endswith(".schema.json")])
     said = re.findall(r"\b(\w+) examples\b", (ROOT / "README.md").read_text())
     assert said and {word for word in said if word in words} == {words[examples]}
     floor = re.search(r"Swift (\d+\.\d+) or later", (ROOT / "README.md").read_text())
