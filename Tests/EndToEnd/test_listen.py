@@ -488,7 +488,7 @@ def test_a_gate_that_starts_with_too_few_descriptors_leaves_no_socket(workshop, 
     gate = workshop.child(["prlimit", f"--nofile={count}:{count}", BUSGATE, "run", "--config", workshop.config([]),
                            "--session", directory / "session", "--metrics", directory / "metrics", "--control", directory / "control",
                            "--bus", "session=unix:path=/nonexistent"])
-    if count >= 10:
+    if count >= 11:
         Watch(workshop.directory).wait_for_file(directory / "control", gate)
         assert gate.terminate() == 0
     else:
