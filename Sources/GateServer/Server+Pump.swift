@@ -139,7 +139,7 @@ extension Server {
     if count == 0 { return false }
     precondition(count <= end, "sent what was not received")
     unsafe batch.parts[0] = unsafe iovec(iov_base: buffer, iov_len: count)
-    let sent = unsafe pipe.pointee.descriptors.withUnsafeBufferPointer {
+    let sent = unsafe pipe.pointee.descriptors.span.withUnsafeBufferPointer {
       unsafe clinux_send(fd, batch.parts, 1, $0.baseAddress, UInt32(descriptors))
     }
     if sent > 0 {

@@ -80,7 +80,7 @@ extension Server {
         return done
       }
       let parts = unsafe gather(slot, to: side, pipe, from: done, count)
-      let sent = unsafe pipe.pointee.descriptors.withUnsafeBufferPointer {
+      let sent = unsafe pipe.pointee.descriptors.span.withUnsafeBufferPointer {
         unsafe clinux_send(fd, batch.parts, UInt32(parts), $0.baseAddress, UInt32(descriptors))
       }
       if sent < 0 {
