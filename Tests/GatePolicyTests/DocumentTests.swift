@@ -76,6 +76,15 @@ struct DocumentTests {
     #expect(document.sessionRules.isEmpty)
   }
 
+  @Test(
+    "may say where its schema is, which editors need, and says nothing else by it",
+    arguments: ["\"gateway.schema.json\"", "1", "{}"])
+  func schemaKey(value: String) throws {
+    let document = try parse("{\"$schema\": \(value), \"dbus-gateway-config-session\": [\(completeRule())]}")
+    #expect(document.warnings.isEmpty)
+    #expect(document.sessionRules.count == 1)
+  }
+
   @Test("is warned about for patterns that match nothing")
   func emptyPatterns() throws {
     let document = try parse(
