@@ -53,6 +53,8 @@ package final class Rig {
   package var acceptsIdentity = false
   /// Whether a connection to the bus that is asked for is there at once.
   package var connectsAtOnce = true
+  /// When the connection to the bus was there.
+  package private(set) var connectedAt: Instant?
   /// The kernel takes no descriptors (ETOOMANYREFS).
   package var refusesDescriptors = false
   /// The rest of a message that passes goes by without being looked at.
@@ -179,8 +181,13 @@ package final class Rig {
 
   /// The connection to the bus that was asked for is there.
   package func connect() {
-    session.busConnected(at: now)
+    tellConnected()
     settle()
+  }
+
+  private func tellConnected() {
+    session.busConnected(at: now)
+    connectedAt = now
   }
 
   /// The policy is another one from now on.
@@ -329,7 +336,7 @@ package final class Rig {
   private func fulfil(_ requested: Output.Requests) {
     requests.formUnion(requested)
     if requested.contains(.resumeClient) { fromClient.wait = .room }
-    if requested.contains(.connectBus) && connectsAtOnce { session.busConnected(at: now) }
+    if requested.contains(.connectBus) && connectsAtOnce { tellConnected() }
   }
 
   private func identify() {

@@ -71,7 +71,6 @@ extension World {
     }
     blocked.client = isBlocked(.client) ? blocked.client ?? now : nil
     blocked.bus = isBlocked(.bus) ? blocked.bus ?? now : nil
-    if isConnected && connectedAt == nil { connectedAt = now }
     if rig.close != nil { return }
     let deadline = rig.deadline, expired = rig.expired
     if (deadline.map { $0 <= rig.now } ?? false) != (expired != nil) {
@@ -96,7 +95,7 @@ extension World {
       case .handshake(let side, _): wire(side).hasDefect && wire(side).decided == 0
       case .busChanged: bus.hasDefect && bus.decided == 0
       case .authTimeout: isInHandshake && now >= timeouts.auth
-      case .helloTimeout: gate.hello != .answered && connectedAt.map { now >= $0 + timeouts.hello } ?? true
+      case .helloTimeout: gate.hello != .answered && rig.connectedAt.map { now >= $0.milliseconds + timeouts.hello } ?? false
       case .partialMessageTimeout, .mutualWait: now >= timeouts.partial
       case .monitorRevoked: gate.isMonitor
       case .endOfStream, .drainTimeout, .namesNotFollowed: false

@@ -38,7 +38,6 @@ package final class World {
   let timeouts: (auth: UInt64, hello: UInt64, partial: UInt64)
   private let isLoggingEverything: Bool
   var isConnected = false
-  var connectedAt: UInt64?
   var blocked = BlockedTimes()
   var passed: (client: UInt64, bus: UInt64) = (0, 0)
   /// The first thing that did not hold while the session was being driven.
