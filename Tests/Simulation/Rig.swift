@@ -62,8 +62,8 @@ package final class Rig {
   /// What the session said that no driver could carry out. Must stay empty.
   package private(set) var failures: [String] = []
 
-  /// Told when the session dealt with so many bytes, and why it left off.
-  package var onDealt: ((Side, Int, Output.Wait) -> Void)?
+  /// Told when the session dealt with so many bytes, and why it left off; nil: it did not look at them one by one.
+  package var onDealt: ((Side, Int, Output.Wait?) -> Void)?
   /// Told when the kernel refused the descriptors of the first message from a side that has not left.
   package var onRefusal: ((Side) -> Void)?
 
@@ -132,7 +132,7 @@ package final class Rig {
     if count == 0 { return 0 }
     session.passedRest(count, from: side)
     edit(side) { $0.unsent.append(.forwarded(Array(bytes[..<count]), descriptors: [])) }
-    onDealt?(side, count, .bytes)
+    onDealt?(side, count, nil)
     send(to: side.other)
     return count
   }
@@ -268,7 +268,7 @@ package final class Rig {
       $0.inbox.removeFirst(count)
       $0.unsent.append(.forwarded(Array(bytes[..<count]), descriptors: []))
     }
-    onDealt?(side, count, .bytes)
+    onDealt?(side, count, nil)
     send(to: side.other)
   }
 
