@@ -56,8 +56,15 @@ final class NameWatch {
       return nil
     }
     if pendingCount >= Self.callsMax { return nil }
+    let call = calls[nextCall]
     nextCall += 1
-    return calls[nextCall - 1]
+    // Only now: calls that were not made are forgotten when the policy changes.
+    switch call {
+    case .addMatch(let rule): ownMatches.insert(rule)
+    case .removeMatch(let rule): ownMatches.remove(rule)
+    case .listNames, .getNameOwner: break
+    }
+    return call
   }
 
   func add(_ call: OwnCall) { calls.append(call) }
@@ -87,7 +94,6 @@ final class NameWatch {
     for rule in ownMatches.subtracting(wanted).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
       calls.append(.removeMatch(rule))
     }
-    ownMatches = wanted
     if new.isEmpty { return }
     if new.count <= Self.singlesMax && new.allSatisfy(\.isExact) {
       for (number, pattern) in new.enumerated() {
@@ -98,6 +104,13 @@ final class NameWatch {
     } else {
       calls.append(.listNames)
     }
+  }
+
+  /// Nothing is followed any more: what is known belongs to a policy that is gone.
+  func stop(ownersMax: Int) {
+    table = NameTable(limit: ownersMax)
+    called = []
+    isReady = false
   }
 
   /// The match rules that bring what happens to these names, and who leaves the bus.

@@ -26,7 +26,12 @@ extension Session {
   /// Asks the bus what has to be known for the names of `policy`.
   @inline(never)
   mutating func startFollowing(_ policy: Policy, _ output: inout Output) {
-    guard let names, !isMonitor else { return }  // a monitor may not speak, and is told everything
+    guard let names else { return }
+    if isMonitor {  // may not speak, and is told everything
+      names.stop(ownersMax: settings.limits.ownersMax)
+      goesTheLongWay = true
+      return
+    }
     let seed = settings.seed
     names.follow(policy.followsNames ? policy.namePatterns : nil) { seed.hash($0) }
     goesTheLongWay = true
@@ -130,7 +135,8 @@ extension Session {
 
   /// The bus says that `name` has a new owner, or none.
   mutating func noteOwner(of name: RawSpan, _ owner: RawSpan, _ policy: Policy) {
-    guard let names else { return }
+    // Before the client has its name nothing is followed yet, and all will be asked for.
+    guard let names, !uniqueName.isEmpty else { return }
     let hash = settings.seed.hash(name)
     if name.starts(with: UInt8(ascii: ":")) {
       if owner.byteCount == 0, names.table.remove(hash) { forgetRoutines() }

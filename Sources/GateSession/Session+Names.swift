@@ -9,9 +9,10 @@ import GatePolicy
 extension Session {
   // MARK: Outgoing
 
-  /// Until it is known who owns what, nothing can be judged but Hello. (Before Hello a bus serves nobody, so that nothing waits.)
+  /// Until it is known who owns what, nothing can be judged but Hello. (Before Hello a bus serves nobody, so that nothing waits.) For a
+  /// monitor it will never be known: what it says is judged by the names it uses, and ends its connection to the bus anyway.
   private func mustWaitForNames(_ message: RawSpan, _ header: MessageHeader) -> Bool {
-    guard let names, helloPhase != .unsaid else { return false }
+    guard let names, helloPhase != .unsaid, !isMonitor else { return false }
     return !names.isReady && !isHello(message, header)
   }
 
@@ -58,7 +59,7 @@ extension Session {
     if policy.names != nil && destination.byteCount > 0 && level(of: destination, policy) < .see {
       let isUnique = destination.starts(with: UInt8(ascii: ":"))
       verdict.reason = isUnique || header.frame.flags.contains(.noAutoStart) ? .hiddenOwner : .hidden
-    } else if peer.mayOwnMore && verdict.reason == .rule {
+    } else if verdict.reason == .rule && names?.table.isIncomplete ?? false {
       verdict.reason = .owners
     }
     return verdict
@@ -91,7 +92,7 @@ extension Session {
     }
     if verdict.passes {
       noteContact(message, header)
-    } else if peer.mayOwnMore && verdict.reason == .rule {
+    } else if verdict.reason == .rule && names?.table.isIncomplete ?? false {
       verdict.reason = .owners
     }
     return verdict

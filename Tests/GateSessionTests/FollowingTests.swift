@@ -78,6 +78,42 @@ struct FollowingTests {
     #expect(try rig.summary(.client) == ["return<-1"])
   }
 
+  @Test("what is told of owners before the client has its name counts for nothing, and harms nothing")
+  func earlyChange() throws {
+    let rig = Rig()
+    rig.policy = Policy(rules: [], names: names(talk: ["org.foo"]), busName: "SESSION")
+    rig.authenticate()
+    rig.feed(.driver(1, "Hello"), from: .client)
+    let change = Draft.signal(
+      1, interface: NamedBus.driver, "NameOwnerChanged", path: "/org/freedesktop/DBus", from: NamedBus.driver)
+    rig.feed(change.with([.string("org.foo"), .string(""), .string(":1.5")]), from: .bus)
+    rig.feed(.answer(2, to: 1, of: Rig.name, from: NamedBus.driver).with([.string(Rig.name)]), from: .bus)
+    #expect(try rig.summary(.client) == ["return<-1"])
+    #expect(try rig.summary(.bus) == ["Hello", "AddMatch", "AddMatch", "GetNameOwner"])
+  }
+
+  @Test("until owners are known a denied name may be anybody's, and no limit is to blame for that")
+  func deniedUntilKnown() throws {
+    let rules = [rule(.incoming), rule(.incoming, deny: true, name: "org.bad")]
+    let bus = try NamedBus(rules, isAnswering: false)
+    bus.rig.feed(.call(9, to: Rig.name, "Do", from: ":1.5"), from: .bus)
+    #expect(try bus.rig.messages(.bus).last?.errorName == "org.freedesktop.DBus.Error.AccessDenied")
+  }
+
+  @Test("a monitor's messages do not wait for names that nobody asks for, nor are they judged by another policy's")
+  func monitor() throws {
+    let monitoring = rule(.outgoing, "org.freedesktop.DBus.Monitoring", ["BecomeMonitor"])
+    let bus = try NamedBus([monitoring], names(talk: ["org.foo"], see: ["org.x"]), owners: owners)
+    bus.rig.feed(.driver(50, interface: "org.freedesktop.DBus.Monitoring", "BecomeMonitor"), from: .client)
+    bus.rig.feed(.answer(1, to: 50, of: Rig.name, from: NamedBus.driver), from: .bus)
+    bus.rig.policy = Policy(rules: [monitoring], names: names(talk: ["org.x"], see: ["org.foo"]), busName: "SESSION")
+    bus.forget()
+    #expect(try bus.call(":1.5") != "passes", "who owns org.foo may not be talked to any more")
+    #expect(bus.rig.wait(.client) == "bytes")
+    #expect(try bus.call("org.x") == "passes")
+    #expect(bus.asked.filter { $0.hasPrefix("GetNameOwner") } == ["GetNameOwner(org.foo)", "GetNameOwner(org.x)"])
+  }
+
   @Test("own calls take serials that are free, counted down from the highest")
   func serials() throws {
     let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners, isAnswering: false)
@@ -129,6 +165,26 @@ struct FollowingTests {
     }
     #expect(!bus.rig.knowsOwners)
     #expect(try bus.rig.summary(.client) == ["return<-1"])
+  }
+
+  @Test("a match rule that a reload kept from being asked for is asked for after the next one")
+  func reloadsBehindEachOther() throws {
+    var owners: [String: String] = [:]
+    for i in 0..<40 { owners["org.a\(i)"] = ":1.\(100 + i)" }
+    let bus = try NamedBus([], names(talk: owners.keys.sorted()), owners: owners, isAnswering: false)
+    // All that may be under way at a time is: what the next two policies ask for has to wait.
+    for own in try bus.rig.messages(.bus).dropFirst() {
+      let answer = Draft.answer(2, to: own.serial, of: Rig.name, from: NamedBus.driver)
+      bus.rig.feed(own.member == "ListNames" ? answer.with([.strings(bus.list)]) : answer, from: .bus)
+    }
+    for see in [[], ["org.y"]] {
+      bus.rig.policy = Policy(rules: [], names: names(talk: ["org.x"], see: see), busName: "SESSION")
+      bus.rig.feed(.signal(9, interface: NamedBus.driver, "NameLost", from: NamedBus.driver), from: .bus)
+    }
+    bus.isAnswering = true
+    bus.answerGate(from: 3)
+    #expect(bus.asked.contains { $0.hasPrefix("AddMatch") && $0.hasSuffix("arg0='org.x')") })
+    #expect(bus.rig.knowsOwners)
   }
 
   @Test("a bus that refuses a match rule ends the connection: nothing could be hidden")

@@ -64,9 +64,10 @@ final class NamedBus {
   /// What the client sent and the gate let through.
   func forwarded() throws -> [String] { try rig.messages(.bus).filter { !isOwn($0) }.map(\.summary) }
 
-  /// Answers what the gate asked and was not answered yet.
-  func answerGate() {
+  /// Answers what the gate asked and was not answered yet; `from`: so many messages were answered otherwise.
+  func answerGate(from first: Int = 0) {
     if !isAnswering { return }
+    answered = max(answered, first)
     while rig.close == nil, let messages = try? rig.messages(.bus), answered < messages.count {
       let message = messages[answered]
       answered += 1

@@ -25,6 +25,8 @@ package struct Draft {
   package var containerInstance: String?
   package var signature = ""
   package var body: [UInt8] = []
+  /// The texts of the body.
+  package private(set) var texts: [String]?
 
   package static let noReply: UInt8 = 1
 
@@ -82,12 +84,14 @@ package struct Draft {
       switch value {
       case .string(let text):
         draft.signature += "s"
+        draft.texts = (draft.texts ?? []) + [text]
         draft.body += marshalled(UInt32(text.utf8.count)) + Array(text.utf8) + [0]
       case .number(let number):
         draft.signature += "u"
         draft.body += marshalled(number)
       case .strings(let texts):
         draft.signature += "as"
+        draft.texts = (draft.texts ?? []) + texts
         var array: [UInt8] = []
         for text in texts {
           while array.count % 4 != 0 { array.append(0) }
@@ -102,7 +106,7 @@ package struct Draft {
   /// The same with a body of one array of bytes, so that the whole message has exactly `byteCount` bytes.
   package func padded(to byteCount: Int) -> Draft {
     var draft = self
-    (draft.signature, draft.body) = ("ay", marshalled(0))
+    (draft.signature, draft.body, draft.texts) = ("ay", marshalled(0), nil)
     let missing = byteCount - draft.bytes.count
     precondition(missing >= 0, "the header alone is longer")
     draft.body = marshalled(UInt32(missing)) + Array(repeating: 0x55, count: missing)

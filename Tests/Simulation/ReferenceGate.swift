@@ -1,6 +1,6 @@
 // What the contract says about each message, in the order in which messages were decided on. Written from the contract, in its words and
 // order (limits, replies, driver, rules, arguments), with dictionaries of text and no thought for speed; it shares no code with the
-// session. Names that are hidden from a client are not in here yet: `addresses` and `driverCall` are where they will be asked about.
+// session. Who owns which name is ReferenceNames' to remember.
 
 /// A gate that decides naively and remembers naively.
 package struct ReferenceGate {
@@ -26,12 +26,16 @@ package struct ReferenceGate {
     package var word: String
     package var replySerial: UInt32
     package var destination: String
+    package var serial: UInt32
+    /// What it says, where that is looked at.
+    package var texts: [String]?
   }
 
   package enum HelloPhase { case unsaid, asked, askedByGate, answered }
 
   enum Purpose: Equatable {
-    case call, hello, ownHello, becomeMonitor
+    case call, hello, ownHello, becomeMonitor, listNames
+    case own(ReferenceNames.OwnCall)
     case addMatch(String), requestName(String)
   }
 
@@ -59,11 +63,36 @@ package struct ReferenceGate {
   var requested: Set<String> = []
   package var acquired: Set<String> = []
   package var isMonitor = false
+  /// What is known of names, since a policy had some.
+  package var names: ReferenceNames?
+  /// Policies that were in force, and which of them the names are followed for.
+  package var policyNumber = 1
+  var followedNumber = 0
+  /// The bus refused what names cannot be followed without.
+  package var cannotFollow = false
+  /// What was done too early.
+  package var complaint: String?
+  private var nextSerial = UInt32.max
   /// What the gate has to say, in order.
   package var toClient: [Own] = []
   package var toBus: [Own] = []
 
   package init() {}
+
+  // MARK: What is said
+
+  mutating func takeSerial() -> UInt32 {
+    defer { nextSerial = nextSerial == 1 ? .max : nextSerial - 1 }
+    return nextSerial
+  }
+
+  mutating func tellClient(_ word: String, _ replySerial: UInt32) {
+    toClient.append(Own(word: word, replySerial: replySerial, destination: name, serial: takeSerial()))
+  }
+
+  mutating func tellBus(_ word: String, _ replySerial: UInt32, _ destination: String) {
+    toBus.append(Own(word: word, replySerial: replySerial, destination: destination, serial: takeSerial()))
+  }
 
   // MARK: Outgoing
 
@@ -75,10 +104,13 @@ package struct ReferenceGate {
     switch message.type {
     case 1, 4:
       if saysHello && hello == .unsaid && !(isHello(message) && message.destination != nil) { sayHello(avoiding: message.serial) }
+      if mustWaitForNames && !isHello(message) { complaint = "\(message.told) was decided on before it was known who owns what" }
       if message.destination == Self.driver || (message.type == 1 && message.destination == nil) {
         return driverCall(message, size)
       }
-      if !isAudit && !policy.allows(.outgoing, message, as: message.interface) { return refuse(message, "AccessDenied") }
+      let isAllowed = allows(.outgoing, message)
+      if !isAllowed && !isAudit { return refuse(message, hiddenError(message) ?? "AccessDenied") }
+      if isAllowed && message.type == 1 { noteCalled(message.destination ?? "") }
       return message.type == 4 || expects(message, to: message.destination ?? "", .call)
     case 2, 3: return takeIncoming(message)
     default: return false
@@ -86,12 +118,12 @@ package struct ReferenceGate {
   }
 
   /// The client is told, if it asked; or whoever waits for the answer that does not come.
-  private mutating func refuse(_ message: Draft?, _ error: String) -> Bool {
+  mutating func refuse(_ message: Draft?, _ error: String) -> Bool {
     guard let message else { return false }
     if message.type == 1 && message.wantsAnswer {
-      toClient.append(Own(word: error, replySerial: message.serial, destination: name))
+      tellClient(error, message.serial)
     } else if message.isReply && takeIncoming(message) {
-      toBus.append(Own(word: error, replySerial: message.replySerial ?? 0, destination: message.destination ?? ""))
+      tellBus(error, message.replySerial ?? 0, message.destination ?? "")
     }
     return false
   }
@@ -102,7 +134,7 @@ package struct ReferenceGate {
     return true
   }
 
-  private mutating func expects(_ message: Draft, to destination: String, _ purpose: Purpose) -> Bool {
+  mutating func expects(_ message: Draft, to destination: String, _ purpose: Purpose) -> Bool {
     if !message.wantsAnswer || message.type != 1 { return true }
     if outgoing[message.serial] != nil { return refuse(message, "InvalidArgs") }
     if outgoing.count >= limits.pendingMax { return refuse(message, "LimitsExceeded") }
@@ -145,14 +177,19 @@ package struct ReferenceGate {
     let known = Self.interfaces.first {
       message.type == 1 && $0.members.contains(member) && (message.interface == nil || message.interface == $0.name)
     }
-    let isDenied = policy.denies(.outgoing, message, as: message.interface)
+    let isDenied = policy.denies(.outgoing, message, as: message.interface, of: toDriver)
     guard let known else {
-      let isOpen = !isDenied && message.interface.map { policy.allows(.outgoing, message, as: $0, literally: true) } ?? false
+      let isOpen =
+        !isDenied && message.interface.map { policy.allows(.outgoing, message, as: $0, of: toDriver, literally: true) } ?? false
       return isOpen ? expects(message, to: Self.driver, .call) : refuse(message, "AccessDenied")
+    }
+    if policy.names != nil, let question = Self.questions[member] {
+      if isDenied && !isAudit { return refuse(message, "AccessDenied") }
+      return ask(question, message, size)
     }
     switch known.access {
     case .literally:
-      if isDenied || !policy.allows(.outgoing, message, as: known.name, literally: true) {
+      if isDenied || !policy.allows(.outgoing, message, as: known.name, of: toDriver, literally: true) {
         return refuse(message, "AccessDenied")
       }
     case .always:
@@ -160,7 +197,7 @@ package struct ReferenceGate {
     case .rule:
       if isDenied && !isAudit { return refuse(message, "AccessDenied") }
       let isFree = isAudit || (opensNames && member != "StartServiceByName")
-      if !isFree && !policy.allows(.outgoing, message, as: known.name) {
+      if !isFree && !policy.allows(.outgoing, message, as: known.name, of: toDriver) {
         return refuse(message, member == "StartServiceByName" ? "ServiceUnknown" : "AccessDenied")
       }
     }
@@ -177,6 +214,10 @@ package struct ReferenceGate {
     guard let argument = message.leadingText, message.signature == (member == "RequestName" ? "su" : "s") else {
       return refuse(message, "InvalidArgs")
     }
+    return inspectArgument(message, member, argument)
+  }
+
+  mutating func inspectArgument(_ message: Draft, _ member: String, _ argument: String) -> Bool {
     switch member {
     case "RequestName":
       let isNew = !requested.contains(argument)
@@ -197,6 +238,7 @@ package struct ReferenceGate {
     "type='signal',member='Do'": ("Do", false), "member=Do,type='sig'nal": ("Do", false), "": ("everything", false),
     "eavesdrop='true'": ("", true), "type=signal,eavesdrop =tr'ue'": ("", true),
     "member='Do',eavesdrop='false'": ("member", false),
+    "arg0='org.foo',member='NameOwnerChanged'": ("org.foo", false), "arg0namespace=org.foo": ("org.foo and below", false),
     "member=Do": ("member", false),
   ]
   static let brokenMatchRules = [
@@ -210,6 +252,7 @@ package struct ReferenceGate {
       if matches.values.reduce(0, +) >= limits.matchesMax { return refuse(message, "LimitsExceeded") }
       if !expects(message, to: Self.driver, .addMatch(rule)) { return false }
       matches[rule, default: 0] += 1
+      names?.heard.append(rule)
     } else {
       if matches[rule] == nil { return refuse(message, "MatchRuleNotFound") }
       if !expects(message, to: Self.driver, .call) { return false }
@@ -221,6 +264,7 @@ package struct ReferenceGate {
   private mutating func forgetMatch(_ rule: String) {
     guard let times = matches[rule] else { return }
     matches[rule] = times > 1 ? times - 1 : nil
+    if let index = names?.heard.lastIndex(of: rule) { names?.heard.remove(at: index) }
   }
 
   // MARK: Hello
@@ -234,13 +278,13 @@ package struct ReferenceGate {
     let own = serial == .max ? .max - 1 : UInt32.max
     (hello, saidHello) = (.askedByGate, true)
     outgoing[own] = Call(destination: Self.driver, purpose: .ownHello)
-    toBus.append(Own(word: "Hello", replySerial: 0, destination: Self.driver))
+    toBus.append(Own(word: "Hello", replySerial: 0, destination: Self.driver, serial: own))
   }
 
   private mutating func helloCall(_ message: Draft) -> Bool {
     if message.unixFDs ?? 0 > 0 { return refuse(message, "InvalidArgs") }
     if saidHello && hello == .answered && !name.isEmpty {
-      if message.wantsAnswer { toClient.append(Own(word: "return", replySerial: message.serial, destination: name)) }
+      if message.wantsAnswer { tellClient("return", message.serial) }
       return false
     }
     if hello == .unsaid { hello = .asked }
@@ -257,14 +301,20 @@ package struct ReferenceGate {
     switch message.type {
     case 1:
       if message.destination == nil || !addresses(message) { return false }
-      if !isAudit && !policy.allows(.incoming, message, as: message.interface) { return withhold(message, "AccessDenied") }
+      if !isAudit && !allows(.incoming, message) { return withhold(message, "AccessDenied") }
+      noteContact(message)
       if message.wantsAnswer { noteCall(message.sender ?? "", message.serial) }
       return true
-    case 2, 3: return takeAnswer(message, size)
+    case 2, 3:
+      let passes = takeAnswer(message, size)
+      if passes { noteContact(message) }
+      return passes
     case 4:
       if !addresses(message) { return false }
       if message.sender == Self.driver { return driverSignal(message, size) }
-      return isAudit || policy.allows(.incoming, message, as: message.interface)
+      if !isAudit && !allows(.incoming, message) { return false }
+      noteContact(message)
+      return true
     default: return false
     }
   }
@@ -272,10 +322,12 @@ package struct ReferenceGate {
   /// The caller is told, if it asked; or the client that waits for the answer that does not come.
   private mutating func withhold(_ message: Draft, _ error: String) -> Bool {
     if message.type == 1 && message.wantsAnswer && message.destination != nil && !isMonitor && addresses(message) {
-      if let caller = message.sender { toBus.append(Own(word: error, replySerial: message.serial, destination: caller)) }
-    } else if message.isReply, let call = outgoing[message.replySerial ?? 0], call.purpose == .call, answers(message, call) {
+      if let caller = message.sender { tellBus(error, message.serial, caller) }
+    } else if message.isReply, let call = outgoing[message.replySerial ?? 0], call.purpose == .call || call.purpose == .listNames,
+      answers(message, call)
+    {
       outgoing[message.replySerial ?? 0] = nil
-      toClient.append(Own(word: error, replySerial: message.replySerial ?? 0, destination: name))
+      tellClient(error, message.replySerial ?? 0)
     }
     return false
   }
@@ -300,17 +352,30 @@ package struct ReferenceGate {
     switch call.purpose {
     case .hello, .ownHello: return true
     case .call where call.destination == Self.driver && reply.sender == nil && reply.destination == nil: return true
-    case .call, .addMatch, .requestName, .becomeMonitor: return reply.destination == name && !name.isEmpty
+    case .call, .addMatch, .requestName, .becomeMonitor, .listNames, .own:
+      return reply.destination == name && !name.isEmpty
     }
   }
 
   private mutating func takeAnswer(_ reply: Draft, _ size: Size) -> Bool {
     guard let call = outgoing[reply.replySerial ?? 0], answers(reply, call) else { return false }
     let succeeded = reply.type == 2
+    if call.purpose == .listNames && succeeded && size.message > limits.inspectBytesMax {
+      return withhold(reply, "LimitsExceeded")
+    }
     if case .requestName = call.purpose, succeeded, size.message > limits.inspectBytesMax { return false }
     outgoing[reply.replySerial ?? 0] = nil
     switch call.purpose {
     case .call: break
+    case .listNames:
+      if !succeeded { return true }
+      giveNames(reply)
+      return false
+    case .own(let asked):
+      let isGood =
+        size.message <= limits.inspectBytesMax && names?.take(asked, succeeded: succeeded, reply.texts(of: asked)) ?? false
+      if isGood { callOn() } else { cannotFollow = true }
+      return false
     case .hello: if succeeded { learn(reply.destination ?? "") }
     case .ownHello:
       if succeeded { learn(reply.destination ?? "") }
@@ -327,14 +392,15 @@ package struct ReferenceGate {
     if !name.hasPrefix(":") { return }
     self.name = name
     hello = .answered
+    if names != nil { startFollowing() }
   }
 
   private mutating func driverSignal(_ signal: Draft, _ size: Size) -> Bool {
     let member = signal.member ?? ""
     guard signal.interface == Self.driver, ["NameOwnerChanged", "NameAcquired", "NameLost"].contains(member) else {
-      return policy.allows(.incoming, signal, as: signal.interface, literally: true)
+      return policy.allows(.incoming, signal, as: signal.interface, of: .init(name: Self.driver), literally: true)
     }
-    if member == "NameOwnerChanged" { return true }
+    if member == "NameOwnerChanged" { return names == nil || ownerChange(signal, size) }
     if size.message > limits.inspectBytesMax { return false }
     guard signal.signature == "s", let name = signal.leadingText else { return true }
     if member == "NameLost" {
@@ -353,10 +419,8 @@ package struct ReferenceGate {
   package mutating func withdraw(_ message: Draft, isOutgoing: Bool, roomToClient: Bool, roomToBus: Bool) {
     let error = "LimitsExceeded"
     if message.isReply {
-      let own = Own(
-        word: error, replySerial: message.replySerial ?? 0, destination: isOutgoing ? message.destination ?? "" : name)
-      if isOutgoing && roomToBus { toBus.append(own) }
-      if !isOutgoing && !isMonitor && roomToClient { toClient.append(own) }
+      if isOutgoing && roomToBus { tellBus(error, message.replySerial ?? 0, message.destination ?? "") }
+      if !isOutgoing && !isMonitor && roomToClient { tellClient(error, message.replySerial ?? 0) }
       return
     }
     if message.type == 1 && message.wantsAnswer {

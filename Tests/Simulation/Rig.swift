@@ -53,6 +53,8 @@ package final class Rig {
   package var acceptsIdentity = false
   /// Whether a connection to the bus that is asked for is there at once.
   package var connectsAtOnce = true
+  /// When the connection to the bus was there.
+  package private(set) var connectedAt: Instant?
   /// The kernel takes no descriptors (ETOOMANYREFS).
   package var refusesDescriptors = false
   /// The rest of a message that passes goes by without being looked at.
@@ -60,8 +62,8 @@ package final class Rig {
   /// What the session said that no driver could carry out. Must stay empty.
   package private(set) var failures: [String] = []
 
-  /// Told when the session dealt with so many bytes, and why it left off.
-  package var onDealt: ((Side, Int, Output.Wait) -> Void)?
+  /// Told when the session dealt with so many bytes, and why it left off; nil: it did not look at them one by one.
+  package var onDealt: ((Side, Int, Output.Wait?) -> Void)?
   /// Told when the kernel refused the descriptors of the first message from a side that has not left.
   package var onRefusal: ((Side) -> Void)?
 
@@ -130,7 +132,7 @@ package final class Rig {
     if count == 0 { return 0 }
     session.passedRest(count, from: side)
     edit(side) { $0.unsent.append(.forwarded(Array(bytes[..<count]), descriptors: [])) }
-    onDealt?(side, count, .bytes)
+    onDealt?(side, count, nil)
     send(to: side.other)
     return count
   }
@@ -179,8 +181,13 @@ package final class Rig {
 
   /// The connection to the bus that was asked for is there.
   package func connect() {
-    session.busConnected(at: now)
+    tellConnected()
     settle()
+  }
+
+  private func tellConnected() {
+    session.busConnected(at: now)
+    connectedAt = now
   }
 
   /// The policy is another one from now on.
@@ -263,7 +270,7 @@ package final class Rig {
       $0.unsent.append(.forwarded(Array(bytes[..<count]), descriptors: descriptors))
       $0.descriptors = []
     }
-    onDealt?(side, count, .bytes)
+    onDealt?(side, count, nil)
     send(to: side.other)
   }
 
@@ -331,7 +338,7 @@ package final class Rig {
   private func fulfil(_ requested: Output.Requests) {
     requests.formUnion(requested)
     if requested.contains(.resumeClient) { fromClient.wait = .room }
-    if requested.contains(.connectBus) && connectsAtOnce { session.busConnected(at: now) }
+    if requested.contains(.connectBus) && connectsAtOnce { tellConnected() }
   }
 
   private func identify() {

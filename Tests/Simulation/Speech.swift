@@ -33,6 +33,12 @@ struct Speech {
 
   static let driver = ReferenceGate.driver
   private static let peers = [":1.5", ":1.6", ":1.7", "org.foo", "org.foo.Other", driver]
+  /// Names, and who may own them.
+  private static let names = ["org.foo", "org.foo.Other", "org.a", "org.b", "org.c", "org.hid.x"]
+  private static let uniques = [":1.5", ":1.6", ":1.8", Rig.name]
+  private static let patterns = [
+    "org.foo", "org.foo.*", "org.foo.Other", "org.a", "org.b", "org.c", "org.?", "*.c", "org.*", "org.h?d.*",
+  ]
   private static let interfaces: [String?] = ["org.foo.Bar", "org.foo.Bar", "org.foo.Baz", "com.example.Do", nil]
   private static let paths = ["/foo", "/foo", "/foo/bar", "/"]
   private static let methods = ["Do", "Do", "Undo", "Get"]
@@ -40,8 +46,16 @@ struct Speech {
 
   // MARK: Rules
 
-  static func policy(_ choices: inout Choices) -> ReferencePolicy {
+  static func policy(_ choices: inout Choices, _ namesShare: Int) -> ReferencePolicy {
     var policy = ReferencePolicy()
+    let hasNames = choices.chance(namesShare)
+    if hasNames && choices.chance(80) {
+      policy.names = (0..<choices.below(5)).map { _ in (choices.pick([.see, .talk, .own]), choices.pick(patterns)) }
+      // In the order in which the document has them.
+      policy.names?.sort { $0.level < $1.level }
+      policy.showsUniqueNames = choices.chance(15)
+      policy.trustsPeers = choices.chance(30)
+    }
     if choices.chance(70) { policy.rules.append(ReferencePolicy.Rule(methods: ["Do", "Sig"])) }
     for _ in 0..<choices.below(5) {
       var rule = ReferencePolicy.Rule()
@@ -60,6 +74,7 @@ struct Speech {
       rule.descriptorsMax = choices.pick([nil, nil, nil, 0, 1, 253])
       rule.isDeny = choices.chance(25)
       rule.log = choices.pick([nil, nil, true, false])
+      if hasNames && choices.chance(50) { rule.name = choices.pick(patterns) }
       policy.rules.append(rule)
     }
     if choices.chance(25) {
@@ -118,7 +133,7 @@ struct Speech {
     case 6: message = .driver(serial, "StartServiceByName", .string("org.a"), .number(0))
     case 7: message = .driver(serial, interface: "org.freedesktop.DBus.Monitoring", "BecomeMonitor")
     case 8: message = .driver(serial, choices.pick(["ReloadConfig", "UpdateActivationEnvironment", "Later"]))
-    default: message = .driver(serial, choices.pick(["ListNames", "GetId", "NameHasOwner"]))
+    default: message = question(&choices, serial)
     }
     switch choices.below(10) {
     case 0: message.interface = nil
@@ -129,6 +144,17 @@ struct Speech {
     default: break
     }
     return message
+  }
+
+  private func question(_ choices: inout Choices, _ serial: UInt32) -> Draft {
+    let member = choices.pick([
+      "ListNames", "ListActivatableNames", "GetId", "NameHasOwner", "GetNameOwner", "GetConnectionUnixUser", "ListQueuedOwners",
+    ])
+    let about = choices.pick(Self.names + Self.uniques + [Self.driver])
+    if choices.chance(20) { return .driver(serial, "RequestName", .string(about), .number(0)) }
+    if choices.chance(15) { return .driver(serial, "StartServiceByName", .string(about), .number(0)) }
+    let draft = Draft.driver(serial, member)
+    return member.hasPrefix("List") && member.hasSuffix("Names") || member == "GetId" ? draft : draft.with([.string(about)])
   }
 
   // MARK: The bus
@@ -165,8 +191,46 @@ struct Speech {
     var message = Draft.signal(
       serial, to: member.hasPrefix("Name") ? to : nil, interface: Self.driver, member, path: "/org/freedesktop/DBus",
       from: Self.driver)
+    if member == "NameOwnerChanged" && choices.chance(90) {
+      message.destination = nil
+      return message.with(ownerChange(&choices).map { .string($0) })
+    }
     if member != "ActivatableServicesChanged" { message = message.with([.string(choices.pick(["org.a", "org.b", Rig.name]))]) }
     return message
+  }
+
+  /// A name, its old owner, its new one.
+  private func ownerChange(_ choices: inout Choices) -> [String] {
+    if choices.chance(15) {
+      let unique = choices.pick(Self.uniques.dropLast())
+      return choices.chance(70) ? [unique, unique, ""] : [unique, "", unique]
+    }
+    let old = choices.pick(Self.uniques + [""])
+    return [choices.pick(Self.names), old, choices.pick(Self.uniques + [""])]
+  }
+
+  /// What a bus says to a call of the gate's own, where nothing has happened for long.
+  static func answer(_ call: ReferenceNames.OwnCall, _ answer: Draft) -> Draft {
+    switch call {
+    case .addMatch, .removeMatch: answer
+    case .listNames: answer.with([.strings([driver] + uniques + names)])
+    case .getNameOwner: answer.with([.string(uniques[0])])
+    }
+  }
+
+  private static func answer(_ choices: inout Choices, _ call: ReferenceNames.OwnCall, _ answer: Draft) -> Draft {
+    switch choices.below(40) {
+    case 0: return answer.with([.number(1)])
+    case 1, 2: return answer.changed { ($0.type, $0.errorName) = (3, "org.foo.Error.Failed") }
+    default: break
+    }
+    switch call {
+    case .addMatch, .removeMatch: return answer
+    case .listNames: return answer.with([.strings([driver, Rig.name] + names.filter { _ in choices.chance(60) } + uniques)])
+    case .getNameOwner:
+      if choices.chance(30) { return answer.changed { ($0.type, $0.errorName) = (3, "org.foo.Error.NameHasNoOwner") } }
+      return answer.with([.string(choices.pick(uniques))])
+    }
   }
 
   private func answer(_ choices: inout Choices, _ serial: UInt32, _ to: String, _ gate: ReferenceGate) -> Draft {
@@ -177,7 +241,8 @@ struct Speech {
         ? .answer(serial, to: Self.serial(&choices), of: to, from: from)
         : .error(serial, to: Self.serial(&choices), of: to, from: from)
     }
-    let (replySerial, call) = choices.pick(called)
+    let own = called.filter { if case .own = $0.value.purpose { true } else { false } }
+    let (replySerial, call) = choices.pick(!own.isEmpty && choices.chance(70) ? own : called)
     return Self.answer(&choices, serial, to, replySerial, call, from: choices.chance(80) ? call.destination : from)
   }
 
@@ -185,6 +250,9 @@ struct Speech {
   static func answer(
     _ choices: inout Choices, _ serial: UInt32, _ to: String, _ replySerial: UInt32, _ call: ReferenceGate.Call, from: String
   ) -> Draft {
+    if case .own(let asked) = call.purpose {
+      return answer(&choices, asked, .answer(serial, to: replySerial, of: to, from: from))
+    }
     if choices.chance(25) { return .error(serial, to: replySerial, of: to, from: from) }
     var message = Draft.answer(serial, to: replySerial, of: to, from: from)
     switch call.purpose {
@@ -193,7 +261,8 @@ struct Speech {
     case .call:
       // dbus-daemon answers a call without DESTINATION so.
       if call.destination == driver && choices.chance(10) { (message.sender, message.destination) = (nil, nil) }
-    case .addMatch, .becomeMonitor: break
+    case .listNames: message = message.with([.strings([driver, Rig.name] + names.filter { _ in choices.chance(60) } + uniques)])
+    case .addMatch, .becomeMonitor, .own: break
     }
     return message
   }

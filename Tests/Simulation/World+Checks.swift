@@ -17,6 +17,7 @@ extension World {
     try checkMemory()
     try checkTime()
     if let reason = rig.close { try justify(reason) }
+    if gate.cannotFollow && rig.close == nil { throw Failure("names cannot be followed, and the connection lives") }
   }
 
   /// What arrived is what was allowed, as far as it was dealt with: not a byte more, and none less that could have left.
@@ -48,7 +49,9 @@ extension World {
 
   private func checkMemory() throws {
     for side in [Side.client, .bus] {
-      if rig.own(to: side) > ownMax { throw Failure("own output of \(rig.own(to: side)) bytes to the \(side)") }
+      // Its own calls do not wait for room: there are at most 32 under way.
+      let calls = side == .bus && gate.names != nil ? 16_384 : 0
+      if rig.own(to: side) > ownMax + calls { throw Failure("own output of \(rig.own(to: side)) bytes to the \(side)") }
       // What is looked at as a whole has to be in one buffer; so has a line of the handshake.
       let most = max(gate.limits.headerBytesMax, gate.limits.inspectBytesMax, 16_384)
       if rig.close == nil && rig.wantsBytes(side) && rig.unconsumed(side) > most {
@@ -71,7 +74,6 @@ extension World {
     }
     blocked.client = isBlocked(.client) ? blocked.client ?? now : nil
     blocked.bus = isBlocked(.bus) ? blocked.bus ?? now : nil
-    if isConnected && connectedAt == nil { connectedAt = now }
     if rig.close != nil { return }
     let deadline = rig.deadline, expired = rig.expired
     if (deadline.map { $0 <= rig.now } ?? false) != (expired != nil) {
@@ -96,10 +98,11 @@ extension World {
       case .handshake(let side, _): wire(side).hasDefect && wire(side).decided == 0
       case .busChanged: bus.hasDefect && bus.decided == 0
       case .authTimeout: isInHandshake && now >= timeouts.auth
-      case .helloTimeout: gate.hello != .answered && connectedAt.map { now >= $0 + timeouts.hello } ?? true
+      case .helloTimeout: gate.hello != .answered && rig.connectedAt.map { now >= $0.milliseconds + timeouts.hello } ?? false
       case .partialMessageTimeout, .mutualWait: now >= timeouts.partial
       case .monitorRevoked: gate.isMonitor
-      case .endOfStream, .drainTimeout, .namesNotFollowed: false
+      case .namesNotFollowed: gate.cannotFollow
+      case .endOfStream, .drainTimeout: false
       }
     if !isJust { throw Failure("closed without a reason: \(reason)") }
   }
@@ -114,7 +117,7 @@ extension World {
         rig.unstall(side)
         deliver(side)
       }
-      answerOwnHello()
+      answerGate()
       try check()
       let isDone = client.isDelivered && bus.isDelivered
       if isDone && before == (client.delivered, bus.delivered, client.consumed, bus.consumed) { break }
@@ -128,12 +131,24 @@ extension World {
   }
 
   /// The bus says what the client's messages wait for.
-  private func answerOwnHello() {
-    guard gate.hello == .askedByGate, !bus.isEnded, bus.isDelivered,
-      let own = gate.outgoing.first(where: { $0.value.purpose == .ownHello })
-    else { return }
-    let answer = Draft.answer(1, to: own.key, of: Rig.name, from: Speech.driver).with([.string(Rig.name)])
-    send(.init(message: answer, bytes: answer.bytes), .bus)
+  private func answerGate() {
+    if bus.isEnded || !bus.isDelivered || !rig.isOpen { return }
+    if gate.name.isEmpty {
+      if gate.hello == .unsaid { return }
+      let signal = Draft.signal(
+        1, to: Rig.name, interface: Speech.driver, "NameAcquired", path: "/org/freedesktop/DBus", from: Speech.driver)
+      let said = signal.with([.string(Rig.name)])
+      send(.init(message: said, bytes: said.bytes), .bus)
+    }
+    for (serial, call) in gate.outgoing.sorted(by: { $0.key > $1.key }) {
+      var answer = Draft.answer(1, to: serial, of: gate.name.isEmpty ? Rig.name : gate.name, from: Speech.driver)
+      switch call.purpose {
+      case .ownHello: answer = answer.with([.string(Rig.name)])
+      case .own(let asked): answer = Speech.answer(asked, answer)
+      default: continue
+      }
+      send(.init(message: answer, bytes: answer.bytes), .bus)
+    }
   }
 
   private func checkNothingIsLeft() throws {

@@ -34,11 +34,12 @@ package final class World {
   var ownStart: (client: Int?, bus: Int)
   /// How many of 100 messages are the last one of their side again.
   private let monotony: Int
+  /// How many of 100 policies have to do with names.
+  private let namesShare: Int
   let ownMax: Int
   let timeouts: (auth: UInt64, hello: UInt64, partial: UInt64)
   private let isLoggingEverything: Bool
   var isConnected = false
-  var connectedAt: UInt64?
   var blocked = BlockedTimes()
   var passed: (client: UInt64, bus: UInt64) = (0, 0)
   /// The first thing that did not hold while the session was being driven.
@@ -61,8 +62,8 @@ package final class World {
     linesAwaited = conversation.isClientWrong ? .max : conversation.lineCount
     ownSeen.bus = conversation.toBus.utf8.count
     ownStart = (nil, ownSeen.bus)
-    gate.policy = Speech.policy(&choices)
-    tell?("reloaded: \(gate.policy.document)")
+    namesShare = choices.pick([0, 0, 100, 70])
+    gate.policy = Speech.policy(&choices, namesShare)
     if isLoggingEverything { for i in gate.policy.rules.indices { gate.policy.rules[i].log = nil } }
     rig = Rig(policy: try Self.compiled(gate.policy), known: conversation.known) { $0 = settings }
     rig.acceptsIdentity = choices.chance(50)
@@ -106,7 +107,10 @@ package final class World {
   /// The policy as the program would have it: out of the document.
   private static func compiled(_ policy: ReferencePolicy) throws -> Policy {
     let document = try GatewayDocument.parse(Array(policy.document.utf8), file: "world.json")
-    return Policy(rules: document.sessionRules, busName: "SESSION")
+    var names = document.names
+    names?.showsUniqueNames = policy.showsUniqueNames
+    names?.trustsPeers = policy.trustsPeers
+    return Policy(rules: document.sessionRules, names: names, busName: "SESSION")
   }
 
   // MARK: What happens
@@ -146,20 +150,23 @@ package final class World {
     case 3: rig.refusesDescriptors = choices.chance(30)
     case 4 where choices.chance(10): client.end()
     case 5 where choices.chance(10): bus.end()
-    case 6: try rig.reload(Self.compiled(gate.policy))
+    case 6:
+      gate.policyNumber += 1
+      try rig.reload(Self.compiled(gate.policy))
     default: for _ in 0..<3 { repeatLast(choices.chance(50) ? .client : .bus) }
     }
   }
 
   private func reload() throws {
-    gate.policy = Speech.policy(&choices)
+    gate.policy = Speech.policy(&choices, namesShare)
+    gate.policyNumber += 1
     tell?("reloaded: \(gate.policy.document)")
     if isLoggingEverything { for i in gate.policy.rules.indices { gate.policy.rules[i].log = nil } }
     let isRevoked =
       gate.isMonitor
       && !gate.policy.allows(
         .outgoing, .driver(1, interface: "org.freedesktop.DBus.Monitoring", "BecomeMonitor"),
-        as: "org.freedesktop.DBus.Monitoring", literally: true)
+        as: "org.freedesktop.DBus.Monitoring", of: gate.toDriver, literally: true)
     rig.reload(try Self.compiled(gate.policy))
     if (rig.close == .monitorRevoked) != isRevoked {
       throw Failure("monitor \(gate.isMonitor), revoked \(isRevoked): \(rig.close as Any)")
@@ -241,9 +248,12 @@ package final class World {
   // MARK: What the session did
 
   /// The session dealt with so many bytes: the naive gate decides on the messages that begin among them.
-  private func follow(_ side: Side, _ count: Int, _ wait: Output.Wait) {
+  private func follow(_ side: Side, _ count: Int, _ wait: Output.Wait?) {
     edit(side) { $0.consumed += count }
-    tell?("\(steps) \(side): \(count) bytes dealt with, waits for \(wait)")
+    tell?("\(steps) \(side): \(count) bytes dealt with, waits for \(wait.map { "\($0)" } ?? "nothing")")
+    let isLookedAt =
+      wait != nil && bus.consumed >= bus.handshakeCount && (side == .bus || client.consumed >= client.handshakeCount)
+    if isLookedAt { gate.follow() }
     while failure == nil, wire(side).decided < wire(side).sent.count,
       wire(side).sent[wire(side).decided].start < wire(side).consumed
     {
@@ -252,6 +262,7 @@ package final class World {
       let isAllowed =
         side == .client ? gate.allowsOutgoing(item.message, item.size) : gate.allowsIncoming(item.message, item.size)
       edit(side) { $0.decide(isAllowed: isAllowed) }
+      if let complaint = gate.complaint { failure = Failure(complaint) }
       tell?("\(side): \(isAllowed ? "allowed" : "refused") \(item.size.message) bytes: \(item.message.told)")
       if isAllowed { if side == .client { passed.client += 1 } else { passed.bus += 1 } }
       if isLoggingEverything { compareDecision(item, side, isAllowed) }
