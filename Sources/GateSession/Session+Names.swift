@@ -59,7 +59,7 @@ extension Session {
     if policy.names != nil && destination.byteCount > 0 && level(of: destination, policy) < .see {
       let isUnique = destination.starts(with: UInt8(ascii: ":"))
       verdict.reason = isUnique || header.frame.flags.contains(.noAutoStart) ? .hiddenOwner : .hidden
-    } else if verdict.reason == .rule && names?.table.isIncomplete ?? false {
+    } else if peer.mayOwnMore && verdict.reason == .rule && names?.table.isIncomplete ?? false {
       verdict.reason = .owners
     }
     return verdict
@@ -92,7 +92,7 @@ extension Session {
     }
     if verdict.passes {
       noteContact(message, header)
-    } else if verdict.reason == .rule && names?.table.isIncomplete ?? false {
+    } else if peer.mayOwnMore && verdict.reason == .rule && names?.table.isIncomplete ?? false {
       verdict.reason = .owners
     }
     return verdict
