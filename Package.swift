@@ -43,7 +43,7 @@ let package = Package(
     .target(
       name: "GateSimulation", dependencies: ["DBusWire", "GatePolicy", "GateSession"], path: "Tests/Simulation"),
     .target(
-      name: "FuzzBodies", dependencies: ["DBusWire", "GatePolicy", "GateSession", "GateServer", "GateSimulation"],
+      name: "FuzzBodies", dependencies: ["DBusWire", "GatePolicy", "GateSession", "GateServer", "GateSimulation", "PolicyTools"],
       path: "Tests/Fuzz/Bodies"),
     .testTarget(name: "DBusWireTests", dependencies: ["DBusWire"]),
     .testTarget(name: "GatePolicyTests", dependencies: ["GatePolicy"]),

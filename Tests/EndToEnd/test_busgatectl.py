@@ -75,6 +75,15 @@ def test_what_the_sidecar_refuses_check_refuses_with_the_same_words(workshop, te
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize("bus", ["session", "system"])
+def test_cve_2014_8148_one_rule_that_opens_a_whole_bus_is_found_and_a_narrow_one_is_not(workshop, bus):
+    broad = write(workshop, document(rule("outgoing", *DOOR.values()), rule("*", interface="*", path="*", method="*"), bus=bus))
+    done = ctl("check", "--strict", broad)
+    assert done.returncode == 1 and "everything" in done.stdout + done.stderr, done
+    narrow = ctl("check", "--strict", write(workshop, document(rule("outgoing", *DOOR.values()), bus=bus)))
+    assert narrow.returncode == 0, narrow
+
+
 def test_warnings_are_told_and_count_only_with_strict(workshop):
     file = write(workshop, document(rule("outgoing", "*", "*", "*"), rule("outgoing", "*", "*", "*")))
     done = ctl("check", file)

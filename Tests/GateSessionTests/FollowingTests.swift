@@ -101,7 +101,7 @@ struct FollowingTests {
   }
 
   @Test("a monitor's messages do not wait for names that nobody asks for, nor are they judged by another policy's")
-  func monitorAfterReload() throws {
+  func monitorReload() throws {
     let monitoring = rule(.outgoing, "org.freedesktop.DBus.Monitoring", ["BecomeMonitor"])
     let bus = try NamedBus([monitoring], names(talk: ["org.foo"], see: ["org.x"]), owners: owners)
     bus.rig.feed(.driver(50, interface: "org.freedesktop.DBus.Monitoring", "BecomeMonitor"), from: .client)

@@ -12,6 +12,7 @@ enum DocumentBody {
       demand(document.sessionRules.allSatisfy { !$0.isInert }, "an incomplete rule passed")
       check(document.sessionRules)
       check(document.systemRules)
+      if document.sessionRules.count < 64 { _ = Policy(rules: document.sessionRules, names: document.names, busName: "FUZZ") }
       native = document
     } catch {
       demand("\(error)".hasPrefix("fuzz.json:"), "an error without its place: \(error)")

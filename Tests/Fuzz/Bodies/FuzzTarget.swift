@@ -4,7 +4,7 @@ import Glibc
 
 /// A body, by the name of its corpus.
 package enum FuzzTarget: String, CaseIterable {
-  case addresses, arguments, handshakes, header, json, match, session, stream
+  case addresses, arguments, handshakes, header, json, log, manifests, match, names, session, stream
 
   package var body: ([UInt8]) -> Void {
     switch self {
@@ -13,7 +13,10 @@ package enum FuzzTarget: String, CaseIterable {
     case .handshakes: HandshakeBody.run
     case .header: HeaderBody.run
     case .json: DocumentBody.run
+    case .log: LogBody.run
+    case .manifests: ManifestBody.run
     case .match: MatchRuleBody.run
+    case .names: NamesBody.run
     case .session: SessionBody.run
     case .stream: StreamBody.run
     }
