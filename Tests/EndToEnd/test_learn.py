@@ -202,7 +202,7 @@ def test_several_files_and_standard_input_are_one_log(workshop):
 def test_a_bar_moves_on_a_terminal_only_and_colour_is_as_the_reader_wants_it(workshop):
     log = workshop.directory / "a.log"
     with open(log, "w") as file:
-        for number in range(150_000):
+        for number in range(200_000):
             file.write(line(f"M{number % 100}"))
         file.write("nonsense\n")
     assert "\x1b" not in ctl("learn", log).stderr and "#" not in ctl("learn", log).stderr
