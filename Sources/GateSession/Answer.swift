@@ -104,7 +104,7 @@ enum Answer {
       var builder = unsafe MessageBuilder(
         into: memory.mutableBytes, byteOrder: envelope.byteOrder, type: .methodReturn, flags: .noReplyExpected,
         serial: envelope.serial)
-      builder.field(.destination, destination)
+      if destination.byteCount > 0 { builder.field(.destination, destination) }
       builder.field(.replySerial, envelope.replySerial)
       builder.field(.sender, Driver.name)
       builder.boolean(value)

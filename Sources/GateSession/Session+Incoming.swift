@@ -113,10 +113,11 @@ extension Session {
         settings.seed.hash(sender) == call.detail || (header.frame.type == .error && sender.isEqual(to: Driver.name))
       }
     if !isFromCalled { return .strayReply }
+    let isUnaddressed = header.sender.isAbsent && header.destination.isAbsent && call.answerer == .driver
     switch call.purpose {
-    case .call where header.sender.isAbsent && header.destination.isAbsent && call.answerer == .driver:
-      return nil
-    case .call, .addMatch, .requestName, .becomeMonitor, .listNames, .ownAddMatch, .ownListNames, .ownGetNameOwner:
+    case .call, .addMatch, .requestName, .listNames:
+      return isUnaddressed || isUniqueName(message.bytes(in: header.destination)) ? nil : .notAddressed
+    case .becomeMonitor, .ownAddMatch, .ownListNames, .ownGetNameOwner:
       return isUniqueName(message.bytes(in: header.destination)) ? nil : .notAddressed
     case .hello, .ownHello:
       return nil  // the name that it is for is what it tells

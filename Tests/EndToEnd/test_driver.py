@@ -5,7 +5,7 @@ from gi.repository import GLib
 
 from harness import EVERYTHING, rule
 from peer import (
-    ACCESS_DENIED, DRIVER, DRIVER_PATH, INTROSPECTABLE, PEER, PROPERTIES, RETURN, Peer, call, driver_call, error_of, is_from_gate,
+    ACCESS_DENIED, DRIVER, DRIVER_PATH, ERROR, INTROSPECTABLE, PEER, PROPERTIES, RETURN, Peer, call, driver_call, error_of, is_from_gate,
     refusal, signal, strings, text_of)
 
 MONITORING = "org.freedesktop.DBus.Monitoring"
@@ -146,6 +146,21 @@ def test_the_driver_answers_on_any_path_and_so_does_the_gate(workshop, bus):
 def test_a_call_without_destination_is_judged_as_the_drivers(workshop, bus):
     inside = Peer(workshop.gate(EVERYTHING, bus).address)
     assert error_of(inside.ask(call(None, DRIVER_PATH, STATS, "GetStats"))) == refusal(STATS, "GetStats", DRIVER_PATH)
+    inside.fence()
+
+
+@pytest.mark.parametrize("member, body", [("AddMatch", strings("type='signal'")), ("RequestName", REQUEST), ("ListNames", None)])
+def test_what_is_asked_without_destination_is_answered_as_on_the_plain_bus(workshop, bus, member, body):
+    """dbus-daemon does not take such a call for its own, and answers it with neither SENDER nor DESTINATION."""
+    def answer(peer):
+        reply = peer.ask(call(None, DRIVER_PATH, DRIVER, member, body))
+        return reply.get_message_type(), error_of(reply)[0] if reply.get_message_type() == ERROR else None
+
+    outside = Peer(bus.address)
+    expected = answer(outside)
+    outside.close()
+    inside = Peer(workshop.gate([rule("outgoing", DRIVER, DRIVER_PATH, ["RequestName"])], bus).address)
+    assert answer(inside) == expected
     inside.fence()
 
 

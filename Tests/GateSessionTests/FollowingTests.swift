@@ -92,6 +92,16 @@ struct FollowingTests {
     #expect(try rig.summary(.bus) == ["Hello", "AddMatch", "AddMatch", "GetNameOwner"])
   }
 
+  @Test("who asks about a hidden name before it has one itself gets an answer that is a message")
+  func earlyQuestion() throws {
+    let rig = Rig()
+    rig.policy = Policy(rules: [], names: names(talk: ["org.foo"]), busName: "SESSION")
+    rig.authenticate()
+    rig.feed(.driver(1, "NameHasOwner").with([.string("org.hidden")]), from: .client)
+    #expect(try rig.summary(.client) == ["return<-1"])
+    #expect(try rig.message(.client).destination.isEmpty)
+  }
+
   @Test("until owners are known a denied name may be anybody's, and no limit is to blame for that")
   func deniedUntilKnown() throws {
     let rules = [rule(.incoming), rule(.incoming, deny: true, name: "org.bad")]

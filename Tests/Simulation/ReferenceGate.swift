@@ -351,9 +351,10 @@ package struct ReferenceGate {
     if call.destination.hasPrefix(":") && reply.sender != call.destination && !(reply.type == 3 && isFromDriver) { return false }
     switch call.purpose {
     case .hello, .ownHello: return true
-    case .call where call.destination == Self.driver && reply.sender == nil && reply.destination == nil: return true
-    case .call, .addMatch, .requestName, .becomeMonitor, .listNames, .own:
-      return reply.destination == name && !name.isEmpty
+    case .call, .addMatch, .requestName, .listNames:
+      let isUnaddressed = call.destination == Self.driver && reply.sender == nil && reply.destination == nil
+      return isUnaddressed || (reply.destination == name && !name.isEmpty)
+    case .becomeMonitor, .own: return reply.destination == name && !name.isEmpty
     }
   }
 

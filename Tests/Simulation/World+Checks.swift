@@ -132,7 +132,8 @@ extension World {
 
   /// The bus says what the client's messages wait for.
   private func answerGate() {
-    if bus.isEnded || !bus.isDelivered || !rig.isOpen { return }
+    // To a monitor nobody answers: whatever comes passes by.
+    if bus.isEnded || !bus.isDelivered || !rig.isOpen || gate.isMonitor { return }
     if gate.name.isEmpty {
       if gate.hello == .unsaid { return }
       let signal = Draft.signal(
