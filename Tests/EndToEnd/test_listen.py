@@ -1,11 +1,15 @@
 """Where a gate listens, who may connect there, and what becomes of the socket's file, however the gate starts and ends."""
 
+import atexit
+import functools
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import stat
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -23,7 +27,18 @@ def flags(workshop, bus, rules=EVERYTHING):
 
 def run(workshop, *arguments, **options):
     """A gate that will be refused."""
+    if "user" in options:
+        options["executable"] = program_for_everybody()
     return busgate("run", "--config", workshop.config([]), *NOWHERE, *arguments, **options)
+
+
+@functools.cache
+def program_for_everybody():
+    """A copy: the checkout may be in a directory that is root's alone."""
+    directory = tempfile.TemporaryDirectory(prefix="busgate-test-")
+    atexit.register(directory.cleanup)
+    os.chmod(directory.name, 0o755)
+    return shutil.copy(BUSGATE, directory.name)
 
 
 def as_nobody(workshop):
