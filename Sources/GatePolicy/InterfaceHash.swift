@@ -9,10 +9,16 @@ struct InterfaceHash: BitwiseCopyable {
   private let seed: UInt64
   private let multiplier: UInt64
 
-  /// One of the functions, drawn by `generator`.
-  init(using generator: inout some RandomNumberGenerator) {
-    seed = generator.next()
-    multiplier = generator.next() | 1
+  /// One of the functions, by two random numbers.
+  init(_ first: UInt64, _ second: UInt64) {
+    seed = first
+    multiplier = second | 1
+  }
+
+  /// One that nobody can foresee.
+  static func drawn() -> InterfaceHash {
+    var generator = SystemRandomNumberGenerator()
+    return InterfaceHash(generator.next(), generator.next())
   }
 
   /// The hash of `name`.

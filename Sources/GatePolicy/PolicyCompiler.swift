@@ -44,10 +44,9 @@ struct PolicyCompiler {
   /// The compiled form of `rules`.
   static func compile(_ rules: [GatewayRule], nameNumbers: [NamePattern: Int]) -> PolicyCompiler {
     precondition(rules.count <= Int(Int32.max), "rule indices have 31 bits")
-    var generator = SystemRandomNumberGenerator()
-    var compiler = PolicyCompiler(rules, nameNumbers, hash: InterfaceHash(using: &generator))
+    var compiler = PolicyCompiler(rules, nameNumbers, hash: InterfaceHash.drawn())
     for _ in 1..<drawsMax where compiler.slotLength > slotLengthMax {
-      compiler = PolicyCompiler(rules, nameNumbers, hash: InterfaceHash(using: &generator))
+      compiler = PolicyCompiler(rules, nameNumbers, hash: InterfaceHash.drawn())
     }
     return compiler
   }
