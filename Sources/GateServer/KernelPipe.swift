@@ -30,6 +30,15 @@ struct KernelPipe: BitwiseCopyable {
     return n
   }
 
+  /// Copies `bytes`, at most PIPE_BUF (4096), into the pipe. False: there is no room for them.
+  mutating func add(_ bytes: RawSpan) -> Bool {
+    let count = bytes.byteCount
+    let n = unsafe bytes.withUnsafeBytes { unsafe clinux_write(writeEnd, $0.baseAddress!, count) }
+    if n != count { return false }
+    byteCount += count
+    return true
+  }
+
   /// Moves what is in the pipe to a socket, as far as that takes it: how many bytes, or -errno.
   mutating func drain(to socket: Int32) -> Int {
     let n = clinux_splice(readEnd, socket, byteCount)

@@ -1,7 +1,7 @@
 // Large messages. Their bytes are moved from socket to socket by splice(2), through a pipe in the kernel; what has to be seen of them, the
-// header of each, is looked at where it is (MSG_PEEK) before it is moved. splice(2) loses descriptors without a word, so only bytes are
-// moved of which it is known that none come with them. Nothing here decides: what Session.passRoutinely(_:from:policy:) does not pass is
-// read, as everything else is.
+// header of each, is looked at where it is (MSG_PEEK) and goes on as the copy that was looked at. splice(2) loses descriptors without a
+// word, so only bytes are moved of which it is known that none come with them. Nothing here decides: what
+// Session.passRoutinely(_:from:policy:) does not pass is read, as everything else is.
 
 import CLinux
 import GateSession
@@ -45,52 +45,53 @@ extension Server {
       unsafe pipe.pointee.isWide = true
       clinux_set_send_buffer(unsafe slot.pointee.socket(side.other).fd, Self.sendBufferByteCount)
     }
-    /// Bytes that were decided on and have to be moved, or read, whatever happens.
-    var owed = 0
     while waiting > 0 {
-      if unsafe slot.pointee.session.restByteCount(from: side) == 0 {
-        owed = unsafe passHead(slot, from: side, min(waiting, Self.headByteCount))
-        if owed == 0 { break }
+      let rest = unsafe slot.pointee.session.restByteCount(from: side)
+      if rest == 0 {
+        let count = unsafe passHead(slot, from: side, min(waiting, Self.headByteCount), pipe, &moved)
+        if unsafe count == 0 || pipe.pointee.buffer != nil || !isLive(slot) { break }
+        waiting -= count
+        continue
       }
-      let count = unsafe min(waiting, owed + slot.pointee.session.restByteCount(from: side))
+      let count = min(waiting, rest)
       let n = moved.fill(from: source, count)
-      if n > owed { unsafe slot.pointee.session.passedRest(n - owed, from: side) }
-      owed -= min(owed, max(0, n))
+      if n > 0 { unsafe slot.pointee.session.passedRest(n, from: side) }
       waiting -= max(0, n)
       if n < count { break }  // the pipe has no room for more pieces
     }
-    if owed > 0 { unsafe read(owed, slot, from: side, pipe) }
-    let isMoved = unsafe moved.byteCount > 0 || pipe.pointee.hasUnsent
+    let isMoved = unsafe moved.byteCount > 0 || pipe.pointee.hasUnsent || !isLive(slot)
     unsafe send(moved, slot, to: side.other, pipe)
     return isMoved
   }
 
-  /// Offers the beginning of a message, which stays where it is, to the session.
+  /// Offers the beginning of a message to the session. What passes of it goes on as a copy, the one that was decided on: the pages in
+  /// the socket may be the sender's own (vmsplice(2)), who can write to them until the last reader has copied them.
   ///
-  /// - Returns: How many of its bytes pass; 0 if it has to be read.
-  private mutating func passHead(_ slot: UnsafeMutablePointer<Connection>, from side: Side, _ count: Int) -> Int {
+  /// - Returns: How many of its bytes pass; 0 if it has to be read. They are in the kernel's pipe, or wait behind it in the buffer.
+  private mutating func passHead(
+    _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ count: Int, _ pipe: UnsafeMutablePointer<Pipe>,
+    _ moved: inout KernelPipe
+  ) -> Int {
     guard let buffer = unsafe try? pool.take() else { return 0 }
-    defer { unsafe pool.give(buffer) }
-    let n = unsafe clinux_peek(slot.pointee.socket(side).fd, buffer, count)
-    if n <= 0 { return 0 }
-    let bytes = unsafe RawSpan(_unsafeStart: buffer, byteCount: n)
-    return unsafe slot.pointee.session.passRoutinely(bytes, from: side, policy: gates[slot.pointee.gate].policy.identity)
-  }
-
-  /// Reads `count` bytes that pass and that the kernel's pipe did not take: they wait behind those that it did.
-  private mutating func read(
-    _ count: Int, _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ pipe: UnsafeMutablePointer<Pipe>
-  ) {
-    guard let buffer = unsafe try? pool.take() else {
+    let fd = unsafe slot.pointee.socket(side).fd
+    let n = unsafe clinux_peek(fd, buffer, count)
+    let bytes = unsafe RawSpan(_unsafeStart: buffer, byteCount: max(0, n))
+    let passed = unsafe slot.pointee.session.passRoutinely(bytes, from: side, policy: gates[slot.pointee.gate].policy.identity)
+    precondition(passed <= max(0, n) && 2 * Self.headByteCount <= BufferPool.bufferByteCount, "passed on what was not seen")
+    // The originals are read away, behind the copy.
+    if unsafe passed > 0 && clinux_read(fd, buffer + Self.headByteCount, passed) != passed {
+      unsafe pool.give(buffer)
+      unsafe slot.pointee.isAtRest = false
       unsafe closeNow(slot)
-      return
+    } else if unsafe passed == 0 || moved.add(RawSpan(_unsafeStart: buffer, byteCount: passed)) {
+      unsafe pool.give(buffer)
+    } else {
+      unsafe pipe.pointee.buffer = unsafe buffer
+      unsafe pipe.pointee.start = passed
+      unsafe pipe.pointee.end = passed
+      unsafe pipe.pointee.unsent.append(Output.Action(kind: .forward, descriptors: 0, offset: 0, count: UInt32(passed)))
     }
-    let n = unsafe clinux_read(slot.pointee.socket(side).fd, buffer, count)
-    precondition(n == count, "bytes that were seen are gone")
-    unsafe pipe.pointee.buffer = unsafe buffer
-    unsafe pipe.pointee.start = count
-    unsafe pipe.pointee.end = count
-    unsafe pipe.pointee.unsent.append(Output.Action(kind: .forward, descriptors: 0, offset: 0, count: UInt32(count)))
+    return passed
   }
 
   /// Sends what was moved, and then what waits behind it, as far as the receiver takes it.

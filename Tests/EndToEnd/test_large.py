@@ -1,10 +1,14 @@
 """Messages so large that their bytes are moved by the kernel, not read: nothing of them is lost, changed or reordered, and what may not pass
 does not, wherever it stands among them."""
 
+import ctypes
+import fcntl
+import mmap
 import os
 import random
 import select
 import struct
+import termios
 import threading
 
 import pytest
@@ -12,7 +16,7 @@ import pytest
 from harness import PATIENCE, rule
 from test_descriptors import Files, contents, texts
 from test_flow import DIRECTIONS, Scene
-from wire import ACCESS_DENIED, METHOD_RETURN, SHUT, Ended, call, eventually, expect_descriptors, join, message, signal
+from wire import ACCESS_DENIED, METHOD_RETURN, OPEN, SHUT, Ended, call, eventually, expect_descriptors, join, message, signal
 
 KIB = 1 << 10
 # Around what is worth moving, what a socket buffer and what a read buffer takes; small ones take turns with them.
@@ -242,3 +246,43 @@ def test_large_calls_and_answers_pass_on_real_buses(workshop, bus, count):
                                           body=array_of(sent[::-1]))])
         assert client.receive_reply(serial).args == [sent[::-1]]
         answer.join(PATIENCE)
+
+
+class SharedPages:
+    """Memory whose pages a socket holds themselves, not copies of them: what is written later is what a reader gets, until one has copied it."""
+
+    def __init__(self, data):
+        self.memory = mmap.mmap(-1, len(data))
+        self.memory[:] = data
+
+    def send(self, peer):
+        ends = os.pipe()
+        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, 1 << 20)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+        parts = (ctypes.c_size_t * 2)(start, len(self.memory))  # an iovec
+        assert ctypes.CDLL(None, use_errno=True).vmsplice(ends[1], parts, 1, 0) == len(self.memory)
+        left = len(self.memory)
+        while left:
+            left -= os.splice(ends[0], peer.socket.fileno(), left)
+        for end in ends:
+            os.close(end)
+
+
+def waiting(peer):
+    return struct.unpack("i", fcntl.ioctl(peer.socket, termios.FIONREAD, bytes(4)))[0]
+
+
+@DIRECTIONS
+def test_a_header_that_its_sender_changes_after_the_decision_leaves_as_it_was_decided_on(scene, direction):
+    sender, receiver, make, _ = scene.ends(direction)
+    for sent in run_of(make, [64 * KIB] * 6):
+        sender.send(sent)
+        assert receiver.receive().bytes == sent
+    data = b"".join(run_of(make, [64 * KIB, 64 * KIB], start=200))
+    pages = SharedPages(data)
+    pages.send(sender)
+    eventually(lambda: waiting(receiver) == len(data), lambda: f"{waiting(receiver)} of {len(data)} bytes have come")
+    changed = data.replace(OPEN.encode(), SHUT.encode())
+    assert changed != data and len(changed) == len(data)
+    pages.memory[:] = changed
+    assert [receiver.receive().interface for _ in range(2)] == [OPEN, OPEN]
