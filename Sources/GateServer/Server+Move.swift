@@ -1,7 +1,7 @@
 // Large messages. Their bytes are moved from socket to socket by splice(2), through a pipe in the kernel; what has to be seen of them, the
-// header of each, is looked at where it is (MSG_PEEK) and goes on as the copy that was looked at. splice(2) loses descriptors without a
-// word, so only bytes are moved of which it is known that none come with them. Nothing here decides: what
-// Session.passRoutinely(_:from:policy:) does not pass is read, as everything else is.
+// header of each, is read and goes on as the copy that was looked at. splice(2) loses descriptors without a word, so only bytes are moved
+// of which it is known that none come with them. Nothing here decides: what Session.passRoutinely(_:from:policy:) does not pass is left
+// in the buffer, as everything else that is read.
 
 import CLinux
 import GateSession
@@ -49,7 +49,7 @@ extension Server {
       let rest = unsafe slot.pointee.session.restByteCount(from: side)
       if rest == 0 {
         let count = unsafe passHead(slot, from: side, min(waiting, Self.headByteCount), pipe, &moved)
-        if unsafe count == 0 || pipe.pointee.buffer != nil || !isLive(slot) { break }
+        if unsafe count == 0 || pipe.pointee.buffer != nil { break }
         waiting -= count
         continue
       }
@@ -59,49 +59,48 @@ extension Server {
       waiting -= max(0, n)
       if n < count { break }  // the pipe has no room for more pieces
     }
-    let isMoved = unsafe moved.byteCount > 0 || pipe.pointee.hasUnsent || !isLive(slot)
+    let isRead = unsafe pipe.pointee.buffer != nil
+    let isMoved = isRead || moved.byteCount > 0
     unsafe send(moved, slot, to: side.other, pipe)
+    if isRead { unsafe slot.pointee.isAtRest = false }
     return isMoved
   }
 
-  /// Offers the beginning of a message to the session. What passes of it goes on as a copy, the one that was decided on: the pages in
-  /// the socket may be the sender's own (vmsplice(2)), who can write to them until the last reader has copied them.
+  /// Reads the beginning of a message and offers it to the session. What passes of it goes on as a copy, the one that was decided on:
+  /// the pages in the socket may be the sender's own (vmsplice(2)), who can write to them until the last reader has copied them.
   ///
-  /// - Returns: How many of its bytes pass; 0 if it has to be read. They are in the kernel's pipe, or wait behind it in the buffer.
+  /// - Returns: How many bytes were read. They are in the kernel's pipe; or wait, decided on or not, behind it in the buffer.
   private mutating func passHead(
     _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ count: Int, _ pipe: UnsafeMutablePointer<Pipe>,
     _ moved: inout KernelPipe
   ) -> Int {
     guard let buffer = unsafe try? pool.take() else { return 0 }
-    let fd = unsafe slot.pointee.socket(side).fd
-    let n = unsafe clinux_peek(fd, buffer, count)
-    let bytes = unsafe RawSpan(_unsafeStart: buffer, byteCount: max(0, n))
+    precondition(count <= BufferPool.bufferByteCount, "a header is shorter than a buffer")
+    let n = unsafe clinux_read(slot.pointee.socket(side).fd, buffer, count)
+    if n <= 0 {
+      unsafe pool.give(buffer)
+      return 0
+    }
+    let bytes = unsafe RawSpan(_unsafeStart: buffer, byteCount: n)
     let passed = unsafe slot.pointee.session.passRoutinely(bytes, from: side, policy: gates[slot.pointee.gate].policy.identity)
-    precondition(passed <= max(0, n) && 2 * Self.headByteCount <= BufferPool.bufferByteCount, "passed on what was not seen")
-    // The originals are read away, behind the copy.
-    if unsafe passed > 0 && clinux_read(fd, buffer + Self.headByteCount, passed) != passed {
+    precondition(passed <= n, "passed on what was not read")
+    if passed == n && moved.add(bytes) {
       unsafe pool.give(buffer)
-      unsafe slot.pointee.isAtRest = false
-      unsafe closeNow(slot)
-    } else if unsafe passed == 0 || moved.add(RawSpan(_unsafeStart: buffer, byteCount: passed)) {
-      unsafe pool.give(buffer)
-    } else {
-      unsafe pipe.pointee.buffer = unsafe buffer
-      unsafe pipe.pointee.start = passed
-      unsafe pipe.pointee.end = passed
+      return n
+    }
+    unsafe pipe.pointee.buffer = unsafe buffer
+    unsafe pipe.pointee.start = passed
+    unsafe pipe.pointee.end = n
+    if passed > 0 {
       unsafe pipe.pointee.unsent.append(Output.Action(kind: .forward, descriptors: 0, offset: 0, count: UInt32(passed)))
     }
-    return passed
+    return n
   }
 
   /// Sends what was moved, and then what waits behind it, as far as the receiver takes it.
   private mutating func send(
     _ moved: KernelPipe, _ slot: UnsafeMutablePointer<Connection>, to side: Side, _ pipe: UnsafeMutablePointer<Pipe>
   ) {
-    if unsafe !isLive(slot) {
-      moved.close()
-      return
-    }
     unsafe pipe.pointee.moved = moved
     unsafe sendUnsent(slot, to: side)
     if unsafe pipe.pointee.hasUnsent || pipe.pointee.isDeaf { unsafe slot.pointee.isAtRest = false }

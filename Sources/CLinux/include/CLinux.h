@@ -258,11 +258,6 @@ static inline void clinux_close_all(const int32_t *_Nonnull fds, size_t count) {
     for (size_t i = first; i < end; i++) close(fds[i]);
   }
 }
-/// recv(2) with MSG_PEEK: the bytes stay where they are.
-static inline ssize_t clinux_peek(int fd, void *_Nonnull buffer, size_t capacity) {
-  ssize_t r = recv(fd, buffer, capacity, MSG_PEEK | MSG_DONTWAIT);
-  return r < 0 ? -errno : r;
-}
 /// Bytes that wait in a Unix socket, none of which come with descriptors; 0 where some do. `info` is the socket's file of
 /// /proc/PID/fdinfo, whose line scm_fds says how many descriptors wait (Linux 5.8, proc_pid_fdinfo(5)). -ENOSYS if there is no such line.
 static inline int clinux_plain_bytes(int fd, int info) {
