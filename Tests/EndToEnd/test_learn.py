@@ -16,6 +16,7 @@ from test_log import FORMATS, Scene, decisions, read_text
 INTERFACE = "org.example.Door"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 REMOTE = "/lib/systemd/systemd-journal-remote"
+BAR_BYTES = 1 << 25  # LearnCommand.barBytesMin: whether there is a bar goes with the size of a log, not with the time it takes
 
 
 def measured(*arguments):
@@ -201,14 +202,17 @@ def test_several_files_and_standard_input_are_one_log(workshop):
 
 def test_a_bar_moves_on_a_terminal_only_and_colour_is_as_the_reader_wants_it(workshop):
     log = workshop.directory / "a.log"
-    with open(log, "w") as file:
-        for number in range(200_000):
-            file.write(line(f"M{number % 100}"))
-        file.write("nonsense\n")
+    log.write_text(line("Open") * (BAR_BYTES // len(line("Open")) + 1) + "nonsense\n")
     assert "\x1b" not in ctl("learn", log).stderr and "#" not in ctl("learn", log).stderr
     seen = on_a_terminal("learn", log)
     assert "[####" in seen and "100%" in seen and "\x1b[1;31m" in seen
     assert "\x1b[1;31m" not in on_a_terminal("learn", log, NO_COLOR="1")
+
+
+def test_a_log_that_is_read_before_anybody_looks_has_no_bar(workshop):
+    log = workshop.directory / "a.log"
+    log.write_text(line("Open") * (BAR_BYTES // len(line("Open"))))
+    assert "reading" not in on_a_terminal("learn", log)
 
 
 def test_memory_goes_with_the_different_messages_and_not_with_the_lines(workshop):
