@@ -177,6 +177,15 @@ def test_ten_thousand_rules_are_checked_in_seconds_and_only_a_terminal_sees_a_ba
 
 # explain
 
+def test_a_signal_to_a_name_is_judged_as_one_and_a_signal_to_everybody_is_not(workshop):
+    """A rule with `name` lets a signal through to that name only."""
+    file = write(workshop, document({**rule("outgoing", *DOOR.values()), "name": "org.example.House"}))
+    flags = ["--type", "signal", "--direction", "outgoing", *message()]
+    assert ctl("explain", file, *flags, "--name", "org.example.House", "--expect", "allow").returncode == 0
+    assert ctl("explain", file, *flags, "--name", "org.example.Barn", "--expect", "deny").returncode == 0
+    assert ctl("explain", file, *flags, "--expect", "deny").returncode == 0
+
+
 def test_a_call_that_is_allowed_names_its_rule(workshop):
     file = write(workshop, document(rule("outgoing", "org.example.Window", "*", "Shut"), rule("outgoing", *DOOR.values())))
     told = asked("explain", file, "--direction", "outgoing", *message())
