@@ -8,6 +8,8 @@ struct DocumentParser {
     case session = "dbus-gateway-config-session"
     case system = "dbus-gateway-config-system"
     case busgate
+    /// Where editors find the schema of the document. Says nothing to a gate.
+    case schema = "$schema"
   }
 
   private var reader: JSONReader
@@ -58,6 +60,8 @@ struct DocumentParser {
         document.systemRules += try parseRules(of: .system)
       case .busgate:
         try parseSettings()
+      case .schema:
+        try reader.skipValue()
       case nil:
         let meant = nearest(to: key.text, among: Key.allCases.map(\.rawValue)).map { "\"\($0)\"" }
         let expected = meant ?? "\"\(Key.session.rawValue)\" or \"\(Key.system.rawValue)\""
