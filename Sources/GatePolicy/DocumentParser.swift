@@ -8,7 +8,7 @@ struct DocumentParser {
     case session = "dbus-gateway-config-session"
     case system = "dbus-gateway-config-system"
     case busgate
-    /// Where the document's JSON Schema is. For editors; it says nothing of the policy.
+    /// Where editors find the schema of the document. Says nothing to a gate.
     case schema = "$schema"
   }
 

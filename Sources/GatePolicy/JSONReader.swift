@@ -108,6 +108,12 @@ package struct JSONReader {
   package mutating func peek(expected: String = "a value") throws(ConfigurationError) -> JSONKind {
     skipWhiteSpace()
     guard let byte = next, let kind = JSONKind(firstByte: byte) else { throw unexpected(expected: expected) }
+    if kind == .boolean || kind == .null {
+      // Who gets the kind may say "is null": not of a word that only begins like it.
+      let start = offset
+      try literal(kind == .null ? "null" : byte == UInt8(ascii: "t") ? "true" : "false")
+      offset = start
+    }
     return kind
   }
 

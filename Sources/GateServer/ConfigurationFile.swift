@@ -41,14 +41,17 @@ public enum ConfigurationFile {
     return try contents(of: fd, named: file, expected: expected)
   }
 
-  /// What is still to be read from `descriptor`, which stays open.
+  /// What is still to be read from `descriptor`, which stays open. A regular file that is written to meanwhile is refused: half old and
+  /// half new, it might be a policy that nobody wrote. (Before Linux 6.13 a file's times are as coarse as a tick, see
+  /// Documentation/filesystems/multigrain-ts.rst, and a change within one tick is not seen.)
   public static func contents(
     of descriptor: Int32, named name: String, expected: String
   ) throws(ConfigurationFailure) -> [UInt8] {
     var text: [UInt8] = []
     var status = stat()
     // A small file is not worth a large chunk, whose pages would all be touched.
-    let size = unsafe fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) + 1 : 65536
+    let isRegular = unsafe fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    let size = isRegular ? Int(status.st_size) + 1 : 65536
     var chunk = [UInt8](repeating: 0, count: min(65536, size))
     while text.count < bytesMax {
       let n = unsafe chunk.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress!, $0.count) }
@@ -61,7 +64,20 @@ public enum ConfigurationFile {
       if n == 0 { break }
       text.append(contentsOf: chunk[..<n])
     }
+    if isRegular {
+      var after = stat()
+      if unsafe fstat(descriptor, &after) != 0 { throw failure(name, errno, expected) }
+      if !isUnwritten(status, after) {
+        throw failure(name, "it changed while it was read", "\(expected) that stays as it is, or is replaced by mv")
+      }
+    }
     return text
+  }
+
+  /// Whether nobody wrote to the file between two looks at it. Its name may have been given to another one: that is how to replace it.
+  private static func isUnwritten(_ before: stat, _ after: stat) -> Bool {
+    before.st_size == after.st_size && before.st_mtim.tv_sec == after.st_mtim.tv_sec
+      && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec
   }
 
   private static func awaitMore(_ fd: Int32, _ file: String, _ expected: String) throws(ConfigurationFailure) {

@@ -44,7 +44,7 @@ struct QuestionFlags: ParsableArguments {
   @Option(help: "DESTINATION. If not given, the bus itself for its own interface and path, else some peer without a name.")
   var destination: String?
 
-  @Option(help: "The well-known name of the other end: of who is called, or of who sends an incoming message.")
+  @Option(help: "The well-known name of the other end: of who is called or gets a signal, or of who sends an incoming message.")
   var name: String?
 
   @Option(help: "SENDER of an incoming message.")
@@ -95,11 +95,14 @@ struct QuestionFlags: ParsableArguments {
     if question.direction == .outgoing && sender != nil {
       throw ValidationError("--sender: the gate does not look at who an outgoing message says it is from, expected --destination")
     }
-    let isOutgoingCall = question.direction == .outgoing && question.kind == .methodCall
+    let isOutgoing = question.direction == .outgoing
+    let isOutgoingCall = isOutgoing && question.kind == .methodCall
     question.sender = sender ?? ""
     question.destination = destination ?? ""
     if let name {
-      if destination == nil && isOutgoingCall { question.destination = name } else { question.peerName = name }
+      // Without a destination a signal is for everybody, and nobody's name counts.
+      let isSentToName = isOutgoingCall || isOutgoing && question.kind == .signal
+      if destination == nil && isSentToName { question.destination = name } else { question.peerName = name }
     } else if let sender, !sender.hasPrefix(":"), sender != "org.freedesktop.DBus" {
       throw ValidationError("--sender \"\(sender)\": the bus writes unique names, expected one such as :1.7, or --name")
     }

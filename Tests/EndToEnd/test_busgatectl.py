@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import subprocess
+import threading
 import time
 
 import pytest
@@ -184,7 +185,55 @@ def test_ten_thousand_rules_are_checked_in_seconds_and_only_a_terminal_sees_a_ba
     assert "checking [" in on_a_terminal("check", file)
 
 
+def test_a_policy_that_changes_while_it_is_read_is_refused_and_one_that_is_replaced_is_not(workshop):
+    """Of a writer that rests no reader can know whether it is done; of one that writes meanwhile it can."""
+    texts = [json.dumps(document(*(rule("outgoing", f"org.example.{letter}{number:05}", "/", "M") for number in range(20_000))))
+             for letter in "AB"]
+    file, other = write(workshop, texts[0]), write(workshop, texts[1], "other.json")
+    done = threading.Event()
+
+    def until_done(change):
+        while not done.is_set():
+            change()
+
+    def rewritten():
+        with open(file, "r+b", buffering=0) as out:
+            for text in reversed(texts):
+                os.pwrite(out.fileno(), text.encode(), 0)
+
+    def replaced():
+        os.rename(write(workshop, texts[1], "new.json"), other)
+
+    def checked(change, path, until):
+        done.clear()
+        writer = threading.Thread(target=until_done, args=[change])
+        writer.start()
+        try:
+            end = time.monotonic() + PATIENCE
+            while not until(told := ctl("check", path)) and time.monotonic() < end:
+                pass
+            return told
+        finally:
+            done.set()
+            writer.join()
+
+    refused = checked(rewritten, file, lambda told: told.returncode != 0)
+    assert refused.returncode == 65 and f"{file}: error: cannot be read: it changed while it was read, expected" in refused.stderr
+    assert ctl("check", file).returncode == 0
+    for _ in range(10):
+        assert checked(replaced, other, lambda told: True).returncode == 0
+
+
 # explain
+
+def test_a_signal_to_a_name_is_judged_as_one_and_a_signal_to_everybody_is_not(workshop):
+    """A rule with `name` lets a signal through to that name only."""
+    file = write(workshop, document({**rule("outgoing", *DOOR.values()), "name": "org.example.House"}))
+    flags = ["--type", "signal", "--direction", "outgoing", *message()]
+    assert ctl("explain", file, *flags, "--name", "org.example.House", "--expect", "allow").returncode == 0
+    assert ctl("explain", file, *flags, "--name", "org.example.Barn", "--expect", "deny").returncode == 0
+    assert ctl("explain", file, *flags, "--expect", "deny").returncode == 0
+
 
 def test_a_call_that_is_allowed_names_its_rule(workshop):
     file = write(workshop, document(rule("outgoing", "org.example.Window", "*", "Shut"), rule("outgoing", *DOOR.values())))

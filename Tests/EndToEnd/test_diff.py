@@ -1,6 +1,7 @@
 """`busgatectl diff`: what a person and a program are told, and that a gate under each policy does as it says."""
 
 import json
+import random
 
 import pytest
 
@@ -54,6 +55,56 @@ def test_names_that_are_hidden_are_told(workshop):
     lines = ctl("diff", old, new).stdout.splitlines()
     assert any(line.startswith(f"+ the name org.example.Key may be owned by {new}:") for line in lines)
     assert any(line.startswith("- the name org.example") and "no longer is" in line for line in lines)
+
+
+def random_rule(chance):
+    """A rule of few letters, so that rules meet."""
+    globs = {"interface": ["a.b", "a.*", "*", "a.?", "*.b", "org.freedesktop.DBus"], "path": ["/", "/a", "/a/*", "*", "/?", "/a*b"],
+             "member": ["M", "M*", "*", "?", "MN", "RequestName"], "name": ["x.y", "x.y.*", "x.*.z", "*", "x.?"]}
+    made = rule(chance.choice(["outgoing", "incoming", "*"]), chance.choice(globs["interface"]), chance.choice(globs["path"]),
+                chance.sample(globs["member"], 2))
+    if chance.random() < 0.4:
+        made["type"] = chance.choice(["signal", "method_call"])
+    if chance.random() < 0.4:
+        made["name"] = chance.choice(globs["name"])
+    if chance.random() < 0.3:
+        made["max-fds"] = chance.choice([0, 1, 253])
+    if chance.random() < 0.3:
+        made["action"] = "deny"
+    return made
+
+
+def questions(example):
+    """What `explain` is asked about it: the other end is the bus, or a name, or a peer that has none."""
+    flags = ["--bus", "session"]
+    for key in ("direction", "type", "interface", "path", "member", "fds"):
+        if example[key] is not None:
+            flags += [f"--{key}", str(example[key])]
+    if example["to-the-bus"]:
+        flags += ["--destination", "org.freedesktop.DBus"]
+    elif example["names"]:
+        flags += ["--name", *example["names"]]
+    elif example["direction"] == "outgoing" and example["type"] == "method_call":
+        flags += ["--destination", ":1.9"]
+    return flags
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_each_example_is_judged_by_explain_as_diff_says(workshop, seed):
+    chance = random.Random(seed)
+    old = [random_rule(chance) for _ in range(3)]
+    new = old[:2] + [random_rule(chance)]
+    done, (before, after) = compared(workshop, old, new, "--json")
+    differences = json.loads(done.stdout)["differences"]
+    assert done.returncode == (1 if differences else 0)
+    for difference in differences:
+        example = difference["example"]
+        if len(example["names"]) > 1:
+            continue  # flags name one
+        expected = ("deny", "allow") if difference["change"] == "allowed" else ("allow", "deny")
+        for file, verdict in zip((before, after), expected):
+            told = ctl("explain", file, *questions(example), "--expect", verdict)
+            assert told.returncode == 0, (old, new, difference, told.stdout, told.stderr)
 
 
 @pytest.mark.parametrize("broken", ["old", "new"])

@@ -43,7 +43,8 @@ CASES = [
     one(nmae="org.foo"), one(Interface="x"), one(rate={}), one(arg0="x"),
     names(), names(own=[]), names(own=["org.foo"], talk=["org.foo.*"], see=["*"]), names(own="org.foo"), names(own=[1]), names(watch=[]),
     names(talk=[":1.1"]), names(talk=["org"]), {"busgate": {}}, {"busgate": []}, {"busgate": {"x": 1}}, {"busgate": {"names": []}},
-    {"unknown": 1}, {"unknown": 1, SESSION: [GOOD]},
+    {"unknown": 1}, {"unknown": 1, SESSION: [GOOD]}, {"$schema": "gateway.schema.json", SESSION: [GOOD]}, one(**{"$schema": "x"}),
+    {"busgate": {"$schema": "x"}},
 ]
 
 
@@ -70,6 +71,12 @@ def test_what_a_schema_cannot_say_the_program_refuses(direction):
     """Whether a glob meets one of two words."""
     assert jsonschema.Draft7Validator(SCHEMA).is_valid(one(direction=direction))
     assert ctl("check", "-", input=json.dumps(one(direction=direction))).returncode == 65
+
+
+def test_a_document_may_name_its_schema_without_a_warning_and_a_misspelt_one_has_one():
+    assert ctl("check", "--strict", "-", input=json.dumps({"$schema": "gateway.schema.json", SESSION: [GOOD]})).returncode == 0
+    wrong = ctl("check", "--strict", "-", input=json.dumps({"$shema": "gateway.schema.json", SESSION: [GOOD]}))
+    assert wrong.returncode == 1 and 'expected "$schema"' in wrong.stderr
 
 
 def test_every_key_of_the_language_is_in_the_schema():

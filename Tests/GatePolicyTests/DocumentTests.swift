@@ -76,13 +76,14 @@ struct DocumentTests {
     #expect(document.sessionRules.isEmpty)
   }
 
-  @Test(
-    "may say where its schema is, which editors need, and says nothing else by it",
-    arguments: ["\"gateway.schema.json\"", "1", "{}"])
-  func schemaKey(value: String) throws {
-    let document = try parse("{\"$schema\": \(value), \"dbus-gateway-config-session\": [\(completeRule())]}")
-    #expect(document.warnings.isEmpty)
-    #expect(document.sessionRules.count == 1)
+  @Test("may name its schema, for editors, in each document; a key that is nearly that is warned about")
+  func schemaKey() throws {
+    #expect(try parse(#"{"$schema": "gateway.schema.json", "dbus-gateway-config-session": []}"#).warnings.isEmpty)
+    #expect(try parse(#"[{"$schema": "a"}, {"$schema": "b"}]"#).warnings.isEmpty)
+    #expect(
+      try parse(#"{"$shema": "gateway.schema.json"}"#).warnings.map(\.description) == [
+        "a.json:1:2: warning: unknown key \"$shema\" is ignored, expected \"$schema\""
+      ])
   }
 
   @Test("is warned about for patterns that match nothing")

@@ -39,6 +39,8 @@ struct JSONErrorTests {
       ("{\u{A0}}", "1:2", "unexpected byte 0xC2, expected a key in double quotes"),
       ("{\u{B}}", "1:2", "unexpected byte 0x0B, expected a key in double quotes"),
       // Words and numbers.
+      ("nope", "1:1", "unknown word, expected \"null\""),
+      ("thing", "1:1", "unknown word, expected \"true\""),
       ("{\"a\":tru}", "1:6", "unknown word, expected \"true\""),
       ("{\"a\":falsE}", "1:6", "unknown word, expected \"false\""),
       ("{\"a\":nil}", "1:6", "unknown word, expected \"null\""),
