@@ -1,5 +1,5 @@
 // What wakes the loop when nothing happens. A timeout of epoll_wait(2) would do, but sets the processor's timer and takes it back again
-// each time round the loop: a microsecond of the fifteen of a round trip. This timer is set when the time changes, and left alone
+// each time round the loop: two hundredths of what a request and its reply cost. This timer is set when the time changes, and left alone
 // otherwise; that it goes off in vain now and then, since what was due is not any more, costs nothing.
 
 import CLinux

@@ -13,7 +13,7 @@ extension Server {
   /// So much of a message is looked at. Longer headers are read.
   private static let headByteCount = 512
   /// What the kernel may hold for a receiver of large messages, instead of half of that: fewer and larger pieces, and who sends seldom
-  /// has to wait. Measured: a sixth of the time of 64 KiB messages.
+  /// has to wait. Measured: benchmarks/tried.md.
   private static let sendBufferByteCount: Int32 = 212_992
 
   /// Whether what comes next from `side` is the middle of a large message, or probably another one.
@@ -74,7 +74,7 @@ extension Server {
     _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ count: Int, _ pipe: UnsafeMutablePointer<Pipe>,
     _ moved: inout KernelPipe
   ) -> Int {
-    guard let buffer = unsafe try? pool.take() else { return 0 }
+    guard let buffer = unsafe try? pool.take() else { return 0 }  // then what comes next is read, which says what is missing
     precondition(count <= BufferPool.bufferByteCount, "a header is shorter than a buffer")
     let n = unsafe clinux_read(slot.pointee.socket(side).fd, buffer, count)
     if n <= 0 {

@@ -107,19 +107,7 @@ extension Server {
     if count == 0 { return false }
     precondition(count <= end, "sent what was not received")
     let sent = unsafe clinux_send_now(slot.pointee.socket(side.other).fd, buffer, count)
-    if sent == end {
-      unsafe pipe.pointee.end = 0
-      unsafe releaseBuffer(of: pipe)
-      return true
-    }
-    unsafe pipe.pointee.start = count
-    let done = max(0, sent)
-    if done < count {
-      unsafe pipe.pointee.unsent.append(
-        Output.Action(kind: .forward, descriptors: 0, offset: UInt32(done), count: UInt32(count - done)))
-      unsafe sendUnsent(slot, to: side.other)
-    }
-    return false
+    return unsafe endRoutine(slot, from: side, pipe, passed: count, sent: sent, descriptors: 0)
   }
 
   /// The same for a message with descriptors.
@@ -146,17 +134,28 @@ extension Server {
       unsafe pipe.pointee.closeDescriptors(descriptors)
       unsafe pipe.pointee.descriptorsInFlight += descriptors
     }
-    if sent == end {
+    return unsafe endRoutine(slot, from: side, pipe, passed: count, sent: sent, descriptors: descriptors)
+  }
+
+  /// The first `passed` bytes of the buffer pass, with `descriptors`, and `sent` of them have left; or -errno.
+  ///
+  /// - Returns: Whether that is all there was. What has not left waits.
+  @inline(__always)
+  private mutating func endRoutine(
+    _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ pipe: UnsafeMutablePointer<Pipe>, passed: Int, sent: Int,
+    descriptors: Int
+  ) -> Bool {
+    if unsafe sent == pipe.pointee.end {
       unsafe pipe.pointee.end = 0
       unsafe releaseBuffer(of: pipe)
       return true
     }
-    unsafe pipe.pointee.start = count
+    unsafe pipe.pointee.start = passed
     let done = max(0, sent)
-    if done < count {
+    if done < passed {
       unsafe pipe.pointee.unsent.append(
         Output.Action(
-          kind: .forward, descriptors: UInt16(done > 0 ? 0 : descriptors), offset: UInt32(done), count: UInt32(count - done)))
+          kind: .forward, descriptors: UInt16(done > 0 ? 0 : descriptors), offset: UInt32(done), count: UInt32(passed - done)))
       unsafe sendUnsent(slot, to: side.other)
     }
     return false

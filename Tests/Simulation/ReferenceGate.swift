@@ -128,7 +128,7 @@ package struct ReferenceGate {
     return false
   }
 
-  private mutating func takeIncoming(_ reply: Draft) -> Bool {
+  mutating func takeIncoming(_ reply: Draft) -> Bool {
     guard let caller = reply.destination, let at = incoming[caller]?.firstIndex(of: reply.replySerial ?? 0) else { return false }
     incoming[caller]?.remove(at: at)
     return true
@@ -142,153 +142,10 @@ package struct ReferenceGate {
     return true
   }
 
-  private func overLimit(_ message: Draft, _ size: Size, receiverTakesDescriptors: Bool) -> String? {
+  func overLimit(_ message: Draft, _ size: Size, receiverTakesDescriptors: Bool) -> String? {
     let count = Int(message.unixFDs ?? 0)
     if size.message > limits.messageBytesMax || count > limits.descriptorsMax { return "LimitsExceeded" }
     return count > 0 && !receiverTakesDescriptors ? "NotSupported" : nil
-  }
-
-  // MARK: The driver
-
-  private enum Access { case always, rule, literally }
-
-  private static let interfaces: [(name: String, access: Access, members: [String])] = [
-    (
-      driver, .always,
-      [
-        "Hello", "AddMatch", "RemoveMatch", "GetId", "GetNameOwner", "NameHasOwner", "ListNames", "ListActivatableNames",
-        "ListQueuedOwners", "GetConnectionUnixUser", "GetConnectionUnixProcessID", "GetConnectionCredentials",
-        "GetAdtAuditSessionData", "GetConnectionSELinuxSecurityContext",
-      ]
-    ),
-    ("org.freedesktop.DBus.Peer", .always, ["Ping", "GetMachineId"]),
-    ("org.freedesktop.DBus.Introspectable", .always, ["Introspect"]),
-    ("org.freedesktop.DBus.Properties", .always, ["Get", "GetAll"]),
-    (driver, .rule, ["RequestName", "ReleaseName", "StartServiceByName"]),
-    (driver, .literally, ["UpdateActivationEnvironment", "ReloadConfig"]),
-    ("org.freedesktop.DBus.Properties", .literally, ["Set"]),
-    ("org.freedesktop.DBus.Monitoring", .literally, ["BecomeMonitor"]),
-    ("org.freedesktop.DBus.Debug.Stats", .literally, ["GetStats", "GetConnectionStats", "GetAllMatchRules"]),
-  ]
-
-  private mutating func driverCall(_ message: Draft, _ size: Size) -> Bool {
-    if isHello(message) { return helloCall(message) }
-    let member = message.member ?? ""
-    let known = Self.interfaces.first {
-      message.type == 1 && $0.members.contains(member) && (message.interface == nil || message.interface == $0.name)
-    }
-    let isDenied = policy.denies(.outgoing, message, as: message.interface, of: toDriver)
-    guard let known else {
-      let isOpen =
-        !isDenied && message.interface.map { policy.allows(.outgoing, message, as: $0, of: toDriver, literally: true) } ?? false
-      return isOpen ? expects(message, to: Self.driver, .call) : refuse(message, "AccessDenied")
-    }
-    if policy.names != nil, let question = Self.questions[member] {
-      if isDenied && !isAudit { return refuse(message, "AccessDenied") }
-      return ask(question, message, size)
-    }
-    switch known.access {
-    case .literally:
-      if isDenied || !policy.allows(.outgoing, message, as: known.name, of: toDriver, literally: true) {
-        return refuse(message, "AccessDenied")
-      }
-    case .always:
-      if isDenied && !isAudit { return refuse(message, "AccessDenied") }
-    case .rule:
-      if isDenied && !isAudit { return refuse(message, "AccessDenied") }
-      let isFree = isAudit || (opensNames && member != "StartServiceByName")
-      if !isFree && !policy.allows(.outgoing, message, as: known.name, of: toDriver) {
-        return refuse(message, member == "StartServiceByName" ? "ServiceUnknown" : "AccessDenied")
-      }
-    }
-    return inspect(message, member, size)
-  }
-
-  private mutating func inspect(_ message: Draft, _ member: String, _ size: Size) -> Bool {
-    let isInspected = ["AddMatch", "RemoveMatch", "RequestName", "ReleaseName", "BecomeMonitor", "StartServiceByName"].contains(
-      member)
-    if isInspected && message.unixFDs ?? 0 > 0 { return refuse(message, "InvalidArgs") }
-    if !isInspected || member == "StartServiceByName" { return expects(message, to: Self.driver, .call) }
-    if member == "BecomeMonitor" { return expects(message, to: Self.driver, .becomeMonitor) }
-    if size.message > limits.inspectBytesMax { return refuse(message, "LimitsExceeded") }
-    guard let argument = message.leadingText, message.signature == (member == "RequestName" ? "su" : "s") else {
-      return refuse(message, "InvalidArgs")
-    }
-    return inspectArgument(message, member, argument)
-  }
-
-  mutating func inspectArgument(_ message: Draft, _ member: String, _ argument: String) -> Bool {
-    switch member {
-    case "RequestName":
-      let isNew = !requested.contains(argument)
-      if isNew && requested.count >= limits.namesMax { return refuse(message, "LimitsExceeded") }
-      if !expects(message, to: Self.driver, isNew ? .requestName(argument) : .call) { return false }
-      requested.insert(argument)
-    case "ReleaseName":
-      if !expects(message, to: Self.driver, .call) { return false }
-      requested.remove(argument)
-    default: return matchRule(message, member, argument)
-    }
-    return true
-  }
-
-  /// Match rules that are said here, and what each means; what is not here can't be parsed.
-  static let matchRules: [String: (rule: String, asksToEavesdrop: Bool)] = [
-    "type='signal'": ("signals", false), "type=signal": ("signals", false), " type =signal,": ("signals", false),
-    "type='signal',member='Do'": ("Do", false), "member=Do,type='sig'nal": ("Do", false), "": ("everything", false),
-    "eavesdrop='true'": ("", true), "type=signal,eavesdrop =tr'ue'": ("", true),
-    "member='Do',eavesdrop='false'": ("member", false),
-    "arg0='org.foo',member='NameOwnerChanged'": ("org.foo", false), "arg0namespace=org.foo": ("org.foo and below", false),
-    "member=Do": ("member", false),
-  ]
-  static let brokenMatchRules = [
-    "type", "type= signal", "type='sig", "typ='signal'", "type='signal',type='signal'", "member='a.b'",
-  ]
-
-  private mutating func matchRule(_ message: Draft, _ member: String, _ text: String) -> Bool {
-    guard let (rule, asksToEavesdrop) = Self.matchRules[text] else { return refuse(message, "MatchRuleInvalid") }
-    if asksToEavesdrop { return refuse(message, "AccessDenied") }
-    if member == "AddMatch" {
-      if matches.values.reduce(0, +) >= limits.matchesMax { return refuse(message, "LimitsExceeded") }
-      if !expects(message, to: Self.driver, .addMatch(rule)) { return false }
-      matches[rule, default: 0] += 1
-      names?.heard.append(rule)
-    } else {
-      if matches[rule] == nil { return refuse(message, "MatchRuleNotFound") }
-      if !expects(message, to: Self.driver, .call) { return false }
-      forgetMatch(rule)
-    }
-    return true
-  }
-
-  private mutating func forgetMatch(_ rule: String) {
-    guard let times = matches[rule] else { return }
-    matches[rule] = times > 1 ? times - 1 : nil
-    if let index = names?.heard.lastIndex(of: rule) { names?.heard.remove(at: index) }
-  }
-
-  // MARK: Hello
-
-  private func isHello(_ message: Draft) -> Bool {
-    message.type == 1 && message.member == "Hello" && (message.interface ?? Self.driver) == Self.driver
-      && (message.destination ?? Self.driver) == Self.driver
-  }
-
-  package mutating func sayHello(avoiding serial: UInt32) {
-    let own = serial == .max ? .max - 1 : UInt32.max
-    (hello, saidHello) = (.askedByGate, true)
-    outgoing[own] = Call(destination: Self.driver, purpose: .ownHello)
-    toBus.append(Own(word: "Hello", replySerial: 0, destination: Self.driver, serial: own))
-  }
-
-  private mutating func helloCall(_ message: Draft) -> Bool {
-    if message.unixFDs ?? 0 > 0 { return refuse(message, "InvalidArgs") }
-    if saidHello && hello == .answered && !name.isEmpty {
-      if message.wantsAnswer { tellClient("return", message.serial) }
-      return false
-    }
-    if hello == .unsaid { hello = .asked }
-    return expects(message, to: Self.driver, .hello)
   }
 
   // MARK: Incoming
