@@ -16,6 +16,8 @@ import Glibc
 public struct Server: ~Copyable {
   let epoll: Int32
   var gates: [Gate] = []
+  /// The buses of the gates, each once.
+  var buses: [Bus] = []
   /// Connections by index; nil where there is none.
   var slots: [UnsafeMutablePointer<Connection>?] = unsafe []
   var freeSlots: [Int] = []
@@ -93,14 +95,15 @@ public struct Server: ~Copyable {
   /// - Returns: Its number, for ``setPolicy(_:ofGate:)``.
   @discardableResult
   public mutating func addGate(_ options: GateOptions) throws(ListenFailure) -> Int {
-    let gate = try Gate(options)
+    let listener = try ListeningSocket(options.address, options.socketFile)
     let result = clinux_epoll_control(
-      epoll, EPOLL_CTL_ADD, gate.listener.fd, EPOLLIN.rawValue, Tag.listener(gate: gates.count).bits)
+      epoll, EPOLL_CTL_ADD, listener.fd, EPOLLIN.rawValue, Tag.listener(gate: gates.count).bits)
     if result < 0 {
-      gate.listener.close()
-      throw .system(SystemError("cannot watch \(gate.listener.name)", result))
+      listener.close()
+      throw .system(SystemError("cannot watch \(listener.name)", result))
     }
-    gates.append(gate)
+    let bus = bus(for: options)
+    gates.append(Gate(options, bus: bus, listener))
     log.addGate(options.label)
     meters.gates.append(GateMeter())
     return gates.count - 1
