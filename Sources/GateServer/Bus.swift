@@ -16,10 +16,17 @@ struct Bus {
   var helloPendingCount = 0
   /// Connections that wait for a place among those, oldest first, as tags; stale ones are passed over.
   var waitingForBus: [UInt64] = []
+  /// Who tells who owns which name there; without a connection as long as no policy asks.
+  let observer: ObserverConnection
+  /// Whether policies of its gates changed that the observer has not been told of.
+  var isToFollow = false
+  /// Whether messages that waited for the observer may be judged now.
+  var isToResume = false
 
   init(_ options: GateOptions) {
     endpoint = options.bus
     helloPendingMax = options.helloPendingMax
+    observer = ObserverConnection(ownersMax: options.settings.limits.ownersMax)
   }
 
   /// One more gate has this bus.

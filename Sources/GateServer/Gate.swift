@@ -47,7 +47,11 @@ public struct GateOptions: Sendable {
 struct Gate {
   let options: GateOptions
   let listener: ListeningSocket
-  var policy: Policy
+  var policy: Policy {
+    didSet { followsNames = policy.followsNames }
+  }
+  /// Whether the policy asks who owns which name.
+  private(set) var followsNames: Bool
   /// The number of its bus in ``Server/buses``.
   let bus: Int
 
@@ -66,6 +70,7 @@ struct Gate {
     self.bus = bus
     self.listener = listener
     policy = options.policy
+    followsNames = options.policy.followsNames
   }
 
   /// Whether a client may authenticate as the user that the kernel says it is.

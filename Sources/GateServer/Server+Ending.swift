@@ -80,7 +80,7 @@ extension Server {
     if unsafe pipe.pointee.hasUnconsumed {
       switch unsafe pipe.pointee.wait {
       case .bytes: break  // the beginning of a message whose end will never come
-      case .room, .bus, .identity, .ownOutput, .serial: return
+      case .room, .bus, .identity, .ownOutput, .serial, .owners: return
       }
     }
     let other = unsafe slot.pointee.socket(side.other)

@@ -39,6 +39,8 @@ package final class Rig {
 
   package var session: Session
   package var policy: Policy
+  /// Who owns which name on the bus, as the gate's observer has it; what the session is told of that comes from the bus.
+  package let owners: OwnerDirectory
   package private(set) var now = Instant(milliseconds: 1_000)
   private var output = Output()
   private var fromClient = Pipe()
@@ -75,7 +77,9 @@ package final class Rig {
     settings.seed = SeededHash(a: 0x0123_4567_89AB_CDEF, b: 0xFEDC_BA98_7654_3210)
     configure(&settings)
     self.policy = policy
-    session = Session(settings: settings, peerUID: peerUID, ownUID: 500, bus: known, at: now)
+    owners = OwnerDirectory(ownersMax: settings.limits.ownersMax)
+    owners.play([policy], owners: [:])
+    session = Session(settings: settings, peerUID: peerUID, ownUID: 500, bus: known, owners: owners, at: now)
   }
 
   deinit { precondition(failures.isEmpty, "the session asked for what cannot be done: \(failures)") }
@@ -252,7 +256,7 @@ package final class Rig {
       switch wait {
       case .identity: identify()
       case .room: continue
-      case .bytes, .bus, .ownOutput, .serial: return
+      case .bytes, .bus, .ownOutput, .serial, .owners: return
       }
     }
   }
@@ -362,7 +366,7 @@ package final class Rig {
   private func resume(_ side: Side) -> Bool {
     if !pipe(side).unsent.isEmpty { return false }
     switch pipe(side).wait {
-    case .bytes, .bus, .identity, .serial: return false
+    case .bytes, .bus, .identity, .serial, .owners: return false
     case .ownOutput(let receiver): if !session.hasRoomForAnswers(to: receiver) { return false }
     case .room: break
     }
