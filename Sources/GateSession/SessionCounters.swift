@@ -174,9 +174,9 @@ extension Verdict.Reason {
     case .filtered: 29
     case .unheard: 30
     case .owners: 31
-    case .unfilteredPeer: 32
-    case .unfiltered: 33
-    case .ownersUnknown: 34
+    case .ownersUnknown: 32
+    case .unfilteredPeer: 33
+    case .unfiltered: 34
     }
   }
 

@@ -38,9 +38,13 @@ package final class Rig {
   package static let name = ":1.7"
 
   package var session: Session
-  package var policy: Policy
-  /// Who owns which name on the bus, as the gate's observer has it; what the session is told of that comes from the bus.
+  package var policy: Policy { didSet { tellOwners() } }
+  /// What the gate's observer knows of the bus; what the session is told of that comes from the bus.
   package let owners: OwnerDirectory
+  /// Unique names by the names that they own on the bus.
+  package private(set) var ownersOnBus: [String: String] = [:]
+  /// Whether the observer has its connection.
+  package private(set) var isObserved = true
   package private(set) var now = Instant(milliseconds: 1_000)
   private var output = Output()
   private var fromClient = Pipe()
@@ -198,6 +202,50 @@ package final class Rig {
   package func reload(_ policy: Policy) {
     self.policy = policy
     if close == nil { close = session.policyChanged(to: policy) }
+    settle()
+  }
+
+  // MARK: The gate's observer
+
+  /// `name` has another owner on the bus, or none: the observer is told at once, the session when it reads.
+  package func changeOwner(_ name: String, to owner: String) {
+    if name.hasPrefix(":") {
+      if owner.isEmpty { ownersOnBus = ownersOnBus.filter { $0.value != name } }
+    } else {
+      ownersOnBus[name] = owner.isEmpty ? nil : owner
+    }
+    if !isObserved { return }
+    owners.change(name, to: owner)
+    session.ownersChanged()
+  }
+
+  /// The observer loses its connection; `isAwaited`: there is another at once, which has no answers yet.
+  package func loseOwners(isAwaited: Bool) {
+    isObserved = false
+    owners.lose()
+    if isAwaited { owners.awaitAnswers() }
+    session.ownersChanged()
+    if !isAwaited { resumeForOwners() }
+  }
+
+  /// The observer has been told everything.
+  package func findOwners() {
+    isObserved = true
+    tellOwners()
+    resumeForOwners()
+  }
+
+  private func tellOwners() {
+    if isObserved {
+      owners.play([policy], owners: ownersOnBus)
+    } else {
+      owners.follow([policy], isConnected: false)
+    }
+    session.ownersChanged()
+  }
+
+  private func resumeForOwners() {
+    if case .owners = fromClient.wait { fromClient.wait = .room }
     settle()
   }
 
