@@ -11,8 +11,9 @@ struct Temper {
   let driver: Int
   /// Steps in which things happen that belong together.
   let scenes: Int
-  /// Whether a peer that takes nothing goes on so for long.
-  let isStubborn: Bool
+  /// How seldom a peer that takes nothing changes its mind.
+  enum Stalls { case never, often, long }
+  let stalls: Stalls
   /// Answers of the bus that refuse what the gate itself asks for, of 1000.
   let refusals: Int
 
@@ -25,7 +26,7 @@ struct Temper {
     self.names = hasSecret ? 100 : names
     driver = choices.pick([0, 0, 30, 80])
     scenes = choices.pick([0, 5, 20, 40])
-    isStubborn = choices.chance(30)
+    stalls = choices.pick([.never, .often, .often, .long])
     refusals = choices.pick([5, 5, 5, 150])
   }
 }

@@ -5,7 +5,7 @@ import GateSession
 
 extension World {
   func playScene() throws {
-    switch choices.below(20) {
+    switch choices.below(22) {
     case 0, 1: try passDescriptors(choices.chance(50) ? .client : .bus)
     case 2, 3: try loseName()
     case 4: try becomeMonitor()
@@ -16,6 +16,7 @@ extension World {
     case 13...15: try reloadBeforeAnswers()
     case 16: try callClientOften()
     case 17: try callOften()
+    case 18, 19: try learnOwnersSlowly()
     default: try changeOwners()
     }
   }
@@ -157,7 +158,7 @@ extension World {
 
   /// A client that reads nothing for long, while owners change and it asks for them; sometimes under another policy afterwards.
   private func stallReader() throws {
-    rig.give(.client, room: choices.pick([0, 0, 10, 700]))
+    give(.client, room: choices.pick([0, 0, 10, 700]))
     for _ in 0..<choices.below(4) + 1 {
       for _ in 0..<choices.below(15) { tell(busSpeech.ownerSignal(&choices), .bus) }
       for _ in 0..<choices.below(10) { say(.client) }
@@ -206,15 +207,31 @@ extension World {
   /// Owners come and go, and whoever has had a name speaks and is spoken to.
   private func changeOwners() throws {
     try answerGateAsLongAsItAsks()
+    let (unique, name) = (choices.pick(Speech.uniques), choices.pick(Speech.names))
     for _ in 0..<choices.below(8) + 2 {
-      tell(busSpeech.ownerSignal(&choices), .bus)
-      let unique = choices.pick(Speech.uniques)
-      if choices.chance(50) { tell(.signal(0, "Sig", from: unique), .bus) }
+      let owner = choices.pick([unique, unique, "", choices.pick(Speech.uniques)])
+      tell(choices.chance(50) ? busSpeech.ownerSignal(&choices) : driverSignal("NameOwnerChanged", [name, "", owner]), .bus)
+      if choices.chance(50) { tell(.signal(0, "Sig", from: unique), .bus, times: choices.below(4)) }
       try deliverAll(.bus)
       if choices.chance(50) {
-        tell(.call(0, to: choices.chance(50) ? unique : choices.pick(Speech.names), "Do"), .client)
+        tell(.call(0, to: choices.chance(70) ? unique : name, "Do"), .client, times: choices.below(4))
         try deliverAll(.client)
       }
+    }
+  }
+
+  /// The bus takes its time to say who owns what, and a peer speaks in between.
+  private func learnOwnersSlowly() throws {
+    try reload()
+    let message = Draft.signal(0, to: choices.pick([nil, ownName]), "Sig", from: choices.pick(Speech.uniques))
+    for _ in 0..<12 where rig.close == nil {
+      tell(message, .bus, times: choices.below(4))
+      if choices.chance(20) { tell(busSpeech.ownerSignal(&choices), .bus) }
+      if choices.chance(20) { say(.client) }
+      let asked = ownCalls
+      if !asked.isEmpty { answer(choices.pick(asked)) }
+      try deliverAll(.bus)
+      try deliverAll(.client)
     }
   }
 

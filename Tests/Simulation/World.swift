@@ -51,7 +51,8 @@ package final class World {
   /// Who wants to be told what happens.
   package var tell: ((String) -> Void)?
 
-  package init(_ source: Choices) throws {
+  /// `remembers`: whether the session remembers what it decided about messages with the same header.
+  package init(_ source: Choices, remembers: Bool = true) throws {
     var choices = source
     var gate = ReferenceGate()
     var settings = SessionSettings()
@@ -68,6 +69,7 @@ package final class World {
     gate.policy = Speech.policy(&choices, temper)
     if isLoggingEverything { for i in gate.policy.rules.indices { gate.policy.rules[i].log = nil } }
     rig = Rig(policy: try Self.compiled(gate.policy), known: conversation.known) { $0 = settings }
+    if !remembers { rig.session.rememberNothing() }
     rig.acceptsIdentity = choices.chance(50)
     rig.movesBodies = choices.chance(50)
     rig.connectsAtOnce = choices.chance(50)
@@ -138,8 +140,8 @@ package final class World {
     case 0, 1: for _ in 0..<burst() { say(.client) }
     case 2, 3: for _ in 0..<burst() { say(.bus) }
     case 4:
-      if temper.isStubborn && choices.chance(90) { break }
-      rig.give(choices.chance(50) ? .client : .bus, room: choices.pick([.max, .max, 0, 1, 30, 500]))
+      if temper.stalls == .long && choices.chance(90) { break }
+      give(choices.chance(50) ? .client : .bus, room: choices.pick([.max, .max, 0, 1, 30, 500]))
     case 5: rig.advance(UInt64(choices.chance(97) ? choices.below(100) : choices.below(40_000)))
     case 6...9: deliver(.client)
     case 10...13: deliver(.bus)
@@ -180,6 +182,9 @@ package final class World {
       throw Failure("monitor \(gate.isMonitor), revoked \(isRevoked): \(rig.close as Any)")
     }
   }
+
+  /// A peer takes so much from now on.
+  func give(_ side: Side, room: Int) { if temper.stalls != .never { rig.give(side, room: room) } }
 
   func connect() {
     if isConnected || !rig.requests.contains(.connectBus) { return }
