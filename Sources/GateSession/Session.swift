@@ -131,6 +131,14 @@ public struct Session: ~Copyable {
     authDeadline = now.advanced(byMilliseconds: settings.limits.authTimeout)
   }
 
+  /// From now on each message is decided on by itself, as if there had been none like it. For tests: it is slower, and must change nothing.
+  ///
+  /// Called before the first message.
+  package mutating func rememberNothing() {
+    clientLanes.isOff = true
+    busLanes.isOff = true
+  }
+
   /// Takes bytes that came from `side`, decides on as many messages as are there, and says what to do.
   ///
   /// - Parameters:

@@ -101,7 +101,9 @@ extension ReferenceGate {
 
   /// A rule let a call to a name pass: that is no secret any more.
   mutating func noteCalled(_ other: String) {
-    if policy.names == nil || other.hasPrefix(":") || level(other) >= .see { return }
+    if policy.names == nil || other.hasPrefix(":") { return }
+    // Also a name that the client has, and may lose.
+    if policy.level({ ReferenceNames.matches($0, other) }) >= .see { return }
     names?.called.insert(other)
   }
 
@@ -174,7 +176,8 @@ extension ReferenceGate {
         default: false
         }
       }
-    self.names?.change(texts[0], texts[2])
+    // Before the client has its name nothing is followed.
+    if !name.isEmpty { self.names?.change(texts[0], texts[2]) }
     return isVisible && isHeard
   }
 }

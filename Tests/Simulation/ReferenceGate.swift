@@ -107,6 +107,9 @@ package struct ReferenceGate {
     switch message.type {
     case 1, 4:
       if saysHello && hello == .unsaid && !(isHello(message) && message.destination != nil) { sayHello(avoiding: message.serial) }
+      if hello == .askedByGate && outgoing[message.serial]?.purpose == .ownHello {
+        complaint = "\(message.told) was decided on while the gate's own Hello has its serial"
+      }
       if mustWaitForNames && !isHello(message) { complaint = "\(message.told) was decided on before it was known who owns what" }
       if message.destination == Self.driver || (message.type == 1 && message.destination == nil) {
         return driverCall(message, size)
