@@ -58,6 +58,13 @@ extension World {
     send(.init(message: answer, bytes: answer.bytes), .bus)
   }
 
+  /// Most buses answer Hello soon.
+  func answerHello() {
+    for (serial, call) in gate.outgoing.sorted(by: { $0.key < $1.key }) where call.purpose == .hello || call.purpose == .ownHello {
+      answer(serial)
+    }
+  }
+
   private func answerAll(_ serials: [UInt32]) throws {
     var waiting = serials
     while !waiting.isEmpty { answer(waiting.remove(at: choices.below(waiting.count))) }
@@ -143,6 +150,7 @@ extension World {
 
   /// A sender stops within a message while something of the gate's own waits for the same receiver.
   private func waitBehindHalf(_ side: Side) throws {
+    if gate.hello != .answered { return }
     let text: Draft =
       side == .bus ? .signal(0, "Sig", from: ":1.5") : .call(0, "Do").changed { $0.flags = Draft.noReply }
     try deliverAll(side)

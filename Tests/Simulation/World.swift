@@ -222,6 +222,7 @@ package final class World {
   }
 
   func say(_ side: Side) {
+    if side == .bus && gate.hello != .unsaid && gate.hello != .answered && choices.chance(40) { return answerHello() }
     if choices.chance(temper.monotony) { return repeatLast(side) }
     send(side == .client ? clientSpeech.outgoing(&choices, gate) : busSpeech.incoming(&choices, gate), side)
   }
