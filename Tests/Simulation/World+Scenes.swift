@@ -60,7 +60,8 @@ extension World {
 
   /// Most buses answer Hello soon.
   func answerHello() {
-    for (serial, call) in gate.outgoing.sorted(by: { $0.key < $1.key }) where call.purpose == .hello || call.purpose == .ownHello {
+    for (serial, call) in gate.outgoing.sorted(by: { $0.key < $1.key }) where call.purpose == .hello || call.purpose == .ownHello
+    {
       answer(serial)
     }
   }
