@@ -80,11 +80,11 @@ package struct ReferenceNames {
 
   /// Another policy: nil if it has no names.
   mutating func follow(_ new: [String]?) {
-    hasBegun = true
     var owned: [String: Set<String>] = [:]
     for unique in ever.keys { owned[unique] = self.owned(unique).intersection(new ?? []) }
     ever = ever.mapValues { $0.intersection(new ?? []) }
     (kept, lastOwner, asked, called, queue, isReady) = (owned, [:], [], [], [], false)
+    hasBegun = true
     patterns = new ?? []
     let wanted = new.map(Self.rules) ?? []
     queue += wanted.subtracting(matches).sorted().map { .addMatch($0) }

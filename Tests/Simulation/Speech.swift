@@ -26,11 +26,11 @@ struct Speech {
     }
   }
 
+  var temper = Temper()
   /// Whether the speaker agreed to take descriptors, and so may send some.
   var mayPassDescriptors = false
   /// How many of 100 messages have to do with the driver, besides those that have anyway.
   var driverShare = 0
-  var temper = Temper()
 
   static let driver = ReferenceGate.driver
   private static let peers = [":1.5", ":1.6", ":1.7", "org.foo", "org.foo.Other", driver]
