@@ -274,13 +274,13 @@ extension World {
   /// Peers call the client faster than it answers.
   private func callClientOften() throws {
     let callers = choices.pick([[":1.5"], [":1.5", ":1.6"], (20..<40).map { ":1.\($0)" }])
-    for _ in 0..<choices.below(40) + 4 { tell(.call(0, to: ownName, "Do", from: choices.pick(callers)), .bus) }
-    try deliverAll(.bus)
-    for caller in callers {
-      for serial in gate.incoming[caller] ?? [] where choices.chance(60) {
-        tell(.answer(0, to: serial, of: caller), .client)
-      }
+    var calls: [(caller: String, serial: UInt32)] = []
+    for _ in 0..<choices.below(40) + 4 {
+      let caller = choices.pick(callers)
+      calls.append((caller, tell(.call(0, to: ownName, "Do", from: caller), .bus)))
     }
+    try deliverAll(.bus)
+    for (caller, serial) in calls where choices.chance(60) { tell(.answer(0, to: serial, of: caller), .client) }
     try deliverAll(.client)
   }
 
