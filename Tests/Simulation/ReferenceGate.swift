@@ -65,6 +65,9 @@ package struct ReferenceGate {
   package var isMonitor = false
   /// What is known of names, since a policy had some.
   package var names: ReferenceNames?
+  /// What the gate's observer knows of them, while it has a connection.
+  package var observed = ReferenceNames(hearsEverything: false)
+  package var isObserved = true
   /// Policies that were in force, and which of them the names are followed for.
   package var policyNumber = 1
   var followedNumber = 0

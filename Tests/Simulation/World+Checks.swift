@@ -121,8 +121,12 @@ extension World {
       }
       answerGate()
       try check()
-      let isDone = client.isDelivered && bus.isDelivered
-      if isDone && before == (client.delivered, bus.delivered, client.consumed, bus.consumed) { break }
+      let isIdle = before == (client.delivered, bus.delivered, client.consumed, bus.consumed)
+      if isIdle && !gate.isObserved {
+        observe()
+      } else if isIdle && client.isDelivered && bus.isDelivered {
+        break
+      }
     }
     for side in [Side.client, .bus] { rig.unstall(side) }
     try check()
@@ -133,7 +137,7 @@ extension World {
   }
 
   /// The bus says what the client's messages wait for.
-  private func answerGate() {
+  func answerGate() {
     // To a monitor nobody answers: whatever comes passes by.
     if bus.isEnded || !bus.isDelivered || !rig.isOpen || gate.isMonitor { return }
     if gate.name.isEmpty {

@@ -221,7 +221,9 @@ extension World {
       let owner = choices.pick([unique, unique, "", choices.pick(Speech.uniques)])
       tell(choices.chance(50) ? busSpeech.ownerSignal(&choices) : Speech.ownerSignal(name, "", owner), .bus)
       if choices.chance(50) { tell(.signal(0, "Sig", from: unique), .bus, times: choices.below(4)) }
-      try deliverAll(.bus)
+      // Otherwise only the gate's observer has been told.
+      if choices.chance(60) { try deliverAll(.bus) }
+      if choices.chance(10) { observe() }
       if choices.chance(50) {
         tell(.call(0, to: choices.chance(70) ? unique : name, "Do"), .client, times: choices.below(4))
         try deliverAll(.client)

@@ -81,6 +81,7 @@ package final class World {
     busSpeech.mayPassDescriptors = gate.busTakesDescriptors
     clientSpeech.driverShare = choices.pick([0, 0, 30, 80])
     busSpeech.driverShare = clientSpeech.driverShare
+    gate.observe([:])
     self.choices = choices
     self.gate = gate
     rig.onDealt = { [unowned self] in follow($0, $1, $2) }
@@ -156,14 +157,16 @@ package final class World {
 
   /// What is rare.
   private func happen() throws {
-    switch choices.below(8) {
+    switch choices.below(9) {
     case 0...2: try reload()
+    case 8: observe()
     case 3: rig.refusesDescriptors = choices.chance(30)
     case 4 where choices.chance(10): client.end()
     case 5 where choices.chance(10): bus.end()
     case 6:
       gate.policyNumber += 1
       try rig.reload(Self.compiled(gate.policy))
+      gate.observe(rig.ownersOnBus)
     default: for _ in 0..<3 { repeatLast(choices.chance(50) ? .client : .bus) }
     }
   }
@@ -181,9 +184,22 @@ package final class World {
       && !gate.policy.allows(
         .outgoing, .driver(1, interface: "org.freedesktop.DBus.Monitoring", "BecomeMonitor"),
         as: "org.freedesktop.DBus.Monitoring", of: gate.toDriver, literally: true)
+    gate.observe(rig.ownersOnBus)
     rig.reload(try Self.compiled(gate.policy))
     if (rig.close == .monitorRevoked) != isRevoked {
       throw Failure("monitor \(gate.isMonitor), revoked \(isRevoked): \(rig.close as Any)")
+    }
+  }
+
+  /// The gate's observer loses the bus, or finds it again.
+  func observe() {
+    gate.isObserved.toggle()
+    tell?("the observer \(gate.isObserved ? "knows everything" : "is lost")")
+    if gate.isObserved {
+      gate.observe(rig.ownersOnBus)
+      rig.findOwners()
+    } else {
+      rig.loseOwners(isAwaited: choices.chance(50))
     }
   }
 
@@ -250,10 +266,21 @@ package final class World {
   }
 
   func send(_ said: Speech.Said, _ side: Side) {
+    if side == .bus { noteOwners(said) }
     edit(side) { wire in
       if wire.isEnded { return }
       wire.send(said.message, said.bytes, defect: said.defect, lateBy: said.lateBy, descriptors: said.descriptors)
     }
+  }
+
+  /// Who owns a name on the bus, and so for the gate's observer, before this connection is told.
+  private func noteOwners(_ said: Speech.Said) {
+    let message = said.message
+    guard said.defect == nil, message.type == 4, message.sender == Speech.driver, message.interface == Speech.driver,
+      message.member == "NameOwnerChanged", let texts = message.texts, texts.count == 3
+    else { return }
+    if gate.isObserved { gate.observed.change(texts[0], texts[2]) }
+    rig.changeOwner(texts[0], to: texts[2])
   }
 
   /// One read, if the server would read: of what comes before byte `end`.
