@@ -176,8 +176,7 @@ extension ReferenceGate {
         default: false
         }
       }
-    // Before the client has its name nothing is followed.
-    if !name.isEmpty { self.names?.change(texts[0], texts[2]) }
+    self.names?.change(texts[0], texts[2])
     return isVisible && isHeard
   }
 }

@@ -25,7 +25,8 @@ package final class World {
   let rig: Rig
   var gate: ReferenceGate
   var client = Wire(), bus = Wire()
-  var clientSpeech: Speech, busSpeech: Speech
+  private var clientSpeech = Speech()
+  private(set) var busSpeech = Speech()
   /// Bytes of the gate's own to each side that were looked at, the handshakes first, and messages among them.
   var ownSeen: (client: Int, bus: Int) = (0, 0), ownCount: (client: Int, bus: Int) = (0, 0)
   /// Lines that the client's handshake is answered with, until they are there; bytes that the gate's is.
@@ -62,6 +63,7 @@ package final class World {
     ownMax = max(settings.limits.ownOutputBytesMax, 4096)
     timeouts = (settings.limits.authTimeout, settings.limits.helloTimeout, settings.limits.partialMessageTimeout)
     temper = Temper(&choices)
+    busSpeech.temper = temper
     let conversation = Conversation(&choices, &gate)
     linesAwaited = conversation.isClientWrong ? .max : conversation.lineCount
     ownSeen.bus = conversation.toBus.utf8.count
@@ -75,9 +77,10 @@ package final class World {
     rig.connectsAtOnce = choices.chance(50)
     client.sayHandshake(conversation.fromClient, isDefect: conversation.isClientWrong)
     bus.sayHandshake(conversation.fromBus, isDefect: conversation.isBusWrong)
-    (clientSpeech, busSpeech) = (Speech(temper), Speech(temper))
     clientSpeech.mayPassDescriptors = gate.clientTakesDescriptors
     busSpeech.mayPassDescriptors = gate.busTakesDescriptors
+    clientSpeech.driverShare = choices.pick([0, 0, 30, 80])
+    busSpeech.driverShare = clientSpeech.driverShare
     gate.observe([:])
     self.choices = choices
     self.gate = gate
@@ -126,6 +129,7 @@ package final class World {
     tell?("\(gate.limits)\naudit \(gate.isAudit), opens names \(gate.opensNames), says Hello \(gate.saysHello)")
     tell?("descriptors: client \(gate.clientTakesDescriptors), bus \(gate.busTakesDescriptors); \(gate.policy.document)")
     tell?("client: \(client.handshake.debugDescription) bus: \(bus.handshake.debugDescription)")
+    if choices.chance(10) { firstIsHalfUntil = choices.below(60) }
     sayHello()
     while !choices.isExhausted && steps < Self.stepsMax && (steps < count || choices.below(64) > 0) && rig.close == nil {
       try step()
@@ -216,10 +220,10 @@ package final class World {
   /// What connections begin with: mostly Hello, sometimes as a client says it that is another's; sometimes half of it for long.
   private func sayHello() {
     if choices.chance(10) { return }
-    if choices.chance(10) { firstIsHalfUntil = choices.below(60) }
-    if choices.chance(10) { for _ in 0...choices.below(3) { say(.client) } }
+    // Some talk before they say it.
+    if choices.chance(15) { for _ in 0..<choices.pick([1, 1, 3, 70]) { say(.client) } }
     if !gate.saysHello || choices.chance(50) {
-      let hello = choices.chance(90) ? Draft.driver(1, "Hello") : clientSpeech.oddHello(&choices)
+      let hello = choices.chance(90) ? Draft.driver(1, "Hello") : Speech.oddHello(&choices)
       send(.init(message: hello, bytes: hello.bytes), .client)
     } else if choices.chance(50) {
       // The gate says it, under a serial that the client may use as well.
@@ -234,6 +238,7 @@ package final class World {
   }
 
   func say(_ side: Side) {
+    if side == .bus && gate.hello != .unsaid && gate.hello != .answered && choices.chance(40) { return answerHello() }
     if choices.chance(temper.monotony) { return repeatLast(side) }
     send(side == .client ? clientSpeech.outgoing(&choices, gate) : busSpeech.incoming(&choices, gate), side)
   }
