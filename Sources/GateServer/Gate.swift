@@ -28,6 +28,8 @@ public struct GateOptions: Sendable {
   public var unauthenticatedMax = 64
   /// Connections to the bus without a Hello at a time: dbus-daemon stops accepting, for everybody, at 64.
   public var helloPendingMax = 8
+  /// Calls without an answer of all connections, in each direction.
+  public var pendingRepliesTotal = 100_000
   /// Descriptors of one connection that are on their way to a receiver that has not taken them; dbus-daemon's number.
   public var descriptorsInFlightMax = 64
   /// Descriptors of one connection that came with a message whose header is not complete.
@@ -47,6 +49,8 @@ struct Gate {
   let options: GateOptions
   let listener: ListeningSocket
   var policy: Policy
+  /// What the connections share of `pending-replies-total`.
+  let callBudgets: CallBudgets
   /// What the latest connection learned of the bus; nil after the bus went away.
   var knownBus: BusIdentity?
 
@@ -67,6 +71,7 @@ struct Gate {
   init(_ options: GateOptions) throws(ListenFailure) {
     self.options = options
     policy = options.policy
+    callBudgets = CallBudgets(total: options.pendingRepliesTotal, connectionsMax: options.connectionsMax)
     listener = try ListeningSocket(options.address, options.socketFile)
   }
 

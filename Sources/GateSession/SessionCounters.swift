@@ -176,6 +176,9 @@ extension Verdict.Reason {
     case .owners: 31
     case .unfilteredPeer: 32
     case .unfiltered: 33
+    case .pendingRepliesTotal: 34
+    case .pendingIncoming: 35
+    case .pendingIncomingPerCaller: 36
     }
   }
 
@@ -185,7 +188,8 @@ extension Verdict.Reason {
     case .driver, .reply, .monitor, .ownHello, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered: false
     case .rule, .noRule, .driverClosed, .strayReply, .unknownType, .containerInstance, .tooManyDescriptors,
       .descriptorsNotNegotiated,
-      .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,
+      .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .pendingRepliesTotal,
+      .pendingIncoming, .pendingIncomingPerCaller, .serialInUse, .eavesdrop,
       .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .serviceUnknown, .notAddressed, .hidden,
       .hiddenOwner, .owners:
       true
