@@ -24,7 +24,8 @@ extension Server {
     case .busChanged:
       forgetBus(gate: unsafe slot.pointee.gate)
       unsafe closeNow(slot)
-    case .authTimeout, .helloTimeout, .partialMessageTimeout, .mutualWait, .drainTimeout, .namesNotFollowed, .monitorRevoked:
+    case .authTimeout, .helloTimeout, .partialMessageTimeout, .mutualWait, .drainTimeout, .namesNotFollowed, .monitorRevoked,
+      .nameNotReleased:
       unsafe closeNow(slot)
     }
   }

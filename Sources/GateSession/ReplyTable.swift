@@ -8,11 +8,11 @@ enum CallPurpose: UInt8, BitwiseCopyable {
   case hello
   /// A Hello that the gate said: its answer stays here.
   case ownHello
-  /// AddMatch: if it fails, the rule was not added. `detail` is the rule's hash.
+  /// AddMatch: if it fails, the rule was not added. `detail` is the rule's ``ClientMatches/Entry/number``.
   case addMatch
-  /// RequestName: if it fails, the name is not held. `detail` is the name's hash.
+  /// RequestName: if it fails, the name is not held. `detail` is the name's ``ClientNames/Entry/number``.
   case requestName
-  /// ListNames or ListActivatableNames, whose answer is filtered.
+  /// ListNames or ListActivatableNames, whose answer is filtered if the policy that is in force then has names.
   case listNames
   /// AddMatch of the gate's own.
   case ownAddMatch
@@ -20,8 +20,18 @@ enum CallPurpose: UInt8, BitwiseCopyable {
   case ownListNames
   /// GetNameOwner of the gate's own. `detail` is the name's hash.
   case ownGetNameOwner
-  /// BecomeMonitor: if it succeeds, everything passes.
+  /// ReleaseName of the gate's own. `detail` is the name's hash.
+  case ownReleaseName
+  /// BecomeMonitor: if it succeeds, and the policy that is in force then allows it, everything passes.
   case becomeMonitor
+
+  /// Whether it is a call of the gate's own, whose answer stays here.
+  var isOwn: Bool {
+    switch self {
+    case .ownHello, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownReleaseName: true
+    case .call, .hello, .addMatch, .requestName, .listNames, .becomeMonitor: false
+    }
+  }
 }
 
 /// Who may answer a call.

@@ -94,6 +94,8 @@ extension Session {
       return Verdict(.allow, .reply)
     case .listNames, .ownAddMatch, .ownListNames, .ownGetNameOwner:
       return judgeNamesAnswer(call, message, header, isComplete, policy, &output)
+    case .ownReleaseName:
+      return judgeReleaseAnswer(call, message, header, isComplete, &output)
     case .hello, .ownHello, .addMatch, .requestName, .becomeMonitor:
       return judgeDriverAnswer(call, message, header, isComplete, policy, &output)
     }
@@ -117,7 +119,7 @@ extension Session {
     switch call.purpose {
     case .call, .addMatch, .requestName, .listNames:
       return isUnaddressed || isUniqueName(message.bytes(in: header.destination)) ? nil : .notAddressed
-    case .becomeMonitor, .ownAddMatch, .ownListNames, .ownGetNameOwner:
+    case .becomeMonitor, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownReleaseName:
       return isUniqueName(message.bytes(in: header.destination)) ? nil : .notAddressed
     case .hello, .ownHello:
       return nil  // the name that it is for is what it tells
@@ -133,6 +135,11 @@ extension Session {
       if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.drop, .inspectTooLong) }
       if !isComplete { return nil }
     }
+    if call.purpose == .becomeMonitor && succeeded && !mayMonitor(policy) {
+      // What would come from now on is not the client's.
+      output.close = .monitorRevoked
+      return nil
+    }
     outgoingCalls.remove(header.replySerial)
     switch call.purpose {
     case .hello, .ownHello:
@@ -144,13 +151,13 @@ extension Session {
         return Verdict(.drop, .ownHello)
       }
     case .addMatch:
-      if !succeeded { forgetMatch(call.detail) }
+      forget(matches.noteAnswer(call.detail, succeeded: succeeded))
     case .requestName:
-      if !succeeded || !holdsName(afterAnswer: message, header) { requestedNames.remove(call.detail) }
+      requestedNames.noteAnswer(call.detail, isHeld: succeeded ? holdsName(afterAnswer: message, header) : nil)
     case .becomeMonitor:
       isMonitor = succeeded
       forgetRoutines()
-    case .call, .listNames, .ownAddMatch, .ownListNames, .ownGetNameOwner:
+    case .call, .listNames, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownReleaseName:
       preconditionFailure("answered elsewhere")
     }
     return Verdict(.allow, .reply)
@@ -213,6 +220,7 @@ extension Session {
       let hash = settings.seed.hash(name)
       if !isAcquired {
         acquiredNames.remove(hash)
+        noteLoss(of: hash)
       } else if name.starts(with: UInt8(ascii: ":")) {
         // A Hello that asked for no answer is answered by this alone.
         if uniqueName.isEmpty { learnUniqueName(name, policy, &output) }

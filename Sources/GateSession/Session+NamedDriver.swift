@@ -18,10 +18,7 @@ extension Session {
   ) -> Verdict? {
     if header.unixFDs > 0 { return Verdict(.deny, .driverArguments) }
     let opening = denial.outcome == .deny ? byRules(denial) : Verdict(.allow, .driver)
-    if method.names == .list {
-      let isFiltered = settings.mode == .enforce
-      return allowDriverCall(header, isFiltered ? .listNames : .call, detail: 0, opening)
-    }
+    if method.names == .list { return allowDriverCall(header, .listNames, detail: 0, opening) }
     if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.deny, .inspectTooLong) }
     if !isComplete { return nil }
     let body = message.extracting(header.frame.headerByteCount..<header.frame.messageByteCount)
@@ -38,7 +35,7 @@ extension Session {
     let verdict = judge(method, about: name, opening, message, header, policy)
     if !verdict.passes { return verdict }
     switch method.inspection {
-    case .requestName, .releaseName: return inspectName(method, verdict, name, header)
+    case .requestName, .releaseName: return inspectName(method, verdict, name, message, header)
     case .none, .startService, .hello, .addMatch, .removeMatch, .becomeMonitor:
       return allowDriverCall(header, .call, detail: 0, verdict)
     }
@@ -48,7 +45,8 @@ extension Session {
   private mutating func judge(
     _ method: DriverMethod, about name: RawSpan, _ opening: Verdict, _ message: RawSpan, _ header: MessageHeader, _ policy: Policy
   ) -> Verdict {
-    let level = level(of: name, policy)
+    // Not what the client still has under an earlier policy.
+    let level = method.inspection == .requestName ? policy.level(of: name) : level(of: name, policy)
     switch method.names {
     case .see:
       if level >= .see { return opening }
@@ -83,7 +81,7 @@ extension Session {
   ) -> Verdict? {
     let isTooLong = header.frame.messageByteCount > settings.limits.inspectBytesMax
     if call.purpose == .listNames {
-      if header.frame.type == .error {
+      if header.frame.type == .error || policy.names == nil || settings.mode == .audit {
         outgoingCalls.remove(header.replySerial)
         return Verdict(.allow, .reply)
       }

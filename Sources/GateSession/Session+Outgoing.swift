@@ -14,6 +14,10 @@ extension Session {
     if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
     switch header.frame.type {
     case .methodCall, .signal:
+      if ownCallCount > 0, header.frame.type == .methodCall, isTakenByOwnCall(header) {
+        output.wait = .serial
+        return nil
+      }
       if settings.saysHello, helloPhase != .answered, !mayGoBeforeHello(message, header, &output) { return nil }
       if goesTheLongWay { return judgeCallOrSignalByName(message, header, isComplete, policy, &output) }
       return judgeCallOrSignal(message, header, isComplete, policy, &output)

@@ -76,17 +76,20 @@ public struct Session: ~Copyable {
 
   var outgoingCalls: ReplyTable
   var incomingCalls: CallerTable
+  /// Calls of the gate's own, but for Hello, that are not answered.
+  var ownCallCount = 0
   /// Serial of the gate's own Hello while it is outstanding, else 0.
   var ownHelloSerial: UInt32 = 0
   /// The client's name on the bus; empty until Hello is answered.
   var uniqueName: [UInt8] = []
   /// Hashes of the well-known names that the bus said the client acquired.
   var acquiredNames = HashCounts()
-  /// Hashes of the well-known names that the client asked for and did not release.
-  var requestedNames = HashCounts()
-  /// Hashes of the match rules that the client added, with how often.
-  var matches = HashCounts()
-  var matchCount = 0
+  /// The well-known names that the client asked for and did not release.
+  var requestedNames = ClientNames()
+  /// Names that the gate takes from the client.
+  var releases: [NameRelease] = []
+  /// The match rules that the client added.
+  var matches = ClientMatches()
   /// What names ask for; nil as long as no policy of this session had any.
   var names: NameWatch?
   /// The policy that ``names`` follows: its ``GatePolicy/Policy/identity``.
@@ -205,14 +208,6 @@ public struct Session: ~Copyable {
     case .client: ownToClient.hasRoom
     case .bus: ownToBus.hasRoom
     }
-  }
-
-  /// A new policy is in force. Calls already forwarded keep their right to a reply.
-  ///
-  /// - Returns: Why the connection must end, if it must.
-  public mutating func policyChanged(to policy: Policy) -> CloseReason? {
-    if !isMonitor { return nil }
-    return isOpenByRule(Driver.becomeMonitor, path: Driver.path, policy: policy) ? nil : .monitorRevoked
   }
 
   /// Whether both sides are open, nothing of the gate's own waits to leave, and no time is counted: then ``countPartialWaits(receiverIsBusy:at:)``

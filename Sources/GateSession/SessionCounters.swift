@@ -176,13 +176,14 @@ extension Verdict.Reason {
     case .owners: 31
     case .unfilteredPeer: 32
     case .unfiltered: 33
+    case .ownMatch: 34
     }
   }
 
   /// Whether a message can be refused for this reason. (The answer to the gate's own Hello stays here because it was meant for the gate.)
   public var refuses: Bool {
     switch self {
-    case .driver, .reply, .monitor, .ownHello, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered: false
+    case .driver, .reply, .monitor, .ownHello, .ownCall, .ownMatch, .filtered, .unheard, .unfilteredPeer, .unfiltered: false
     case .rule, .noRule, .driverClosed, .strayReply, .unknownType, .containerInstance, .tooManyDescriptors,
       .descriptorsNotNegotiated,
       .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,

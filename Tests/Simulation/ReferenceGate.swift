@@ -36,7 +36,7 @@ package struct ReferenceGate {
   enum Purpose: Equatable {
     case call, hello, ownHello, becomeMonitor, listNames
     case own(ReferenceNames.OwnCall)
-    case addMatch(String), requestName(String)
+    case addMatch(Int), requestName(Int)
   }
 
   /// A call of the client's that was forwarded.
@@ -59,8 +59,14 @@ package struct ReferenceGate {
   package var outgoing: [UInt32: Call] = [:]
   /// Serials by caller, oldest first.
   package var incoming: [String: [UInt32]] = [:]
-  package var matches: [String: Int] = [:]
-  var requested: Set<String> = []
+  /// The client's match rules.
+  var matches: [Match] = []
+  /// What became of match rules, in order.
+  var matchLog: [MatchEvent] = []
+  /// The names that the client asked for and did not release, and those that the gate takes from it.
+  var requested: [Request] = [], releases: [Release] = []
+  /// Numbers of what the client has, each another.
+  var nextNumber = 1
   package var acquired: Set<String> = []
   package var isMonitor = false
   /// What is known of names, since a policy had some.
@@ -70,6 +76,8 @@ package struct ReferenceGate {
   var followedNumber = 0
   /// The bus refused what names cannot be followed without.
   package var cannotFollow = false
+  /// The bus refused to release a name.
+  package var cannotRelease = false
   /// What was done too early.
   package var complaint: String?
   private var nextSerial = UInt32.max
@@ -103,6 +111,9 @@ package struct ReferenceGate {
     if message.containerInstance != nil { return refuse(message, "AccessDenied") }
     switch message.type {
     case 1, 4:
+      if message.type == 1 && message.wantsAnswer, case .own = outgoing[message.serial]?.purpose {
+        complaint = "\(message.told) has the serial of a call of the gate's own"
+      }
       if saysHello && hello == .unsaid && !(isHello(message) && message.destination != nil) { sayHello(avoiding: message.serial) }
       if mustWaitForNames && !isHello(message) { complaint = "\(message.told) was decided on before it was known who owns what" }
       if message.destination == Self.driver || (message.type == 1 && message.destination == nil) {
@@ -218,7 +229,8 @@ package struct ReferenceGate {
   private mutating func takeAnswer(_ reply: Draft, _ size: Size) -> Bool {
     guard let call = outgoing[reply.replySerial ?? 0], answers(reply, call) else { return false }
     let succeeded = reply.type == 2
-    if call.purpose == .listNames && succeeded && size.message > limits.inspectBytesMax {
+    let isFiltered = policy.names != nil && !isAudit
+    if call.purpose == .listNames && succeeded && isFiltered && size.message > limits.inspectBytesMax {
       return withhold(reply, "LimitsExceeded")
     }
     if case .requestName = call.purpose, succeeded, size.message > limits.inspectBytesMax { return false }
@@ -226,8 +238,11 @@ package struct ReferenceGate {
     switch call.purpose {
     case .call: break
     case .listNames:
-      if !succeeded { return true }
+      if !succeeded || !isFiltered { return true }
       giveNames(reply)
+      return false
+    case .own(.releaseName(let name)):
+      noteReleased(name, reply, size)
       return false
     case .own(let asked):
       let isGood =
@@ -239,9 +254,11 @@ package struct ReferenceGate {
       if succeeded { learn(reply.destination ?? "") }
       hello = .answered
       return false
-    case .addMatch(let rule): if !succeeded { forgetMatch(rule) }
-    case .requestName(let name): if !succeeded || reply.leadingNumber == 3 { requested.remove(name) }
-    case .becomeMonitor: isMonitor = succeeded
+    case .addMatch(let number): noteAdded(number, reply.replySerial ?? 0, succeeded)
+    case .requestName(let number): noteRequested(number, succeeded ? reply.leadingNumber != 3 : nil)
+    case .becomeMonitor:
+      isMonitor = succeeded
+      if isMonitor && !mayMonitor { complaint = "what the policy in force does not allow became a monitor" }
     }
     return true
   }
@@ -263,6 +280,7 @@ package struct ReferenceGate {
     guard signal.signature == "s", let name = signal.leadingText else { return true }
     if member == "NameLost" {
       acquired.remove(name)
+      noteLoss(name)
     } else if name.hasPrefix(":") {
       if self.name.isEmpty { learn(name) }
     } else if acquired.count < limits.namesMax {

@@ -117,7 +117,7 @@ extension Verdict.Reason {
     case .rule, .driver, .reply, .strayReply, .unknownType, .containerInstance, .tooManyDescriptors, .descriptorsNotNegotiated,
       .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,
       .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .notAddressed, .monitor, .ownHello, .ownCall,
-      .filtered,
+      .ownMatch, .filtered,
       .unheard, .owners, .unfilteredPeer, .unfiltered:
       false
     }
