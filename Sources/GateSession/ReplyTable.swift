@@ -14,6 +14,9 @@ enum CallPurpose: UInt8, BitwiseCopyable {
   case requestName
   /// ListNames or ListActivatableNames, whose answer is filtered if the policy that is in force then has names.
   case listNames
+  /// What the driver tells of a name, if the policy that is in force then lets it. `detail` is the identity of the policy that let the
+  /// client ask.
+  case question
   /// AddMatch of the gate's own.
   case ownAddMatch
   /// ListNames of the gate's own.
@@ -29,7 +32,7 @@ enum CallPurpose: UInt8, BitwiseCopyable {
   var isOwn: Bool {
     switch self {
     case .ownHello, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownReleaseName: true
-    case .call, .hello, .addMatch, .requestName, .listNames, .becomeMonitor: false
+    case .call, .hello, .addMatch, .requestName, .listNames, .question, .becomeMonitor: false
     }
   }
 }

@@ -41,7 +41,7 @@ extension Session {
     let opening =
       denial.outcome == .deny ? byRules(denial) : open(method, path: path, descriptors: fds, policy: policy)
     if !opening.passes { return opening }
-    return inspect(method, opening, message, header, isComplete, &output)
+    return inspect(method, opening, message, header, isComplete, policy, &output)
   }
 
   mutating func open(_ method: DriverMethod, path: RawSpan, descriptors: Int, policy: Policy) -> Verdict {
@@ -67,13 +67,15 @@ extension Session {
 
   private mutating func inspect(
     _ method: DriverMethod, _ verdict: Verdict, _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool,
-    _ output: inout Output
+    _ policy: Policy, _ output: inout Output
   ) -> Verdict? {
     // None of these takes any; and what is counted here could not be taken back if the kernel refused them.
     if method.inspection != .none && header.unixFDs > 0 { return Verdict(.deny, .driverArguments) }
     switch method.inspection {
     case .none where method.names == .list:
       return allowDriverCall(header, .listNames, detail: 0, verdict)
+    case .none where method.questionLevel != nil:
+      return allowQuestion(method, verdict, message, header, isComplete, policy)
     case .none, .startService:
       return allowDriverCall(header, .call, detail: 0, verdict)
     case .becomeMonitor:

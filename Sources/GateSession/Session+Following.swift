@@ -129,7 +129,7 @@ extension Session {
           let owner = body.extracting(Int(place.offset)..<Int(place.offset) + Int(place.count))
           names.table.setOwner(settings.seed.hash(owner), of: call.detail, matchedBy: patterns)
         }
-      case .call, .hello, .ownHello, .addMatch, .requestName, .listNames, .becomeMonitor, .ownReleaseName:
+      case .call, .hello, .ownHello, .addMatch, .requestName, .listNames, .question, .becomeMonitor, .ownReleaseName:
         preconditionFailure("not a call of the gate's own")
       }
     } catch {

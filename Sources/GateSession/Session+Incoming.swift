@@ -94,6 +94,8 @@ extension Session {
       return Verdict(.allow, .reply)
     case .listNames, .ownAddMatch, .ownListNames, .ownGetNameOwner:
       return judgeNamesAnswer(call, message, header, isComplete, policy, &output)
+    case .question:
+      return judgeQuestionAnswer(call, header, policy, &output)
     case .ownReleaseName:
       return judgeReleaseAnswer(call, message, header, isComplete, &output)
     case .hello, .ownHello, .addMatch, .requestName, .becomeMonitor:
@@ -117,7 +119,7 @@ extension Session {
     if !isFromCalled { return .strayReply }
     let isUnaddressed = header.sender.isAbsent && header.destination.isAbsent && call.answerer == .driver
     switch call.purpose {
-    case .call, .addMatch, .requestName, .listNames:
+    case .call, .addMatch, .requestName, .listNames, .question:
       return isUnaddressed || isUniqueName(message.bytes(in: header.destination)) ? nil : .notAddressed
     case .becomeMonitor, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownReleaseName:
       return isUniqueName(message.bytes(in: header.destination)) ? nil : .notAddressed
@@ -157,7 +159,7 @@ extension Session {
     case .becomeMonitor:
       isMonitor = succeeded
       forgetRoutines()
-    case .call, .listNames, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownReleaseName:
+    case .call, .listNames, .question, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownReleaseName:
       preconditionFailure("answered elsewhere")
     }
     return Verdict(.allow, .reply)

@@ -36,6 +36,7 @@ extension Session {
     if !verdict.passes { return verdict }
     switch method.inspection {
     case .requestName, .releaseName: return inspectName(method, verdict, name, message, header)
+    case .none where method.questionLevel != nil: return allowQuestion(method, verdict, about: name, header, policy)
     case .none, .startService, .hello, .addMatch, .removeMatch, .becomeMonitor:
       return allowDriverCall(header, .call, detail: 0, verdict)
     }
@@ -51,8 +52,8 @@ extension Session {
     case .see:
       if level >= .see { return opening }
       let verdict = refusal(.hiddenOwner)
-      if verdict.passes || !method.member.isNameHasOwner { return verdict }
-      answerNobody(header)
+      if verdict.passes || !method.isNameHasOwner { return verdict }
+      answerNobody(header, to: header.frame.serial)
       return Verdict(.drop, .hiddenOwner)
     case .talk, .own:
       if level >= (method.names == .talk ? .talk : .own) { return opening }
@@ -63,10 +64,10 @@ extension Session {
   }
 
   /// Answers NameHasOwner for a name that is not visible.
-  private mutating func answerNobody(_ header: MessageHeader) {
-    if header.frame.flags.contains(.noReplyExpected) { return }
+  mutating func answerNobody(_ header: MessageHeader, to serial: UInt32) {
+    if header.frame.type == .methodCall && header.frame.flags.contains(.noReplyExpected) { return }
     let envelope = Answer.Envelope(
-      byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: header.frame.serial, fromDriver: true)
+      byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: serial, fromDriver: true)
     let name = uniqueName
     Answer.appendBoolean(false, envelope, to: &ownToClient, destination: unsafe name.span.bytes)
   }
@@ -145,9 +146,4 @@ extension Session {
     noteOwner(of: name, new, policy)
     return isVisible && isHeard ? Verdict(.allow, .driver) : Verdict(.drop, .unheard)
   }
-}
-
-extension StaticString {
-  /// Whether this is the method that answers, for a name that is not visible, with a value instead of an error.
-  fileprivate var isNameHasOwner: Bool { withBytes(of: self) { $0.isEqual(to: "NameHasOwner") } }
 }

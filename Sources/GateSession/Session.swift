@@ -88,6 +88,8 @@ public struct Session: ~Copyable {
   var requestedNames = ClientNames()
   /// Names that the gate takes from the client.
   var releases: [NameRelease] = []
+  /// What the client asked the driver about names, and has no answer to.
+  var questions: [NameQuestion] = []
   /// The match rules that the client added.
   var matches = ClientMatches()
   /// What names ask for; nil as long as no policy of this session had any.

@@ -171,12 +171,12 @@ extension Verdict.Reason {
     case .hidden: 26
     case .hiddenOwner: 27
     case .ownCall: 28
-    case .filtered: 29
-    case .unheard: 30
-    case .owners: 31
-    case .unfilteredPeer: 32
-    case .unfiltered: 33
-    case .ownMatch: 34
+    case .ownMatch: 29
+    case .filtered: 30
+    case .unheard: 31
+    case .owners: 32
+    case .unfilteredPeer: 33
+    case .unfiltered: 34
     }
   }
 

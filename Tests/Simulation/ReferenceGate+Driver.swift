@@ -61,6 +61,10 @@ extension ReferenceGate {
     let isInspected = ["AddMatch", "RemoveMatch", "RequestName", "ReleaseName", "BecomeMonitor", "StartServiceByName"].contains(
       member)
     if isInspected && message.unixFDs ?? 0 > 0 { return refuse(message, "InvalidArgs") }
+    if let need = Self.questions[member], need == .see || member == "ListQueuedOwners" {
+      let isRead = size.message <= limits.inspectBytesMax && message.signature == "s"
+      return expects(message, to: Self.driver, question(member, need, isRead ? message.leadingText : nil))
+    }
     if ["ListNames", "ListActivatableNames"].contains(member) { return expects(message, to: Self.driver, .listNames) }
     if !isInspected || member == "StartServiceByName" { return expects(message, to: Self.driver, .call) }
     if member == "BecomeMonitor" { return expects(message, to: Self.driver, .becomeMonitor) }

@@ -145,7 +145,31 @@ extension ReferenceGate {
       }
     }
     if member == "RequestName" || member == "ReleaseName" { return inspectArgument(message, member, about) }
-    return expects(message, to: Self.driver, .call)
+    let isQuestion = member != "StartServiceByName"
+    return expects(message, to: Self.driver, isQuestion ? self.question(member, question, about) : .call)
+  }
+
+  /// What is kept of a question about a name: 256 names at a time.
+  func question(_ member: String, _ needed: ReferencePolicy.Level, _ name: String?) -> Purpose {
+    let keptCount = outgoing.values.filter { if case .question(_, .some, _, _) = $0.purpose { true } else { false } }.count
+    let isKept = keptCount < 256 && (1...255).contains(name?.utf8.count ?? 0)
+    return .question(needed, about: isKept ? name : nil, isBoolean: member == "NameHasOwner", policy: policyNumber)
+  }
+
+  /// Whether the answer to a question passes: what is asked about has to be visible, if the policy is another one by now.
+  mutating func answerQuestion(
+    _ reply: Draft, _ needed: ReferencePolicy.Level, _ name: String?, _ isBoolean: Bool, _ asked: Int
+  ) -> Bool {
+    let serial = reply.replySerial ?? 0
+    let level = name.map(level) ?? .none
+    if asked == policyNumber || policy.names == nil || isAudit || name != nil && level >= needed {
+      outgoing[serial] = nil
+      return true
+    }
+    if !isBoolean || name == nil { return withhold(reply, level >= .see ? "AccessDenied" : "NameHasNoOwner") }
+    outgoing[serial] = nil
+    tellClient("return", serial)
+    return false
   }
 
   /// The client gets the names of the list that it may see.

@@ -35,6 +35,7 @@ package struct ReferenceGate {
 
   enum Purpose: Equatable {
     case call, hello, ownHello, becomeMonitor, listNames
+    case question(ReferencePolicy.Level, about: String?, isBoolean: Bool, policy: Int)
     case own(ReferenceNames.OwnCall)
     case addMatch(Int), requestName(Int)
   }
@@ -111,7 +112,7 @@ package struct ReferenceGate {
     if message.containerInstance != nil { return refuse(message, "AccessDenied") }
     switch message.type {
     case 1, 4:
-      if message.type == 1 && message.wantsAnswer, case .own = outgoing[message.serial]?.purpose {
+      if message.type == 1 && message.wantsAnswer && !isMonitor, case .own = outgoing[message.serial]?.purpose {
         complaint = "\(message.told) has the serial of a call of the gate's own"
       }
       if saysHello && hello == .unsaid && !(isHello(message) && message.destination != nil) { sayHello(avoiding: message.serial) }
@@ -188,16 +189,20 @@ package struct ReferenceGate {
   }
 
   /// The caller is told, if it asked; or the client that waits for the answer that does not come.
-  private mutating func withhold(_ message: Draft, _ error: String) -> Bool {
+  mutating func withhold(_ message: Draft, _ error: String) -> Bool {
     if message.type == 1 && message.wantsAnswer && message.destination != nil && !isMonitor && addresses(message) {
       if let caller = message.sender { tellBus(error, message.serial, caller) }
-    } else if message.isReply, let call = outgoing[message.replySerial ?? 0], call.purpose == .call || call.purpose == .listNames,
-      answers(message, call)
-    {
+    } else if message.isReply, let call = outgoing[message.replySerial ?? 0], isGivenAnError(call), answers(message, call) {
       outgoing[message.replySerial ?? 0] = nil
       tellClient(error, message.replySerial ?? 0)
     }
     return false
+  }
+
+  /// Whether the client gets an error in the place of an answer that may not pass.
+  private func isGivenAnError(_ call: Call) -> Bool {
+    if case .question = call.purpose { return true }
+    return call.purpose == .call || call.purpose == .listNames
   }
 
   /// Whether a message is for everybody, or for the client, by a name that it has.
@@ -219,7 +224,7 @@ package struct ReferenceGate {
     if call.destination.hasPrefix(":") && reply.sender != call.destination && !(reply.type == 3 && isFromDriver) { return false }
     switch call.purpose {
     case .hello, .ownHello: return true
-    case .call, .addMatch, .requestName, .listNames:
+    case .call, .addMatch, .requestName, .listNames, .question:
       let isUnaddressed = call.destination == Self.driver && reply.sender == nil && reply.destination == nil
       return isUnaddressed || (reply.destination == name && !name.isEmpty)
     case .becomeMonitor, .own: return reply.destination == name && !name.isEmpty
@@ -234,9 +239,12 @@ package struct ReferenceGate {
       return withhold(reply, "LimitsExceeded")
     }
     if case .requestName = call.purpose, succeeded, size.message > limits.inspectBytesMax { return false }
+    if case .question(let needed, let name, let isBoolean, let policy) = call.purpose {
+      return answerQuestion(reply, needed, name, isBoolean, policy)
+    }
     outgoing[reply.replySerial ?? 0] = nil
     switch call.purpose {
-    case .call: break
+    case .call, .question: break
     case .listNames:
       if !succeeded || !isFiltered { return true }
       giveNames(reply)

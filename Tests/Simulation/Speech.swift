@@ -30,6 +30,8 @@ struct Speech {
   var mayPassDescriptors = false
   /// How many of 100 messages have to do with the driver, besides those that have anyway.
   var driverShare = 0
+  /// How many of 100 calls of the driver are about match rules that the gate has too, and about names.
+  var holdingsShare = 0
 
   static let driver = ReferenceGate.driver
   private static let peers = [":1.5", ":1.6", ":1.7", "org.foo", "org.foo.Other", driver]
@@ -122,6 +124,7 @@ struct Speech {
   }
 
   private func driverCall(_ choices: inout Choices, _ serial: UInt32) -> Draft {
+    if choices.chance(holdingsShare) { return holdingsCall(&choices, serial) }
     let rules = ReferenceGate.matchRules.keys.sorted() + ReferenceGate.brokenMatchRules
     var message: Draft
     switch choices.below(10) {
@@ -144,6 +147,17 @@ struct Speech {
     default: break
     }
     return message
+  }
+
+  /// What the client has at the bus when the policy changes.
+  private func holdingsCall(_ choices: inout Choices, _ serial: UInt32) -> Draft {
+    let own = ["", ",arg2=''", ",arg0='org.foo'"].map { ReferenceGate.ownRule + $0 }
+    return switch choices.below(6) {
+    case 0, 1: .driver(serial, "AddMatch", .string(choices.pick(own)))
+    case 2, 3: .driver(serial, "RemoveMatch", .string(choices.pick(own)))
+    case 4: .driver(serial, "RequestName", .string(choices.pick(["org.a", "org.b"])), .number(0))
+    default: .driver(serial, "ReleaseName", .string(choices.pick(["org.a", "org.b"])))
+    }
   }
 
   private func question(_ choices: inout Choices, _ serial: UInt32) -> Draft {
@@ -265,6 +279,7 @@ struct Speech {
       if call.destination == driver && choices.chance(10) { (message.sender, message.destination) = (nil, nil) }
     case .listNames: message = message.with([.strings([driver, Rig.name] + names.filter { _ in choices.chance(60) } + uniques)])
     case .addMatch, .becomeMonitor, .own: break
+    case .question: message = message.with([choices.chance(50) ? .number(1) : .string(choices.pick(uniques))])
     }
     return message
   }

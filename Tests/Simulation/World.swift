@@ -75,6 +75,7 @@ package final class World {
     busSpeech.mayPassDescriptors = gate.busTakesDescriptors
     clientSpeech.driverShare = choices.pick([0, 0, 30, 80])
     busSpeech.driverShare = clientSpeech.driverShare
+    clientSpeech.holdingsShare = choices.pick([0, 0, 0, 80])
     self.choices = choices
     self.gate = gate
     rig.onDealt = { [unowned self] in follow($0, $1, $2) }
