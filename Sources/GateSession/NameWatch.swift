@@ -9,7 +9,8 @@ final class NameWatch {
   /// A call of the gate's own that is still to be made.
   enum OwnCall {
     case addMatch(hash: UInt64, rule: [UInt8])
-    case removeMatch(hash: UInt64, rule: [UInt8])
+    /// As often as the gate has it: what is left of several might be none, if the client took some of them along.
+    case removeMatch(hash: UInt64, rule: [UInt8], times: Int)
     case listNames
     case getNameOwner(hash: UInt64, patterns: NameSet, name: [UInt8])
   }
@@ -75,9 +76,7 @@ final class NameWatch {
     // Only now: calls that were not made are forgotten when the policy changes.
     switch call {
     case .addMatch(let hash, let rule): ownMatches[hash] = OwnMatch(text: rule)
-    case .removeMatch(let hash, _):
-      ownMatches[hash]?.count -= 1
-      if ownMatches[hash]?.count == 0 { ownMatches[hash] = nil }
+    case .removeMatch(let hash, _, _): ownMatches[hash] = nil
     case .listNames, .getNameOwner: break
     }
     return call
@@ -132,7 +131,7 @@ final class NameWatch {
     for (hash, own) in ownMatches.sorted(by: { $0.value.text.lexicographicallyPrecedes($1.value.text) }) {
       ownMatches[hash]?.isWanted = wanted.contains(hash)
       if wanted.contains(hash) || kept.contains(hash) { continue }
-      for _ in 0..<own.count { calls.append(.removeMatch(hash: hash, rule: own.text)) }
+      calls.append(.removeMatch(hash: hash, rule: own.text, times: own.count))
     }
   }
 

@@ -49,7 +49,7 @@ extension Session {
       case .getNameOwner(let hash, let patterns, let name):
         names.asked[hash] = patterns
         makeOwnCall("GetNameOwner", unsafe name.span.bytes, .ownGetNameOwner, detail: hash, names)
-      case .removeMatch(_, let rule): makeOwnRemoval(of: rule)
+      case .removeMatch(_, let rule, let times): makeOwnRemoval(of: rule, times: times)
       }
     }
     if !names.isIdle || names.isReady { return }
@@ -77,10 +77,12 @@ extension Session {
     Answer.appendDriverCall(member, argument, flags: .noAutoStart, serial: serial, to: &ownToBus)
   }
 
-  /// Takes a match rule of the gate's own from the bus, once.
-  mutating func makeOwnRemoval(of rule: [UInt8]) {
-    Answer.appendDriverCall(
-      "RemoveMatch", unsafe rule.span.bytes, flags: .noReplyExpected, serial: takeFreeSerial(), to: &ownToBus)
+  /// Takes a match rule of the gate's own from the bus, as often as it is there.
+  mutating func makeOwnRemoval(of rule: [UInt8], times: Int) {
+    for _ in 0..<times {
+      Answer.appendDriverCall(
+        "RemoveMatch", unsafe rule.span.bytes, flags: .noReplyExpected, serial: takeFreeSerial(), to: &ownToBus)
+    }
   }
 
   /// A serial that no call has which waits for its answer.

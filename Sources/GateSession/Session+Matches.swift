@@ -80,7 +80,7 @@ extension Session {
   /// The gate had kept a rule at the bus for the client's sake.
   private mutating func giveUp(_ hash: UInt64, _ own: NameWatch.OwnMatch, _ names: NameWatch) {
     names.ownMatches[hash] = nil
-    for _ in 0..<own.count { makeOwnRemoval(of: own.text) }
+    makeOwnRemoval(of: own.text, times: own.count)
   }
 
   /// Says in the bus's place that it is done.

@@ -14,6 +14,7 @@ MONITORING = "org.freedesktop.DBus.Monitoring"
 NAMES_BY_RULE = rule("outgoing", DRIVER, DRIVER_PATH, ["RequestName", "ReleaseName"])
 MONITOR_BY_RULE = rule("outgoing", MONITORING, DRIVER_PATH, "BecomeMonitor")
 NAME, OTHER = "com.example.Inside", "com.example.Other"
+NO_OWNER = "org.freedesktop.DBus.Error.NameHasNoOwner"
 SEEN, HIDDEN = "com.example.Seen", "com.example.Hidden"
 
 
@@ -113,6 +114,55 @@ def test_a_late_list_of_names_has_what_the_policy_in_force_shows(workshop, bus, 
     listed = stage.client.receive_reply(serial).args[0]
     assert (HIDDEN in listed) == is_told
     assert stage.client.name in listed and DRIVER in listed
+
+
+# Questions
+
+QUESTIONS = ["GetNameOwner", "NameHasOwner", "GetConnectionUnixUser", "GetConnectionUnixProcessID", "GetConnectionCredentials"]
+
+
+def late_answers(stage, member, names, *after):
+    """The answers to questions that were asked before the policy changed."""
+    stage.stop_reading()
+    serials = [stage.ask_unread(member, signature="s", args=[name]) for name in names]
+    stage.client.await_read()
+    stage.reload(*after)
+    answers = [stage.client.receive_until(lambda one: one.reply in serials)[-1] for _ in names]
+    return sorted(answers, key=lambda one: one.reply)
+
+
+@pytest.mark.parametrize("member", QUESTIONS)
+@pytest.mark.parametrize("before", [None, {"see": ["com.example.*"]}], ids=["no-names", "names"])
+def test_a_late_answer_about_a_name_tells_nothing_that_the_policy_in_force_hides(workshop, bus, member, before):
+    stage = Stage(workshop, bus, [], before)
+    stage.outside.request_name(HIDDEN)
+    answers = late_answers(stage, member, [HIDDEN, "com.example.Nobody"], [], {"see": [SEEN]})
+    if member == "NameHasOwner":
+        assert [one.args for one in answers] == [[0], [0]]
+    else:
+        assert [(one.error, one.args[0].startswith("busgate: ")) for one in answers] == [(NO_OWNER, True)] * 2
+        assert answers[0].args == answers[1].args, "as if it did not exist"
+
+
+@pytest.mark.parametrize("member", QUESTIONS)
+@pytest.mark.parametrize("after", [None, {"see": [SEEN, OTHER]}, {"talk": ["com.example.*"]}], ids=["no-names", "see", "talk"])
+def test_a_late_answer_about_a_name_tells_what_the_policy_in_force_shows(workshop, bus, member, after):
+    stage = Stage(workshop, bus, [], {"see": [SEEN]})
+    stage.outside.request_name(SEEN)
+    [answer] = late_answers(stage, member, [SEEN], [], after)
+    assert answer.type == METHOD_RETURN
+    if member == "GetNameOwner":
+        assert answer.args == [stage.outside.name]
+    if member == "NameHasOwner":
+        assert answer.args == [1]
+
+
+def test_a_late_list_of_who_waits_for_a_name_is_for_who_may_own_it(workshop, bus):
+    stage = Stage(workshop, bus, [], {"own": [SEEN]})
+    stage.outside.request_name(SEEN)
+    assert late_answers(stage, "ListQueuedOwners", [SEEN], [], {"see": [SEEN]})[0].error == ACCESS_DENIED
+    stage.reload([], {"own": [SEEN]})
+    assert late_answers(stage, "ListQueuedOwners", [SEEN], [rule()], {"own": ["com.example.*"]})[0].args == [[stage.outside.name]]
 
 
 # Names

@@ -69,10 +69,8 @@ extension ReferenceGate {
         dropIfGone(place)
         matchLog.append(.init(does: .remove, rule: rule, isOwn: false, serial: message.serial, isAnsweredHere: true))
         if !own.isWanted && !matches.contains(where: { $0.rule == rule }) {
-          for _ in 0..<own.count {
-            names?.remove(rule)
-            make(.removeMatch(rule))
-          }
+          names?.remove(rule)
+          for _ in 0..<own.count { make(.removeMatch(rule)) }
         }
         if message.wantsAnswer { tellClient("return", message.serial) }
         return false

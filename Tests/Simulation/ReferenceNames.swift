@@ -82,7 +82,7 @@ package struct ReferenceNames {
     for rule in matches.keys.sorted() {
       matches[rule]?.isWanted = wanted.contains(rule)
       if wanted.contains(rule) || clients.contains(rule) { continue }
-      queue += Array(repeating: .removeMatch(rule), count: matches[rule]?.count ?? 0)
+      queue.append(.removeMatch(rule))
     }
     if patterns.isEmpty { return }
     if patterns.count <= Self.singlesMax && !patterns.contains(where: Self.isWild) {
@@ -104,10 +104,13 @@ package struct ReferenceNames {
       queue.removeFirst()
       made.append(call)
       pending += 1
+      if case .removeMatch(let rule) = call {
+        made += Array(repeating: call, count: (matches[rule]?.count ?? 1) - 1)
+      }
       switch call {
       case .addMatch(let rule): matches[rule] = (1, true)
       case .removeMatch(let rule):
-        remove(rule)
+        matches[rule] = nil
         pending -= 1  // asks for no answer
       case .getNameOwner(let name): asked.insert(name)
       case .listNames, .releaseName: break
@@ -123,11 +126,8 @@ package struct ReferenceNames {
     pending += 1
   }
 
-  /// The gate's own rule is taken from the bus once.
-  mutating func remove(_ rule: String) {
-    matches[rule]?.count -= 1
-    if matches[rule]?.count == 0 { matches[rule] = nil }
-  }
+  /// The gate's own rule is taken from the bus.
+  mutating func remove(_ rule: String) { matches[rule] = nil }
 
   /// The bus answered: true if that can be gone on with. `texts`: what the answer says, nil if that is not what it should be.
   mutating func take(_ call: OwnCall, succeeded: Bool, _ texts: [String]?) -> Bool {

@@ -48,8 +48,9 @@ struct Speech {
 
   // MARK: Rules
 
-  static func policy(_ choices: inout Choices, _ namesShare: Int) -> ReferencePolicy {
+  static func policy(_ choices: inout Choices, _ namesShare: Int, isAboutHoldings: Bool) -> ReferencePolicy {
     var policy = ReferencePolicy()
+    let patterns = isAboutHoldings ? ["org.foo", "org.foo", "org.a", "org.b"] : patterns
     let hasNames = choices.chance(namesShare)
     if hasNames && choices.chance(80) {
       policy.names = (0..<choices.below(5)).map { _ in (choices.pick([.see, .talk, .own]), choices.pick(patterns)) }
@@ -59,6 +60,9 @@ struct Speech {
       policy.trustsPeers = choices.chance(30)
     }
     if choices.chance(70) { policy.rules.append(ReferencePolicy.Rule(methods: ["Do", "Sig"])) }
+    if isAboutHoldings && choices.chance(60) {
+      policy.rules.append(ReferencePolicy.Rule(methods: ["RequestName", "ReleaseName"]))
+    }
     for _ in 0..<choices.below(5) {
       var rule = ReferencePolicy.Rule()
       rule.direction = choices.pick(["outgoing", "incoming", "*"])

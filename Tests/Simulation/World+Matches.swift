@@ -15,7 +15,7 @@ extension World {
         own[rule, default: 0] += 1
       case (.remove, true, _):
         if there[rule, default: 0] > 0 { there[rule, default: 0] -= 1 }
-        own[rule, default: 0] -= 1
+        own[rule] = 0  // of several all go
       case (.add, false, true): clients[rule, default: 0] += 1
       case (.add, false, false):
         if !event.hasSucceeded { continue }

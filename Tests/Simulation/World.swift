@@ -36,6 +36,8 @@ package final class World {
   private let monotony: Int
   /// How many of 100 policies have to do with names.
   private let namesShare: Int
+  /// Whether it is mostly about match rules that the gate has too, and names that are taken away.
+  private let isAboutHoldings: Bool
   let ownMax: Int
   let timeouts: (auth: UInt64, hello: UInt64, partial: UInt64)
   private let isLoggingEverything: Bool
@@ -62,8 +64,9 @@ package final class World {
     linesAwaited = conversation.isClientWrong ? .max : conversation.lineCount
     ownSeen.bus = conversation.toBus.utf8.count
     ownStart = (nil, ownSeen.bus)
-    namesShare = choices.pick([0, 0, 100, 70])
-    gate.policy = Speech.policy(&choices, namesShare)
+    isAboutHoldings = choices.chance(25)
+    namesShare = isAboutHoldings ? 60 : choices.pick([0, 0, 100, 70])
+    gate.policy = Speech.policy(&choices, namesShare, isAboutHoldings: isAboutHoldings)
     if isLoggingEverything { for i in gate.policy.rules.indices { gate.policy.rules[i].log = nil } }
     rig = Rig(policy: try Self.compiled(gate.policy), known: conversation.known) { $0 = settings }
     rig.acceptsIdentity = choices.chance(50)
@@ -75,7 +78,7 @@ package final class World {
     busSpeech.mayPassDescriptors = gate.busTakesDescriptors
     clientSpeech.driverShare = choices.pick([0, 0, 30, 80])
     busSpeech.driverShare = clientSpeech.driverShare
-    clientSpeech.holdingsShare = choices.pick([0, 0, 0, 80])
+    clientSpeech.holdingsShare = isAboutHoldings ? 80 : 0
     self.choices = choices
     self.gate = gate
     rig.onDealt = { [unowned self] in follow($0, $1, $2) }
@@ -160,7 +163,7 @@ package final class World {
   }
 
   private func reload() throws {
-    gate.policy = Speech.policy(&choices, namesShare)
+    gate.policy = Speech.policy(&choices, namesShare, isAboutHoldings: isAboutHoldings)
     gate.policyNumber += 1
     tell?("reloaded: \(gate.policy.document)")
     if isLoggingEverything { for i in gate.policy.rules.indices { gate.policy.rules[i].log = nil } }
