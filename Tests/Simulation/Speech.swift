@@ -156,10 +156,12 @@ struct Speech {
   /// What the client has at the bus when the policy changes.
   private func holdingsCall(_ choices: inout Choices, _ serial: UInt32) -> Draft {
     let own = ["", ",arg2=''", ",arg0='org.foo'"].map { ReferenceGate.ownRule + $0 }
-    return switch choices.below(6) {
+    return switch choices.below(8) {
     case 0, 1: .driver(serial, "AddMatch", .string(choices.pick(own)))
     case 2, 3: .driver(serial, "RemoveMatch", .string(choices.pick(own)))
     case 4: .driver(serial, "RequestName", .string(choices.pick(["org.a", "org.b"])), .number(0))
+    case 5: .driver(serial, "NameHasOwner", .string(choices.pick(Self.names)))
+    case 6: question(&choices, serial)
     default: .driver(serial, "ReleaseName", .string(choices.pick(["org.a", "org.b"])))
     }
   }
