@@ -13,6 +13,7 @@ extension Session {
   /// - Returns: Why the connection must end, if it must.
   public mutating func policyChanged(to policy: Policy) -> CloseReason? {
     if isMonitor { return mayMonitor(policy) ? nil : .monitorRevoked }
+    if helloPhase == .unsaid { return nil }  // a bus gives nobody names before
     if requestedNames.count > 0 { releaseNames(policy) }
     return nil
   }

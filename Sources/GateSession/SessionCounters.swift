@@ -175,8 +175,9 @@ extension Verdict.Reason {
     case .filtered: 30
     case .unheard: 31
     case .owners: 32
-    case .unfilteredPeer: 33
-    case .unfiltered: 34
+    case .ownersUnknown: 33
+    case .unfilteredPeer: 34
+    case .unfiltered: 35
     }
   }
 
@@ -188,7 +189,7 @@ extension Verdict.Reason {
       .descriptorsNotNegotiated,
       .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,
       .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .serviceUnknown, .notAddressed, .hidden,
-      .hiddenOwner, .owners:
+      .hiddenOwner, .owners, .ownersUnknown:
       true
     }
   }

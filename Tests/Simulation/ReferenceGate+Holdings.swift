@@ -153,7 +153,7 @@ extension ReferenceGate {
 
   /// Another policy is in force: what it does not let the client own is given back.
   package mutating func takeNames() {
-    if isMonitor { return }
+    if isMonitor || hello == .unsaid { return }
     let lost = requested.filter { !mayOwn($0) }
     requested.removeAll { request in lost.contains { $0.number == request.number } }
     for request in lost {
