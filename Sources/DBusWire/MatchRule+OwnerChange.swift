@@ -10,22 +10,33 @@ extension MatchRule {
       let value = unsafe condition.value.span.bytes
       let holds =
         switch condition.key {
-        case .type: value.holds("signal", at: 0, count: value.byteCount)
-        case .sender, .interface: value.holds("org.freedesktop.DBus", at: 0, count: value.byteCount)
-        case .member: value.holds("NameOwnerChanged", at: 0, count: value.byteCount)
-        case .path: value.holds("/org/freedesktop/DBus", at: 0, count: value.byteCount)
-        case .pathNamespace: isAbove(value)
-        case .destination: false  // it goes to everybody
-        case .eavesdrop: true
         case .arg(0), .argPath(0): value.hasBytes(of: name)
         case .arg(1), .argPath(1): value.hasBytes(of: oldOwner)
         case .arg(2), .argPath(2): value.hasBytes(of: newOwner)
-        case .arg, .argPath: false
         case .arg0Namespace: isNamespace(value, of: name)
+        default: isOfOwnerChanges(condition)
         }
       if !holds { return false }
     }
     return true
+  }
+
+  /// Whether there are arguments with which the rule asks for the driver's signal NameOwnerChanged.
+  public var mayAskForOwnerChange: Bool { conditions.allSatisfy(isOfOwnerChanges) }
+
+  /// Whether a condition holds for every NameOwnerChanged, or for those with certain arguments.
+  private func isOfOwnerChanges(_ condition: Condition) -> Bool {
+    let value = unsafe condition.value.span.bytes
+    return switch condition.key {
+    case .type: value.holds("signal", at: 0, count: value.byteCount)
+    case .sender, .interface: value.holds("org.freedesktop.DBus", at: 0, count: value.byteCount)
+    case .member: value.holds("NameOwnerChanged", at: 0, count: value.byteCount)
+    case .path: value.holds("/org/freedesktop/DBus", at: 0, count: value.byteCount)
+    case .pathNamespace: isAbove(value)
+    case .destination: false  // it goes to everybody
+    case .eavesdrop, .arg0Namespace: true
+    case .arg(let number), .argPath(let number): number <= 2
+    }
   }
 
   /// Whether `path` is `/org/freedesktop/DBus` or above it.

@@ -26,6 +26,8 @@ public struct MatchRule: Sendable, Equatable {
 
   /// Whether the rule has the key `eavesdrop` with any value but `false`, or may be read so.
   public let asksToEavesdrop: Bool
+  /// Whether the rule has the key `eavesdrop`, whatever its value.
+  public let hasEavesdrop: Bool
   /// The rule in one spelling: keys in order, values quoted, `eavesdrop=false` left out. Two rules that don't ask to eavesdrop are
   /// the same to a bus if, and only if, these are equal.
   public let canonicalText: [UInt8]
@@ -47,7 +49,7 @@ public struct MatchRule: Sendable, Equatable {
     guard text.byteCount <= MatchRule.byteCountMax else { throw .tooLong }
     var reader = MatchRuleReader(text)
     var conditions: [Condition] = []
-    var asksToEavesdrop = false, count = 0
+    var asksToEavesdrop = false, hasEavesdrop = false, count = 0
     while let keyRange = try reader.takeKey() {
       let start = Int(keyRange.offset)
       count += 1
@@ -56,6 +58,7 @@ public struct MatchRule: Sendable, Equatable {
       let valueStart = reader.offset
       let value = try reader.takeValue()
       if key == .eavesdrop {
+        hasEavesdrop = true
         if value != Array("false".utf8) { asksToEavesdrop = true }
         continue
       }
@@ -65,6 +68,7 @@ public struct MatchRule: Sendable, Equatable {
     }
     self.conditions = conditions
     self.asksToEavesdrop = asksToEavesdrop
+    self.hasEavesdrop = hasEavesdrop
     if asksToEavesdrop { Self.add(Condition(key: .eavesdrop, value: Array("true".utf8)), to: &conditions) }
     self.canonicalText = MatchRule.canonicalText(of: conditions)
   }

@@ -12,6 +12,7 @@ enum ConnectionEnd: Int, CaseIterable {
   case busChanged, busUnreachable
   case namesNotFollowed
   case monitorRevoked
+  case nameNotReleased
   /// Too many others had not authenticated either.
   case gaveWay
   /// The gate was stopped.
@@ -32,6 +33,7 @@ enum ConnectionEnd: Int, CaseIterable {
     case .busChanged: self = .busChanged
     case .namesNotFollowed: self = .namesNotFollowed
     case .monitorRevoked: self = .monitorRevoked
+    case .nameNotReleased: self = .nameNotReleased
     }
   }
 
@@ -54,6 +56,7 @@ enum ConnectionEnd: Int, CaseIterable {
     case .busUnreachable: "bus-unreachable"
     case .namesNotFollowed: "names-not-followed"
     case .monitorRevoked: "monitor-revoked"
+    case .nameNotReleased: "name-not-released"
     case .gaveWay: "unauthenticated-max"
     case .stopped: "stopped"
     case .error: "error"

@@ -102,7 +102,9 @@ public enum LimitName: Int, CaseIterable, Sendable {
     case .helloTimeout: self = .helloTimeout
     case .partialMessageTimeout, .mutualWait: self = .partialMessageTimeout
     case .drainTimeout: self = .drainTimeout
-    case .endOfStream, .malformed, .descriptorMismatch, .handshake, .busChanged, .namesNotFollowed, .monitorRevoked: return nil
+    case .endOfStream, .malformed, .descriptorMismatch, .handshake, .busChanged, .namesNotFollowed, .monitorRevoked,
+      .nameNotReleased:
+      return nil
     }
   }
 }

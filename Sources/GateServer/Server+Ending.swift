@@ -24,7 +24,8 @@ extension Server {
     case .busChanged:
       forgetBus(unsafe bus(of: slot))
       unsafe closeNow(slot)
-    case .authTimeout, .helloTimeout, .partialMessageTimeout, .mutualWait, .drainTimeout, .namesNotFollowed, .monitorRevoked:
+    case .authTimeout, .helloTimeout, .partialMessageTimeout, .mutualWait, .drainTimeout, .namesNotFollowed, .monitorRevoked,
+      .nameNotReleased:
       unsafe closeNow(slot)
     }
   }

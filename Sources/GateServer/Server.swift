@@ -120,7 +120,11 @@ public struct Server: ~Copyable {
     policiesChanged(ofBus: gates[gate].bus)
     for index in unsafe slots.indices {
       guard let slot = unsafe slots[index], unsafe slot.pointee.gate == gate else { continue }
-      if let reason = unsafe slot.pointee.session.policyChanged(to: policy) { unsafe end(slot, reason) }
+      if let reason = unsafe slot.pointee.session.policyChanged(to: policy) {
+        unsafe end(slot, reason)
+      } else if unsafe slot.pointee.session.ownOutputCount(to: .bus) > 0 {
+        unsafe settle(slot)
+      }
     }
     releaseEnded()
   }

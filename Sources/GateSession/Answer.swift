@@ -112,6 +112,34 @@ enum Answer {
     }
   }
 
+  /// Writes the driver's answer that says nothing but that it is done.
+  static func appendEmpty(_ envelope: Envelope, to own: inout OwnOutput, destination: RawSpan) {
+    unsafe own.append(capacity: byteCountMax) { memory in
+      var builder = unsafe MessageBuilder(
+        into: memory.mutableBytes, byteOrder: envelope.byteOrder, type: .methodReturn, flags: .noReplyExpected,
+        serial: envelope.serial)
+      if destination.byteCount > 0 { builder.field(.destination, destination) }
+      builder.field(.replySerial, envelope.replySerial)
+      builder.field(.sender, Driver.name)
+      return builder.finish()
+    }
+  }
+
+  /// Writes the driver's signal NameLost. Spec: "bus-messages-name-lost".
+  static func appendNameLost(_ lost: RawSpan, serial: UInt32, to own: inout OwnOutput, destination: RawSpan) {
+    unsafe own.append(capacity: byteCountMax) { memory in
+      var builder = unsafe MessageBuilder(
+        into: memory.mutableBytes, byteOrder: .little, type: .signal, flags: .noReplyExpected, serial: serial)
+      builder.field(.path, Driver.path)
+      builder.field(.interface, Driver.name)
+      builder.field(.member, "NameLost")
+      builder.field(.destination, destination)
+      builder.field(.sender, Driver.name)
+      builder.text(lost)
+      return builder.finish()
+    }
+  }
+
   /// Writes the driver's list of names without those that are not `visible`. `body` is the whole list and well-formed.
   static func appendNames(
     _ body: RawSpan, _ envelope: Envelope, to own: inout OwnOutput, destination: RawSpan, _ visible: (RawSpan) -> Bool
@@ -150,7 +178,7 @@ extension Verdict.Reason {
   var errorName: StaticString {
     switch self {
     case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .eavesdrop, .notAddressed,
-      .monitor, .ownHello, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered, .ownersUnknown:
+      .monitor, .ownHello, .ownCall, .ownMatch, .filtered, .unheard, .unfilteredPeer, .unfiltered, .ownersUnknown:
       "org.freedesktop.DBus.Error.AccessDenied"
     case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies,
       .pendingRepliesTotal, .pendingIncoming, .pendingIncomingPerCaller, .matches, .names, .owners:
@@ -168,7 +196,7 @@ extension Verdict.Reason {
   var namesThePolicy: Bool {
     switch self {
     case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .notAddressed, .monitor,
-      .ownHello, .serviceUnknown, .hidden, .hiddenOwner, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered:
+      .ownHello, .serviceUnknown, .hidden, .hiddenOwner, .ownCall, .ownMatch, .filtered, .unheard, .unfilteredPeer, .unfiltered:
       true
     case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies,
       .pendingRepliesTotal, .pendingIncoming, .pendingIncomingPerCaller, .matches, .names, .serialInUse, .driverArguments,
@@ -182,13 +210,13 @@ extension Verdict.Reason {
   var explanation: StaticString {
     switch self {
     case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .notAddressed, .monitor,
-      .ownHello, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered:
+      .ownHello, .ownCall, .ownMatch, .filtered, .unheard, .unfilteredPeer, .unfiltered:
       " is not allowed"
     case .serviceUnknown: " would start a service that is not opened"
     case .hidden, .hiddenOwner: " is to or about a name that is not made visible"
     case .owners: " is to somebody who may own a denied name: there are more owners than owners-max"
     case .ownersUnknown: " is to somebody who may own a denied name: the bus has not told the gate who owns it"
-    case .eavesdrop: " asks to eavesdrop, which is never allowed"
+    case .eavesdrop: " has the key eavesdrop, which is never allowed"
     case .tooManyDescriptors: " has more file descriptors than fds-per-message-max allows"
     case .descriptorsRefused: " has file descriptors, of which the kernel lets no more be under way"
     case .headerTooLong: " has a header longer than header-bytes-max"

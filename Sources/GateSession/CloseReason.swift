@@ -31,6 +31,9 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
   /// A reload took away the rule that had made the connection a monitor.
   case monitorRevoked
 
+  /// The bus refused to release a name that a reload took from the client.
+  case nameNotReleased
+
   /// A sentence for the log.
   public var description: String {
     switch self {
@@ -45,6 +48,7 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     case .drainTimeout: "what a closed peer had sent could not be delivered within drain-timeout"
     case .busChanged: "the bus is not the one that the client was told of: it was restarted"
     case .namesNotFollowed: "the bus refused to tell the gate who owns which name"
+    case .nameNotReleased: "the bus refused to release a name that the policy no longer lets the client own"
     case .monitorRevoked: "the rule that allowed BecomeMonitor was taken away"
     }
   }

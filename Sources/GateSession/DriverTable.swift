@@ -49,6 +49,9 @@ package enum Driver {
   static let becomeMonitor = DriverMethod(
     interface: monitoring, member: "BecomeMonitor", access: .literalRule, inspection: .becomeMonitor)
 
+  static let requestName = DriverMethod(
+    interface: bus, member: "RequestName", access: .rule, inspection: .requestName, names: .own)
+
   package static let methods: [DriverMethod] = [
     DriverMethod(interface: bus, member: "Hello", access: .always, inspection: .hello),
     DriverMethod(interface: bus, member: "AddMatch", access: .always, inspection: .addMatch),
@@ -70,7 +73,7 @@ package enum Driver {
     DriverMethod(interface: properties, member: "Get", access: .always),
     DriverMethod(interface: properties, member: "GetAll", access: .always),
 
-    DriverMethod(interface: bus, member: "RequestName", access: .rule, inspection: .requestName, names: .own),
+    requestName,
     DriverMethod(interface: bus, member: "ReleaseName", access: .rule, inspection: .releaseName, names: .own),
     DriverMethod(interface: bus, member: "StartServiceByName", access: .rule, inspection: .startService, names: .talk),
 

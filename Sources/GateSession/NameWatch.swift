@@ -8,10 +8,20 @@ import GatePolicy
 final class NameWatch {
   /// A call of the gate's own that is still to be made.
   enum OwnCall {
-    case addMatch([UInt8])
-    case removeMatch([UInt8])
+    case addMatch(hash: UInt64, rule: [UInt8])
+    /// As often as the gate has it: what is left of several might be none, if the client took some of them along.
+    case removeMatch(hash: UInt64, rule: [UInt8], times: Int)
     case listNames
     case getNameOwner(hash: UInt64, patterns: NameSet, name: [UInt8])
+  }
+
+  /// A match rule that the gate has at the bus.
+  struct OwnMatch {
+    let text: [UInt8]
+    /// How often. More than once where it was added again so that one is left whatever the bus makes of what the client removes.
+    var count = 1
+    /// Whether the policy in force needs it; else it is kept for a client that added it when one did.
+    var isWanted = true
   }
 
   /// Calls of the gate's own that are under way at a time: their bytes are bounded by this.
@@ -29,21 +39,26 @@ final class NameWatch {
   var pendingCount = 0
   /// Patterns of the names whose owners were asked for, by the names' hashes.
   var asked: [UInt64: NameSet] = [:]
-  /// The match rules that the gate has at the bus.
-  private(set) var ownMatches: Set<[UInt8]> = []
+  /// The match rules that the gate has at the bus, by the hashes of their canonical texts.
+  var ownMatches: [UInt64: OwnMatch] = [:]
   /// The name patterns of the policy that is followed.
   private(set) var patterns: [NamePattern] = []
 
-  /// Match rules that the client added since names are followed, as often as it did.
-  private var clientMatches: [(hash: UInt64, rule: MatchRule)] = []
-  /// Whether the client may have added others before: then it is told whatever it may know.
-  let hearsEverything: Bool
+  /// Match rules of the client's that may ask for changes of owners.
+  private var heard: [(hash: UInt64, rule: MatchRule)] = []
   /// Hashes of well-known names that no pattern matches and that the client called, as a rule allowed.
   var called: Set<UInt64> = []
 
-  init(ownersMax: Int, hearsEverything: Bool) {
+  /// - Parameter matches: The match rules that the client has.
+  init(ownersMax: Int, hearing matches: [ClientMatches.Entry] = []) {
     table = NameTable(limit: ownersMax)
-    self.hearsEverything = hearsEverything
+    for match in matches {
+      guard let text = match.text else { continue }
+      guard let rule = try? unsafe MatchRule(parsing: text.span.bytes) else {
+        preconditionFailure("a rule that was read is none")
+      }
+      hear(rule, match.hash)
+    }
   }
 
   // MARK: Own calls
@@ -60,8 +75,8 @@ final class NameWatch {
     nextCall += 1
     // Only now: calls that were not made are forgotten when the policy changes.
     switch call {
-    case .addMatch(let rule): ownMatches.insert(rule)
-    case .removeMatch(let rule): ownMatches.remove(rule)
+    case .addMatch(let hash, let rule): ownMatches[hash] = OwnMatch(text: rule)
+    case .removeMatch(let hash, _, _): ownMatches[hash] = nil
     case .listNames, .getNameOwner: break
     }
     return call
@@ -76,8 +91,9 @@ final class NameWatch {
   ///
   /// - Parameters:
   ///   - new: Its name patterns; nil if it needs no names followed.
-  ///   - hash: The hash of a name.
-  func follow(_ new: [NamePattern]?, hash: (RawSpan) -> UInt64) {
+  ///   - kept: Hashes of the match rules that the client has through the gate's.
+  ///   - hash: The hash of a name, or of a match rule's canonical text.
+  func follow(_ new: [NamePattern]?, keeping kept: [UInt64] = [], hash: (RawSpan) -> UInt64) {
     let isFollowing = new != nil
     let new = new ?? []
     var numbers: [NamePattern: Int] = [:]
@@ -89,11 +105,7 @@ final class NameWatch {
     calls = []
     nextCall = 0
     isReady = false
-    let wanted = isFollowing ? Self.matches(for: new) : []
-    for rule in wanted.subtracting(ownMatches).sorted(by: { $0.lexicographicallyPrecedes($1) }) { calls.append(.addMatch(rule)) }
-    for rule in ownMatches.subtracting(wanted).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-      calls.append(.removeMatch(rule))
-    }
+    followMatches(isFollowing ? Self.matches(for: new) : [], keeping: kept, hash: hash)
     if new.isEmpty { return }
     if new.count <= Self.singlesMax && new.allSatisfy(\.isExact) {
       for (number, pattern) in new.enumerated() {
@@ -103,6 +115,23 @@ final class NameWatch {
       }
     } else {
       calls.append(.listNames)
+    }
+  }
+
+  private func followMatches(_ rules: Set<[UInt8]>, keeping kept: [UInt64], hash: (RawSpan) -> UInt64) {
+    var wanted: Set<UInt64> = []
+    for rule in rules.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+      guard let meaning = try? unsafe MatchRule(parsing: rule.span.bytes) else {
+        preconditionFailure("the gate's own rule is none")
+      }
+      let hash = hash(unsafe meaning.canonicalText.span.bytes)
+      wanted.insert(hash)
+      if ownMatches[hash] == nil { calls.append(.addMatch(hash: hash, rule: rule)) }
+    }
+    for (hash, own) in ownMatches.sorted(by: { $0.value.text.lexicographicallyPrecedes($1.value.text) }) {
+      ownMatches[hash]?.isWanted = wanted.contains(hash)
+      if wanted.contains(hash) || kept.contains(hash) { continue }
+      calls.append(.removeMatch(hash: hash, rule: own.text, times: own.count))
     }
   }
 
@@ -147,16 +176,15 @@ final class NameWatch {
 
   // MARK: The client's match rules
 
-  func addMatch(_ rule: MatchRule, _ hash: UInt64) { clientMatches.append((hash, rule)) }
+  func hear(_ rule: MatchRule, _ hash: UInt64) { heard.append((hash, rule)) }
 
-  func removeMatch(_ hash: UInt64) {
-    if let index = clientMatches.lastIndex(where: { $0.hash == hash }) { clientMatches.remove(at: index) }
+  func unhear(_ hash: UInt64) {
+    if let index = heard.firstIndex(where: { $0.hash == hash }) { heard.remove(at: index) }
   }
 
   /// Whether the client asked to be told of this change.
   func isHeard(name: RawSpan, oldOwner: RawSpan, newOwner: RawSpan) -> Bool {
-    if hearsEverything { return true }
-    for match in clientMatches where match.rule.asksForOwnerChange(name: name, oldOwner: oldOwner, newOwner: newOwner) {
+    for match in heard where match.rule.asksForOwnerChange(name: name, oldOwner: oldOwner, newOwner: newOwner) {
       return true
     }
     return false

@@ -8,12 +8,15 @@ enum CallPurpose: UInt8, BitwiseCopyable {
   case hello
   /// A Hello that the gate said: its answer stays here.
   case ownHello
-  /// AddMatch: if it fails, the rule was not added. `detail` is the rule's hash.
+  /// AddMatch: if it fails, the rule was not added. `detail` is the rule's ``ClientMatches/Entry/number``.
   case addMatch
-  /// RequestName: if it fails, the name is not held. `detail` is the name's hash.
+  /// RequestName: if it fails, the name is not held. `detail` is the name's ``ClientNames/Entry/number``.
   case requestName
-  /// ListNames or ListActivatableNames, whose answer is filtered.
+  /// ListNames or ListActivatableNames, whose answer is filtered if the policy that is in force then has names.
   case listNames
+  /// What the driver tells of a name, if the policy that is in force then lets it. `detail` is the identity of the policy that let the
+  /// client ask.
+  case question
   /// AddMatch of the gate's own.
   case ownAddMatch
   /// ListNames of the gate's own.
@@ -22,8 +25,18 @@ enum CallPurpose: UInt8, BitwiseCopyable {
   case ownGetNameOwner
   /// NameHasOwner of the gate's own: is a caller still there? `detail` is its hash.
   case ownNameHasOwner
-  /// BecomeMonitor: if it succeeds, everything passes.
+  /// ReleaseName of the gate's own. `detail` is the name's hash.
+  case ownReleaseName
+  /// BecomeMonitor: if it succeeds, and the policy that is in force then allows it, everything passes.
   case becomeMonitor
+
+  /// Whether it is a call of the gate's own, whose answer stays here.
+  var isOwn: Bool {
+    switch self {
+    case .ownHello, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownNameHasOwner, .ownReleaseName: true
+    case .call, .hello, .addMatch, .requestName, .listNames, .question, .becomeMonitor: false
+    }
+  }
 }
 
 /// Who may answer a call.

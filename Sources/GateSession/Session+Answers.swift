@@ -43,9 +43,15 @@ extension Session {
     case .client:
       if judgeOutgoingReply(message, header).action == .allow { replace(verdict, header, message, side, policy) }
     case .bus:
-      guard let call = outgoingCalls.find(header.replySerial), call.purpose == .call || call.purpose == .listNames else { return }
+      guard let call = outgoingCalls.find(header.replySerial) else { return }
+      switch call.purpose {
+      case .call, .listNames, .question: break
+      case .hello, .ownHello, .addMatch, .requestName, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownNameHasOwner, .ownReleaseName,
+        .becomeMonitor:
+        return
+      }
       if reasonAgainst(message, header, answering: call) != nil { return }
-      outgoingCalls.remove(header.replySerial)
+      forgetQuestion(header.replySerial)
       replace(verdict, header, message, side, policy)
     }
   }
@@ -120,7 +126,7 @@ extension Session {
   private mutating func forgetCall(_ header: MessageHeader, _ message: RawSpan, _ side: Side) {
     let serial = header.frame.serial
     switch side {
-    case .client: if outgoingCalls.contains(serial) { outgoingCalls.remove(serial) }
+    case .client: if outgoingCalls.contains(serial) { forgetQuestion(serial) }
     case .bus: _ = incomingCalls.remove(caller: settings.seed.hash(message.bytes(in: header.sender)), serial: serial)
     }
   }

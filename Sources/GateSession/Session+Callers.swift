@@ -35,18 +35,8 @@ extension Session {
   }
 
   private mutating func ask(for caller: (name: UInt64, text: [UInt8])) {
-    let serial = takeFreeSerial()
-    let call = PendingCall(serial: serial, purpose: .ownNameHasOwner, answerer: .driver, detail: caller.name)
-    precondition(outgoingCalls.insert(call, beyondLimit: true) == .done, "a free serial is in use")
     callersAsked += 1
-    Answer.appendDriverCall("NameHasOwner", unsafe caller.text.span.bytes, flags: .noAutoStart, serial: serial, to: &ownToBus)
-  }
-
-  /// Whether a call of the client's has the serial of one of these: it waits until that one is answered.
-  @inline(never)
-  func mustWaitForOwnCall(_ header: MessageHeader) -> Bool {
-    if header.frame.type != .methodCall || header.frame.flags.contains(.noReplyExpected) { return false }
-    return outgoingCalls.find(header.frame.serial)?.purpose == .ownNameHasOwner
+    makeOwnCall("NameHasOwner", unsafe caller.text.span.bytes, .ownNameHasOwner, detail: caller.name)
   }
 
   /// Takes note of what the bus says of a caller. What is no answer to that tells nothing. Nil: the body is needed.
@@ -58,7 +48,7 @@ extension Session {
     if !isTooLong && !isComplete { return nil }
     outgoingCalls.remove(header.replySerial)
     callersAsked -= 1
-    output.requests.insert(.resumeClient)
+    noteOwnAnswer(&output)
     if !isTooLong && header.frame.type == .methodReturn && message.bytes(in: header.signature).isEqual(to: "b") {
       let body = message.extracting(header.frame.headerByteCount..<header.frame.messageByteCount)
       if let isThere = try? MessageArguments.uint32(in: body, byteOrder: header.frame.byteOrder), isThere == 0 {

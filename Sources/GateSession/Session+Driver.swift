@@ -41,7 +41,7 @@ extension Session {
     let opening =
       denial.outcome == .deny ? byRules(denial) : open(method, path: path, descriptors: fds, policy: policy)
     if !opening.passes { return opening }
-    return inspect(method, opening, message, header, isComplete, &output)
+    return inspect(method, opening, message, header, isComplete, policy, &output)
   }
 
   mutating func open(_ method: DriverMethod, path: RawSpan, descriptors: Int, policy: Policy) -> Verdict {
@@ -65,18 +65,17 @@ extension Session {
     return refusal(method.inspection == .startService ? .serviceUnknown : .noRule)
   }
 
-  /// Whether a rule opens `method` on `path`.
-  mutating func isOpenByRule(_ method: DriverMethod, path: StaticString, policy: Policy) -> Bool {
-    withBytes(of: path) { open(method, path: $0, descriptors: 0, policy: policy).action == .allow }
-  }
-
   private mutating func inspect(
     _ method: DriverMethod, _ verdict: Verdict, _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool,
-    _ output: inout Output
+    _ policy: Policy, _ output: inout Output
   ) -> Verdict? {
     // None of these takes any; and what is counted here could not be taken back if the kernel refused them.
     if method.inspection != .none && header.unixFDs > 0 { return Verdict(.deny, .driverArguments) }
     switch method.inspection {
+    case .none where method.names == .list:
+      return allowDriverCall(header, .listNames, detail: 0, verdict)
+    case .none where method.questionLevel != nil:
+      return allowQuestion(method, verdict, message, header, isComplete, policy)
     case .none, .startService:
       return allowDriverCall(header, .call, detail: 0, verdict)
     case .becomeMonitor:
@@ -110,45 +109,14 @@ extension Session {
       return Verdict(.deny, .driverArguments)
     }
     switch method.inspection {
-    case .addMatch, .removeMatch: return inspectMatchRule(method, verdict, argument, header)
-    case .requestName, .releaseName: return inspectName(method, verdict, argument, header)
+    case .addMatch, .removeMatch: return judgeMatchRule(method, verdict, argument, header)
+    case .requestName, .releaseName: return inspectName(method, verdict, argument, message, header)
     case .none, .hello, .startService, .becomeMonitor: preconditionFailure("a method without an argument was inspected")
     }
   }
 
-  private mutating func inspectMatchRule(
-    _ method: DriverMethod, _ verdict: Verdict, _ text: RawSpan, _ header: MessageHeader
-  ) -> Verdict {
-    let rule: MatchRule
-    do throws(MatchRuleError) { rule = try MatchRule(parsing: text) } catch { return Verdict(.deny, .matchRuleInvalid) }
-    if rule.asksToEavesdrop { return Verdict(.deny, .eavesdrop) }
-    let hash = settings.seed.hash(unsafe rule.canonicalText.span.bytes)
-    if method.inspection == .addMatch {
-      if matchCount >= settings.limits.matchesMax { return Verdict(.deny, .matches) }
-      let allowed = allowDriverCall(header, .addMatch, detail: hash, verdict)
-      if allowed.passes {
-        matches.add(hash)
-        names?.addMatch(rule, hash)
-        matchCount += 1
-      }
-      return allowed
-    }
-    if !matches.contains(hash) { return Verdict(.deny, .matchRuleNotFound) }
-    let allowed = allowDriverCall(header, .call, detail: 0, verdict)
-    if allowed.passes { forgetMatch(hash) }
-    return allowed
-  }
-
-  /// A match rule of the client's is gone: it was removed, or the bus refused it.
-  mutating func forgetMatch(_ hash: UInt64) {
-    if !matches.contains(hash) { return }
-    matches.remove(hash)
-    matchCount -= 1
-    names?.removeMatch(hash)
-  }
-
   mutating func inspectName(
-    _ method: DriverMethod, _ verdict: Verdict, _ name: RawSpan, _ header: MessageHeader
+    _ method: DriverMethod, _ verdict: Verdict, _ name: RawSpan, _ message: RawSpan, _ header: MessageHeader
   ) -> Verdict {
     let hash = settings.seed.hash(name)
     if method.inspection == .releaseName {
@@ -156,10 +124,16 @@ extension Session {
       if allowed.passes { requestedNames.remove(hash) }
       return allowed
     }
+    // No bus takes such a name, so that nothing can be held.
+    if name.byteCount == 0 || name.byteCount > ClientNames.nameBytesMax {
+      return allowDriverCall(header, .call, detail: 0, verdict)
+    }
     if !requestedNames.contains(hash) && requestedNames.count >= settings.limits.namesMax { return Verdict(.deny, .names) }
-    let isNew = !requestedNames.contains(hash)
-    let allowed = allowDriverCall(header, isNew ? .requestName : .call, detail: hash, verdict)
-    if allowed.passes { requestedNames.insert(hash) }
+    let allowed = allowDriverCall(header, .requestName, detail: requestedNames.number(of: hash), verdict)
+    if allowed.passes {
+      requestedNames.request(
+        hash, name, path: message.bytes(in: header.path), wantsAnswer: !header.frame.flags.contains(.noReplyExpected))
+    }
     return allowed
   }
 

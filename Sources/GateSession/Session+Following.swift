@@ -16,7 +16,7 @@ extension Session {
     if settings.isUnfiltered { return }
     if names == nil {
       if !policy.followsNames { return }
-      names = NameWatch(ownersMax: settings.limits.ownersMax, hearsEverything: matchCount > 0)
+      names = NameWatch(ownersMax: settings.limits.ownersMax, hearing: matches.entries)
       goesTheLongWay = true
     }
     forgetRoutines()
@@ -33,7 +33,8 @@ extension Session {
       return
     }
     let seed = settings.seed
-    names.follow(policy.followsNames ? policy.namePatterns : nil) { seed.hash($0) }
+    let kept = matches.entries.filter { $0.answered > 0 }.map(\.hash)
+    names.follow(policy.followsNames ? policy.namePatterns : nil, keeping: kept) { seed.hash($0) }
     goesTheLongWay = true
     callOn(policy, &output)
   }
@@ -43,14 +44,12 @@ extension Session {
     guard let names else { return }
     while let call = names.takeCall() {
       switch call {
-      case .addMatch(let rule): makeOwnCall("AddMatch", unsafe rule.span.bytes, .ownAddMatch, detail: 0, names)
+      case .addMatch(_, let rule): makeOwnCall("AddMatch", unsafe rule.span.bytes, .ownAddMatch, detail: 0, names)
       case .listNames: makeOwnCall("ListNames", RawSpan(), .ownListNames, detail: 0, names)
       case .getNameOwner(let hash, let patterns, let name):
         names.asked[hash] = patterns
         makeOwnCall("GetNameOwner", unsafe name.span.bytes, .ownGetNameOwner, detail: hash, names)
-      case .removeMatch(let rule):
-        Answer.appendDriverCall(
-          "RemoveMatch", unsafe rule.span.bytes, flags: .noReplyExpected, serial: takeFreeSerial(), to: &ownToBus)
+      case .removeMatch(_, let rule, let times): makeOwnRemoval(of: rule, times: times)
       }
     }
     if !names.isIdle || names.isReady { return }
@@ -62,15 +61,28 @@ extension Session {
     output.requests.insert(.resumeClient)
   }
 
-  private mutating func makeOwnCall(
+  mutating func makeOwnCall(
     _ member: StaticString, _ argument: RawSpan, _ purpose: CallPurpose, detail: UInt64, _ names: NameWatch
   ) {
+    names.pendingCount += 1
+    makeOwnCall(member, argument, purpose, detail: detail)
+  }
+
+  mutating func makeOwnCall(_ member: StaticString, _ argument: RawSpan, _ purpose: CallPurpose, detail: UInt64) {
     let serial = takeFreeSerial()
     let call = PendingCall(serial: serial, purpose: purpose, answerer: .driver, detail: detail)
     precondition(outgoingCalls.insert(call, beyondLimit: true) == .done, "a free serial is in use")
-    names.pendingCount += 1
+    ownCallCount += 1
     // Whoever asks who owns a name does not want it started.
     Answer.appendDriverCall(member, argument, flags: .noAutoStart, serial: serial, to: &ownToBus)
+  }
+
+  /// Takes a match rule of the gate's own from the bus, as often as it is there.
+  mutating func makeOwnRemoval(of rule: [UInt8], times: Int) {
+    for _ in 0..<times {
+      Answer.appendDriverCall(
+        "RemoveMatch", unsafe rule.span.bytes, flags: .noReplyExpected, serial: takeFreeSerial(), to: &ownToBus)
+    }
   }
 
   /// A serial that no call has which waits for its answer.
@@ -80,12 +92,26 @@ extension Session {
     return serial
   }
 
+  /// A call of the gate's own is answered: its serial is free again.
+  mutating func noteOwnAnswer(_ output: inout Output) {
+    ownCallCount -= 1
+    output.requests.insert(.resumeClient)
+  }
+
+  /// Whether the serial of a call of the client's is for now that of a call of the gate's own.
+  @inline(never)
+  func isTakenByOwnCall(_ header: MessageHeader) -> Bool {
+    if header.frame.flags.contains(.noReplyExpected) { return false }
+    return outgoingCalls.find(header.frame.serial)?.purpose.isOwn ?? false
+  }
+
   /// Takes note of an answer to a call of the gate's own. False: the bus refuses what cannot be done without.
   mutating func takeOwnAnswer(
     _ call: PendingCall, _ message: RawSpan, _ header: MessageHeader, _ policy: Policy, _ output: inout Output
   ) -> Bool {
     guard let names else { preconditionFailure("an answer to a call that nobody made") }
     names.pendingCount -= 1
+    noteOwnAnswer(&output)
     let succeeded = header.frame.type == .methodReturn
     let body = message.extracting(header.frame.headerByteCount..<header.frame.messageByteCount)
     let signature = message.bytes(in: header.signature)
@@ -105,7 +131,8 @@ extension Session {
           let owner = body.extracting(Int(place.offset)..<Int(place.offset) + Int(place.count))
           names.table.setOwner(settings.seed.hash(owner), of: call.detail, matchedBy: patterns)
         }
-      case .call, .hello, .ownHello, .addMatch, .requestName, .listNames, .becomeMonitor, .ownNameHasOwner:
+      case .call, .hello, .ownHello, .addMatch, .requestName, .listNames, .question, .becomeMonitor, .ownNameHasOwner,
+        .ownReleaseName:
         preconditionFailure("not a call of the gate's own")
       }
     } catch {

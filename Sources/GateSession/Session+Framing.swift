@@ -237,7 +237,7 @@ extension Verdict.Reason {
   @inline(__always)
   var isWorthALine: Bool {
     switch self {
-    case .ownHello, .ownCall, .filtered, .unheard: false
+    case .ownHello, .ownCall, .ownMatch, .filtered, .unheard: false
     default: true
     }
   }

@@ -82,6 +82,10 @@ extension Session {
       return judgeNamesAnswer(call, message, header, isComplete, policy, &output)
     case .ownNameHasOwner:
       return judgeCallerAnswer(call, message, header, isComplete, &output)
+    case .question:
+      return judgeQuestionAnswer(call, header, policy, &output)
+    case .ownReleaseName:
+      return judgeReleaseAnswer(call, message, header, isComplete, &output)
     case .hello, .ownHello, .addMatch, .requestName, .becomeMonitor:
       return judgeDriverAnswer(call, message, header, isComplete, policy, &output)
     }
@@ -103,9 +107,9 @@ extension Session {
     if !isFromCalled { return .strayReply }
     let isUnaddressed = header.sender.isAbsent && header.destination.isAbsent && call.answerer == .driver
     switch call.purpose {
-    case .call, .addMatch, .requestName, .listNames:
+    case .call, .addMatch, .requestName, .listNames, .question:
       return isUnaddressed || isUniqueName(message.bytes(in: header.destination)) ? nil : .notAddressed
-    case .becomeMonitor, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownNameHasOwner:
+    case .becomeMonitor, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownNameHasOwner, .ownReleaseName:
       return isUniqueName(message.bytes(in: header.destination)) ? nil : .notAddressed
     case .hello, .ownHello:
       return nil  // the name that it is for is what it tells
@@ -121,6 +125,11 @@ extension Session {
       if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.drop, .inspectTooLong) }
       if !isComplete { return nil }
     }
+    if call.purpose == .becomeMonitor && succeeded && !mayMonitor(policy) {
+      // What would come from now on is not the client's.
+      output.close = .monitorRevoked
+      return nil
+    }
     outgoingCalls.remove(header.replySerial)
     switch call.purpose {
     case .hello, .ownHello:
@@ -132,13 +141,13 @@ extension Session {
         return Verdict(.drop, .ownHello)
       }
     case .addMatch:
-      if !succeeded { forgetMatch(call.detail) }
+      forget(matches.noteAnswer(call.detail, succeeded: succeeded))
     case .requestName:
-      if !succeeded || !holdsName(afterAnswer: message, header) { requestedNames.remove(call.detail) }
+      requestedNames.noteAnswer(call.detail, isHeld: succeeded ? holdsName(afterAnswer: message, header) : nil)
     case .becomeMonitor:
       isMonitor = succeeded
       forgetRoutines()
-    case .call, .listNames, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownNameHasOwner:
+    case .call, .listNames, .question, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownNameHasOwner, .ownReleaseName:
       preconditionFailure("answered elsewhere")
     }
     return Verdict(.allow, .reply)
@@ -202,6 +211,7 @@ extension Session {
       let hash = settings.seed.hash(name)
       if !isAcquired {
         acquiredNames.remove(hash)
+        noteLoss(of: hash)
       } else if name.starts(with: UInt8(ascii: ":")) {
         // A Hello that asked for no answer is answered by this alone.
         if uniqueName.isEmpty { learnUniqueName(name, policy, &output) }

@@ -18,10 +18,7 @@ extension Session {
   ) -> Verdict? {
     if header.unixFDs > 0 { return Verdict(.deny, .driverArguments) }
     let opening = denial.outcome == .deny ? byRules(denial) : Verdict(.allow, .driver)
-    if method.names == .list {
-      let isFiltered = settings.mode == .enforce
-      return allowDriverCall(header, isFiltered ? .listNames : .call, detail: 0, opening)
-    }
+    if method.names == .list { return allowDriverCall(header, .listNames, detail: 0, opening) }
     if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.deny, .inspectTooLong) }
     if !isComplete { return nil }
     let body = message.extracting(header.frame.headerByteCount..<header.frame.messageByteCount)
@@ -38,7 +35,8 @@ extension Session {
     let verdict = judge(method, about: name, opening, message, header, policy)
     if !verdict.passes { return verdict }
     switch method.inspection {
-    case .requestName, .releaseName: return inspectName(method, verdict, name, header)
+    case .requestName, .releaseName: return inspectName(method, verdict, name, message, header)
+    case .none where method.questionLevel != nil: return allowQuestion(method, verdict, about: name, header, policy)
     case .none, .startService, .hello, .addMatch, .removeMatch, .becomeMonitor:
       return allowDriverCall(header, .call, detail: 0, verdict)
     }
@@ -48,13 +46,14 @@ extension Session {
   private mutating func judge(
     _ method: DriverMethod, about name: RawSpan, _ opening: Verdict, _ message: RawSpan, _ header: MessageHeader, _ policy: Policy
   ) -> Verdict {
-    let level = level(of: name, policy)
+    // Not what the client still has under an earlier policy.
+    let level = method.inspection == .requestName ? policy.level(of: name) : level(of: name, policy)
     switch method.names {
     case .see:
       if level >= .see { return opening }
       let verdict = refusal(.hiddenOwner)
-      if verdict.passes || !method.member.isNameHasOwner { return verdict }
-      answerNobody(header)
+      if verdict.passes || !method.isNameHasOwner { return verdict }
+      answerNobody(header, to: header.frame.serial)
       return Verdict(.drop, .hiddenOwner)
     case .talk, .own:
       if level >= (method.names == .talk ? .talk : .own) { return opening }
@@ -65,10 +64,10 @@ extension Session {
   }
 
   /// Answers NameHasOwner for a name that is not visible.
-  private mutating func answerNobody(_ header: MessageHeader) {
-    if header.frame.flags.contains(.noReplyExpected) { return }
+  mutating func answerNobody(_ header: MessageHeader, to serial: UInt32) {
+    if header.frame.type == .methodCall && header.frame.flags.contains(.noReplyExpected) { return }
     let envelope = Answer.Envelope(
-      byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: header.frame.serial, fromDriver: true)
+      byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: serial, fromDriver: true)
     let name = uniqueName
     Answer.appendBoolean(false, envelope, to: &ownToClient, destination: unsafe name.span.bytes)
   }
@@ -83,7 +82,7 @@ extension Session {
   ) -> Verdict? {
     let isTooLong = header.frame.messageByteCount > settings.limits.inspectBytesMax
     if call.purpose == .listNames {
-      if header.frame.type == .error {
+      if header.frame.type == .error || policy.names == nil || settings.mode == .audit {
         outgoingCalls.remove(header.replySerial)
         return Verdict(.allow, .reply)
       }
@@ -148,9 +147,4 @@ extension Session {
     if new.byteCount == 0 { incomingCalls.removeAll(of: settings.seed.hash(name)) }
     return isVisible && isHeard ? Verdict(.allow, .driver) : Verdict(.drop, .unheard)
   }
-}
-
-extension StaticString {
-  /// Whether this is the method that answers, for a name that is not visible, with a value instead of an error.
-  fileprivate var isNameHasOwner: Bool { withBytes(of: self) { $0.isEqual(to: "NameHasOwner") } }
 }

@@ -14,7 +14,8 @@ extension Session {
     if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
     switch header.frame.type {
     case .methodCall, .signal:
-      if callersAsked > 0, mustWaitForOwnCall(header) {
+      // To a monitor the bus answers nothing more.
+      if ownCallCount > 0, header.frame.type == .methodCall, !isMonitor, isTakenByOwnCall(header) {
         output.wait = .serial
         return nil
       }

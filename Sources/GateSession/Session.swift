@@ -78,17 +78,22 @@ public struct Session: ~Copyable {
   var incomingCalls: CallerTable
   /// Calls of the gate's own that ask whether callers are still there, and are not answered.
   var callersAsked = 0
+  /// Calls of the gate's own, but for Hello, that are not answered.
+  var ownCallCount = 0
   /// Serial of the gate's own Hello while it is outstanding, else 0.
   var ownHelloSerial: UInt32 = 0
   /// The client's name on the bus; empty until Hello is answered.
   var uniqueName: [UInt8] = []
   /// Hashes of the well-known names that the bus said the client acquired.
   var acquiredNames = HashCounts()
-  /// Hashes of the well-known names that the client asked for and did not release.
-  var requestedNames = HashCounts()
-  /// Hashes of the match rules that the client added, with how often.
-  var matches = HashCounts()
-  var matchCount = 0
+  /// The well-known names that the client asked for and did not release.
+  var requestedNames = ClientNames()
+  /// Names that the gate takes from the client.
+  var releases: [NameRelease] = []
+  /// What the client asked the driver about names, and has no answer to.
+  var questions: [NameQuestion] = []
+  /// The match rules that the client added.
+  var matches = ClientMatches()
   /// What names ask for; nil as long as no policy of this session had any.
   var names: NameWatch?
   /// Who owns which name, whatever of it this connection was told.
@@ -219,14 +224,6 @@ public struct Session: ~Copyable {
     case .client: ownToClient.hasRoom
     case .bus: ownToBus.hasRoom
     }
-  }
-
-  /// A new policy is in force. Calls already forwarded keep their right to a reply.
-  ///
-  /// - Returns: Why the connection must end, if it must.
-  public mutating func policyChanged(to policy: Policy) -> CloseReason? {
-    if !isMonitor { return nil }
-    return isOpenByRule(Driver.becomeMonitor, path: Driver.path, policy: policy) ? nil : .monitorRevoked
   }
 
   /// ``OwnerDirectory`` says something else than before: what was decided by owners is decided anew.

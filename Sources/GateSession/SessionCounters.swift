@@ -171,22 +171,23 @@ extension Verdict.Reason {
     case .hidden: 26
     case .hiddenOwner: 27
     case .ownCall: 28
-    case .filtered: 29
-    case .unheard: 30
-    case .owners: 31
-    case .ownersUnknown: 32
-    case .unfilteredPeer: 33
-    case .unfiltered: 34
-    case .pendingRepliesTotal: 35
-    case .pendingIncoming: 36
-    case .pendingIncomingPerCaller: 37
+    case .ownMatch: 29
+    case .filtered: 30
+    case .unheard: 31
+    case .owners: 32
+    case .ownersUnknown: 33
+    case .unfilteredPeer: 34
+    case .unfiltered: 35
+    case .pendingRepliesTotal: 36
+    case .pendingIncoming: 37
+    case .pendingIncomingPerCaller: 38
     }
   }
 
   /// Whether a message can be refused for this reason. (The answer to the gate's own Hello stays here because it was meant for the gate.)
   public var refuses: Bool {
     switch self {
-    case .driver, .reply, .monitor, .ownHello, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered: false
+    case .driver, .reply, .monitor, .ownHello, .ownCall, .ownMatch, .filtered, .unheard, .unfilteredPeer, .unfiltered: false
     case .rule, .noRule, .driverClosed, .strayReply, .unknownType, .containerInstance, .tooManyDescriptors,
       .descriptorsNotNegotiated,
       .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .pendingRepliesTotal,

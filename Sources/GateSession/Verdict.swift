@@ -50,7 +50,7 @@ public struct Verdict: BitwiseCopyable, Equatable, Sendable {
     case pendingReplies = "pending-replies-max"
     /// A call whose serial belongs to a call that is still without an answer.
     case serialInUse = "serial-in-use"
-    /// A match rule that asks to eavesdrop.
+    /// A match rule with the key `eavesdrop`.
     case eavesdrop
     /// A match rule that cannot be parsed.
     case matchRuleInvalid = "match-rule-invalid"
@@ -76,6 +76,8 @@ public struct Verdict: BitwiseCopyable, Equatable, Sendable {
     case hiddenOwner = "hidden-owner"
     /// The answer to a call that the gate made itself, to follow who owns which name.
     case ownCall = "own-call"
+    /// AddMatch or RemoveMatch of a rule that the gate has itself: it answered.
+    case ownMatch = "own-match"
     /// A list of names, from which the gate left out those that are not visible: the client gets a copy.
     case filtered
     /// A NameOwnerChanged about a name that is not visible, or that only the gate has asked for.

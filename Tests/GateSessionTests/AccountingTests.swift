@@ -51,24 +51,23 @@ struct MatchRuleTests {
     #expect(try rig.summary(.client) == ["InvalidArgs<-9", "InvalidArgs<-10"])
   }
 
-  @Test("a rule can be removed as often as it was added, in any spelling")
-  func removeAsOften() throws {
+  @Test("the key eavesdrop is denied with every value, in RemoveMatch too", arguments: ["true", "false", "'false'", "''", "0"])
+  func eavesdropKey(value: String) throws {
     let rig = try Rig.open()
+    rig.feed(add(2, "eavesdrop=\(value)").bytes + remove(3, "type='signal', eavesdrop =\(value)").bytes, from: .client)
+    #expect(rig.bus.stream.isEmpty)
+    #expect(try rig.summary(.client) == ["AccessDenied<-2", "AccessDenied<-3"])
+  }
+
+  @Test("what is removed that was not added the bus is asked about")
+  func removeAsOften() throws {
+    let rig = try Rig.open { $0.limits.matchesMax = 2 }
     rig.feed(remove(2, "type='signal'"), from: .client)
     rig.feed(add(3, "type='signal',path='/a'").bytes + add(4, "path=/a,type=signal").bytes, from: .client)
     for serial in 5...7 as ClosedRange<UInt32> { rig.feed(remove(serial, " type =signal,path='/a'"), from: .client) }
-    #expect(try rig.messages(.bus).map(\.serial) == [3, 4, 5, 6])
-    #expect(try rig.summary(.client) == ["MatchRuleNotFound<-2", "MatchRuleNotFound<-7"])
-  }
-
-  @Test("one that the bus refused was not added", arguments: [true, false])
-  func refusedByBus(succeeds: Bool) throws {
-    let rig = try Rig.open()
-    rig.feed(add(3, "type='signal'"), from: .client)
-    rig.feed(succeeds ? .answer(5, to: 3, of: Rig.name, from: driver) : .error(5, to: 3, of: Rig.name, from: driver), from: .bus)
-    rig.forget()
-    rig.feed(remove(4, "type='signal'"), from: .client)
-    #expect(rig.bus.stream.isEmpty == !succeeds)
+    #expect(try rig.messages(.bus).map(\.serial) == [2, 3, 4, 5, 6, 7])
+    rig.feed(add(8, "path=/a").bytes + add(9, "path=/b").bytes + add(10, "path=/c").bytes, from: .client)
+    #expect(try rig.summary(.client) == ["LimitsExceeded<-10"], "removing more than there were makes no more room")
   }
 
   @Test("as many fit as matches-max says; removing and refusing make room")
@@ -159,6 +158,31 @@ struct NameTests {
     rig.forget()
     rig.feed(request(3, "org.b.B"), from: .client)
     #expect(rig.bus.stream.isEmpty == !item.makesRoom)
+  }
+
+  @Test("an answer for a name that was given back meanwhile says nothing of the name that is asked for again")
+  func lateAnswer() throws {
+    let rig = try open(1)
+    rig.feed(request(2, "org.a.A").bytes + release(3, "org.a.A").bytes + request(4, "org.a.A").bytes, from: .client)
+    rig.feed(Draft.answer(5, to: 2, of: Rig.name, from: driver).with([.number(3)]), from: .bus)
+    rig.forget()
+    rig.feed(request(6, "org.b.B"), from: .client)
+    #expect(try rig.summary(.client) == ["LimitsExceeded<-6"])
+  }
+
+  @Test("a bus that takes what it refused at first leaves the name held, and the other way round")
+  func twoAnswers() throws {
+    let rig = try open(1)
+    rig.feed(request(2, "org.a.A").bytes + request(3, "org.a.A").bytes, from: .client)
+    rig.feed(Draft.answer(5, to: 2, of: Rig.name, from: driver).with([.number(3)]), from: .bus)
+    rig.feed(Draft.answer(6, to: 3, of: Rig.name, from: driver).with([.number(2)]), from: .bus)
+    rig.feed(request(4, "org.b.B"), from: .client)
+    #expect(try rig.summary(.client).last == "LimitsExceeded<-4")
+    rig.feed(request(7, "org.a.A"), from: .client)
+    rig.feed(Draft.answer(7, to: 7, of: Rig.name, from: driver).with([.number(3)]), from: .bus)
+    rig.forget()
+    rig.feed(request(8, "org.b.B"), from: .client)
+    #expect(try rig.summary(.bus) == ["RequestName"])
   }
 
   @Test("other arguments than a name and its flags are InvalidArgs")

@@ -188,6 +188,29 @@ struct MonitorTests {
     #expect(rig.client.stream.isEmpty)
   }
 
+  @Test(
+    "a late answer makes a monitor if the policy that is in force then allows it, and ends the connection if not",
+    arguments: [true, false])
+  func late(isAllowed: Bool) throws {
+    let rig = try Rig.open([Self.granting])
+    rig.feed(Self.become, from: .client)
+    rig.reload(Policy(rules: isAllowed ? [Self.granting, rule(.incoming)] : [rule(.outgoing)], busName: "SESSION"))
+    #expect(rig.close == nil)
+    rig.feed(.answer(5, to: 9, of: Rig.name, from: driver), from: .bus)
+    #expect(rig.close == (isAllowed ? nil : .monitorRevoked))
+    #expect(rig.client.stream.isEmpty == !isAllowed)
+  }
+
+  @Test("a late refusal ends nothing")
+  func lateRefusal() throws {
+    let rig = try Rig.open([Self.granting])
+    rig.feed(Self.become, from: .client)
+    rig.reload(Policy(rules: [], busName: "SESSION"))
+    rig.feed(.error(5, to: 9, of: Rig.name, from: driver), from: .bus)
+    #expect(rig.close == nil)
+    #expect(try rig.message(.client).replySerial == 9)
+  }
+
   @Test("a reload that takes the rule away closes it; another reload does not")
   func revoked() throws {
     let rig = try Self.monitor()

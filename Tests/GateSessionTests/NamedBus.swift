@@ -85,6 +85,7 @@ final class NamedBus {
     switch call.member {
     case "AddMatch":
       rig.feed(refusesMatches ? .error(serial, to: call.serial, of: Rig.name, from: Self.driver) : answer, from: .bus)
+    case "ReleaseName": rig.feed(answer.with([.number(1)]), from: .bus)
     case "ListNames": rig.feed(answer.with([.strings(list)]), from: .bus)
     case "GetNameOwner":
       if let owner = owners[call.text] {

@@ -61,6 +61,11 @@ extension ReferenceGate {
     let isInspected = ["AddMatch", "RemoveMatch", "RequestName", "ReleaseName", "BecomeMonitor", "StartServiceByName"].contains(
       member)
     if isInspected && message.unixFDs ?? 0 > 0 { return refuse(message, "InvalidArgs") }
+    if let need = Self.questions[member], need == .see || member == "ListQueuedOwners" {
+      let isRead = size.message <= limits.inspectBytesMax && message.signature == "s"
+      return expects(message, to: Self.driver, question(member, need, isRead ? message.leadingText : nil))
+    }
+    if ["ListNames", "ListActivatableNames"].contains(member) { return expects(message, to: Self.driver, .listNames) }
     if !isInspected || member == "StartServiceByName" { return expects(message, to: Self.driver, .call) }
     if member == "BecomeMonitor" { return expects(message, to: Self.driver, .becomeMonitor) }
     if size.message > limits.inspectBytesMax { return refuse(message, "LimitsExceeded") }
@@ -73,52 +78,39 @@ extension ReferenceGate {
   mutating func inspectArgument(_ message: Draft, _ member: String, _ argument: String) -> Bool {
     switch member {
     case "RequestName":
-      let isNew = !requested.contains(argument)
-      if isNew && requested.count >= limits.namesMax { return refuse(message, "LimitsExceeded") }
-      if !expects(message, to: Self.driver, isNew ? .requestName(argument) : .call) { return false }
-      requested.insert(argument)
+      if argument.isEmpty || argument.utf8.count > 255 { return expects(message, to: Self.driver, .call) }
+      let place = requested.firstIndex { $0.name == argument }
+      if place == nil && requested.count >= limits.namesMax { return refuse(message, "LimitsExceeded") }
+      let number = place.map { requested[$0].number } ?? nextNumber
+      if !expects(message, to: Self.driver, .requestName(number)) { return false }
+      noteRequest(argument, number, message)
     case "ReleaseName":
       if !expects(message, to: Self.driver, .call) { return false }
-      requested.remove(argument)
+      requested.removeAll { $0.name == argument }
     default: return matchRule(message, member, argument)
     }
     return true
   }
 
+  /// What all match rules of the gate's own begin with.
+  static let ownRule =
+    "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',member='NameOwnerChanged'"
+
   /// Match rules that are said here, and what each means; what is not here can't be parsed.
-  static let matchRules: [String: (rule: String, asksToEavesdrop: Bool)] = [
+  static let matchRules: [String: (rule: String, hasEavesdrop: Bool)] = [
     "type='signal'": ("signals", false), "type=signal": ("signals", false), " type =signal,": ("signals", false),
     "type='signal',member='Do'": ("Do", false), "member=Do,type='sig'nal": ("Do", false), "": ("everything", false),
     "eavesdrop='true'": ("", true), "type=signal,eavesdrop =tr'ue'": ("", true),
-    "member='Do',eavesdrop='false'": ("member", false),
+    "member='Do',eavesdrop='false'": ("member", true), ownRule + ",arg0='org.foo',eavesdrop='false'": ("org.foo", true),
+    ownRule: (ownRule, false), ownRule + ",arg2=''": (ownRule + ",arg2=''", false),
+    ownRule + ",arg0='org.foo'": (ownRule + ",arg0='org.foo'", false),
+    " arg0=org.foo," + ownRule + ",": (ownRule + ",arg0='org.foo'", false),
     "arg0='org.foo',member='NameOwnerChanged'": ("org.foo", false), "arg0namespace=org.foo": ("org.foo and below", false),
     "member=Do": ("member", false),
   ]
   static let brokenMatchRules = [
     "type", "type= signal", "type='sig", "typ='signal'", "type='signal',type='signal'", "member='a.b'",
   ]
-
-  private mutating func matchRule(_ message: Draft, _ member: String, _ text: String) -> Bool {
-    guard let (rule, asksToEavesdrop) = Self.matchRules[text] else { return refuse(message, "MatchRuleInvalid") }
-    if asksToEavesdrop { return refuse(message, "AccessDenied") }
-    if member == "AddMatch" {
-      if matches.values.reduce(0, +) >= limits.matchesMax { return refuse(message, "LimitsExceeded") }
-      if !expects(message, to: Self.driver, .addMatch(rule)) { return false }
-      matches[rule, default: 0] += 1
-      names?.heard.append(rule)
-    } else {
-      if matches[rule] == nil { return refuse(message, "MatchRuleNotFound") }
-      if !expects(message, to: Self.driver, .call) { return false }
-      forgetMatch(rule)
-    }
-    return true
-  }
-
-  mutating func forgetMatch(_ rule: String) {
-    guard let times = matches[rule] else { return }
-    matches[rule] = times > 1 ? times - 1 : nil
-    if let index = names?.heard.lastIndex(of: rule) { names?.heard.remove(at: index) }
-  }
 
   // MARK: Hello
 

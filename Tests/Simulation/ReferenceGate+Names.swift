@@ -9,14 +9,14 @@ extension ReferenceGate {
     followedNumber = policyNumber
     if names == nil {
       if policy.patterns == nil { return }
-      names = ReferenceNames(hearsEverything: !matches.isEmpty)
+      names = ReferenceNames()
     }
     if !name.isEmpty { startFollowing() }
   }
 
   /// The observer follows the policy in force.
   package mutating func observe(_ ownersOnBus: [String: String]) {
-    observed.follow(policy.patterns)
+    observed.follow(policy.patterns, keeping: [])
     if isObserved { observed.learn(ownersOnBus) }
   }
 
@@ -25,23 +25,34 @@ extension ReferenceGate {
       names?.stop()
       return
     }
-    names?.follow(policy.patterns)
+    names?.follow(policy.patterns, keeping: Set(matches.filter { $0.answered > 0 }.map(\.rule)))
     callOn()
   }
 
   /// What is to be asked of the bus now.
   mutating func callOn() {
     for call in names?.takeCalls() ?? [] {
-      let serial = takeFreeSerial()
-      let (word, text) =
-        switch call {
-        case .addMatch(let rule): ("AddMatch", rule)
-        case .removeMatch(let rule): ("RemoveMatch", rule)
-        case .listNames: ("ListNames", "")
-        case .getNameOwner(let name): ("GetNameOwner", name)
-        }
-      toBus.append(Own(word: word, replySerial: 0, destination: Self.driver, serial: serial, texts: [text]))
-      if word != "RemoveMatch" { outgoing[serial] = Call(destination: Self.driver, purpose: .own(call)) }
+      make(call)
+    }
+  }
+
+  /// Says a call of the gate's own.
+  mutating func make(_ call: ReferenceNames.OwnCall) {
+    let serial = takeFreeSerial()
+    let (word, text) =
+      switch call {
+      case .addMatch(let rule): ("AddMatch", rule)
+      case .removeMatch(let rule): ("RemoveMatch", rule)
+      case .listNames: ("ListNames", "")
+      case .getNameOwner(let name): ("GetNameOwner", name)
+      case .releaseName(let name): ("ReleaseName", name)
+      }
+    toBus.append(Own(word: word, replySerial: 0, destination: Self.driver, serial: serial, texts: [text]))
+    if word != "RemoveMatch" { outgoing[serial] = Call(destination: Self.driver, purpose: .own(call)) }
+    switch call {
+    case .addMatch(let rule): matchLog.append(.init(does: .add, rule: rule, isOwn: true, serial: serial))
+    case .removeMatch(let rule): matchLog.append(.init(does: .remove, rule: rule, isOwn: true, serial: serial))
+    case .listNames, .getNameOwner, .releaseName: break
     }
   }
 
@@ -132,13 +143,14 @@ extension ReferenceGate {
   mutating func ask(_ question: ReferencePolicy.Level, _ message: Draft, _ size: Size) -> Bool {
     let member = message.member ?? ""
     if message.unixFDs ?? 0 > 0 { return refuse(message, "InvalidArgs") }
-    if question == .none { return expects(message, to: Self.driver, isAudit ? .call : .listNames) }
+    if question == .none { return expects(message, to: Self.driver, .listNames) }
     if size.message > limits.inspectBytesMax { return refuse(message, "LimitsExceeded") }
     let takesFlags = member == "RequestName" || member == "StartServiceByName"
     guard let about = message.leadingText, message.signature == (takesFlags ? "su" : "s") else {
       return refuse(message, "InvalidArgs")
     }
-    let level = level(about)
+    // Not what the client still has under an earlier policy.
+    let level = member == "RequestName" ? policy.level { ReferenceNames.matches($0, about) } : level(about)
     if level < question && !isAudit {
       let interface = Self.driver
       switch member {
@@ -154,7 +166,31 @@ extension ReferenceGate {
       }
     }
     if member == "RequestName" || member == "ReleaseName" { return inspectArgument(message, member, about) }
-    return expects(message, to: Self.driver, .call)
+    let isQuestion = member != "StartServiceByName"
+    return expects(message, to: Self.driver, isQuestion ? self.question(member, question, about) : .call)
+  }
+
+  /// What is kept of a question about a name: 256 names at a time.
+  func question(_ member: String, _ needed: ReferencePolicy.Level, _ name: String?) -> Purpose {
+    let keptCount = outgoing.values.filter { if case .question(_, .some, _, _) = $0.purpose { true } else { false } }.count
+    let isKept = keptCount < 256 && (1...255).contains(name?.utf8.count ?? 0)
+    return .question(needed, about: isKept ? name : nil, isBoolean: member == "NameHasOwner", policy: policyNumber)
+  }
+
+  /// Whether the answer to a question passes: what is asked about has to be visible, if the policy is another one by now.
+  mutating func answerQuestion(
+    _ reply: Draft, _ needed: ReferencePolicy.Level, _ name: String?, _ isBoolean: Bool, _ asked: Int
+  ) -> Bool {
+    let serial = reply.replySerial ?? 0
+    let level = name.map(level) ?? .none
+    if asked == policyNumber || policy.names == nil || isAudit || name != nil && level >= needed {
+      outgoing[serial] = nil
+      return true
+    }
+    if !isBoolean || name == nil { return withhold(reply, level >= .see ? "AccessDenied" : "NameHasNoOwner") }
+    outgoing[serial] = nil
+    tellClient("return", serial)
+    return false
   }
 
   /// The client gets the names of the list that it may see.
@@ -168,20 +204,22 @@ extension ReferenceGate {
 
   /// Whether the client is told of a change, if it is one.
   mutating func ownerChange(_ signal: Draft, _ size: Size) -> Bool {
-    guard let names, size.message <= limits.inspectBytesMax, signal.signature == "sss", let texts = signal.texts, texts.count == 3
+    guard names != nil, size.message <= limits.inspectBytesMax, signal.signature == "sss", let texts = signal.texts,
+      texts.count == 3
     else { return false }
     let isVisible = policy.names == nil || isAudit || level(texts[0]) >= .see
-    let isHeard =
-      names.hearsEverything
-      || names.heard.contains { rule in
-        switch rule {
-        case "signals", "everything": true
-        case "org.foo": texts[0] == "org.foo"
-        case "org.foo and below": texts[0] == "org.foo" || texts[0].hasPrefix("org.foo.")
-        default: false
-        }
+    let isHeard = matches.map(\.rule).contains { rule in
+      switch rule {
+      case "signals", "everything": true
+      case "org.foo", Self.ownRule + ",arg0='org.foo'": texts[0] == "org.foo"
+      case "org.foo and below": texts[0] == "org.foo" || texts[0].hasPrefix("org.foo.")
+      case Self.ownRule: true
+      case Self.ownRule + ",arg2=''": texts[2].isEmpty
+      default: false
       }
-    self.names?.change(texts[0], texts[2])
+    }
+    // Before the client has its name nothing is followed.
+    if !name.isEmpty { self.names?.change(texts[0], texts[2]) }
     return isVisible && isHeard
   }
 }
@@ -192,7 +230,7 @@ extension Draft {
     switch call {
     case .listNames: signature == "as" ? texts : nil
     case .getNameOwner: signature == "s" ? texts : nil
-    case .addMatch, .removeMatch: nil
+    case .addMatch, .removeMatch, .releaseName: nil
     }
   }
 }

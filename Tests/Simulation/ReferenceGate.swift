@@ -36,8 +36,9 @@ package struct ReferenceGate {
     case call, hello, ownHello, becomeMonitor, listNames
     /// Whether this caller is still there.
     case ownNameHasOwner(String)
+    case question(ReferencePolicy.Level, about: String?, isBoolean: Bool, policy: Int)
     case own(ReferenceNames.OwnCall)
-    case addMatch(String), requestName(String)
+    case addMatch(Int), requestName(Int)
   }
 
   /// A call of the client's that was forwarded.
@@ -59,20 +60,28 @@ package struct ReferenceGate {
   package var saidHello = false
   package var outgoing: [UInt32: Call] = [:]
   package var incoming = ReferenceCallers()
-  package var matches: [String: Int] = [:]
-  var requested: Set<String> = []
+  /// The client's match rules.
+  var matches: [Match] = []
+  /// What became of match rules, in order.
+  var matchLog: [MatchEvent] = []
+  /// The names that the client asked for and did not release, and those that the gate takes from it.
+  var requested: [Request] = [], releases: [Release] = []
+  /// Numbers of what the client has, each another.
+  var nextNumber = 1
   package var acquired: Set<String> = []
   package var isMonitor = false
   /// What is known of names, since a policy had some.
   package var names: ReferenceNames?
   /// What the gate's observer knows of them, while it has a connection.
-  package var observed = ReferenceNames(hearsEverything: false)
+  package var observed = ReferenceNames()
   package var isObserved = true
   /// Policies that were in force, and which of them the names are followed for.
   package var policyNumber = 1
   var followedNumber = 0
   /// The bus refused what names cannot be followed without.
   package var cannotFollow = false
+  /// The bus refused to release a name.
+  package var cannotRelease = false
   /// What was done too early.
   package var complaint: String?
   private var nextSerial = UInt32.max
@@ -106,6 +115,9 @@ package struct ReferenceGate {
     if message.containerInstance != nil { return refuse(message, "AccessDenied") }
     switch message.type {
     case 1, 4:
+      if message.type == 1 && message.wantsAnswer && !isMonitor, case .own = outgoing[message.serial]?.purpose {
+        complaint = "\(message.told) has the serial of a call of the gate's own"
+      }
       if saysHello && hello == .unsaid && !(isHello(message) && message.destination != nil) { sayHello(avoiding: message.serial) }
       if hello == .askedByGate && outgoing[message.serial]?.purpose == .ownHello {
         complaint = "\(message.told) was decided on while the gate's own Hello has its serial"
@@ -185,16 +197,20 @@ package struct ReferenceGate {
   }
 
   /// The caller is told, if it asked; or the client that waits for the answer that does not come.
-  private mutating func withhold(_ message: Draft, _ error: String) -> Bool {
+  mutating func withhold(_ message: Draft, _ error: String) -> Bool {
     if message.type == 1 && message.wantsAnswer && message.destination != nil && !isMonitor && addresses(message) {
       if let caller = message.sender { tellBus(error, message.serial, caller) }
-    } else if message.isReply, let call = outgoing[message.replySerial ?? 0], call.purpose == .call || call.purpose == .listNames,
-      answers(message, call)
-    {
+    } else if message.isReply, let call = outgoing[message.replySerial ?? 0], isGivenAnError(call), answers(message, call) {
       outgoing[message.replySerial ?? 0] = nil
       tellClient(error, message.replySerial ?? 0)
     }
     return false
+  }
+
+  /// Whether the client gets an error in the place of an answer that may not pass.
+  private func isGivenAnError(_ call: Call) -> Bool {
+    if case .question = call.purpose { return true }
+    return call.purpose == .call || call.purpose == .listNames
   }
 
   /// Whether a message is for everybody, or for the client, by a name that it has.
@@ -226,7 +242,7 @@ package struct ReferenceGate {
     if call.destination.hasPrefix(":") && reply.sender != call.destination && !(reply.type == 3 && isFromDriver) { return false }
     switch call.purpose {
     case .hello, .ownHello: return true
-    case .call, .addMatch, .requestName, .listNames:
+    case .call, .addMatch, .requestName, .listNames, .question:
       let isUnaddressed = call.destination == Self.driver && reply.sender == nil && reply.destination == nil
       return isUnaddressed || (reply.destination == name && !name.isEmpty)
     case .becomeMonitor, .own, .ownNameHasOwner: return reply.destination == name && !name.isEmpty
@@ -236,16 +252,23 @@ package struct ReferenceGate {
   private mutating func takeAnswer(_ reply: Draft, _ size: Size) -> Bool {
     guard let call = outgoing[reply.replySerial ?? 0], answers(reply, call) else { return false }
     let succeeded = reply.type == 2
-    if call.purpose == .listNames && succeeded && size.message > limits.inspectBytesMax {
+    let isFiltered = policy.names != nil && !isAudit
+    if call.purpose == .listNames && succeeded && isFiltered && size.message > limits.inspectBytesMax {
       return withhold(reply, "LimitsExceeded")
     }
     if case .requestName = call.purpose, succeeded, size.message > limits.inspectBytesMax { return false }
+    if case .question(let needed, let name, let isBoolean, let policy) = call.purpose {
+      return answerQuestion(reply, needed, name, isBoolean, policy)
+    }
     outgoing[reply.replySerial ?? 0] = nil
     switch call.purpose {
-    case .call: break
+    case .call, .question: break
     case .listNames:
-      if !succeeded { return true }
+      if !succeeded || !isFiltered { return true }
       giveNames(reply)
+      return false
+    case .own(.releaseName(let name)):
+      noteReleased(name, reply, size)
       return false
     case .own(let asked):
       let isGood =
@@ -261,9 +284,11 @@ package struct ReferenceGate {
       if succeeded { learn(reply.destination ?? "") }
       hello = .answered
       return false
-    case .addMatch(let rule): if !succeeded { forgetMatch(rule) }
-    case .requestName(let name): if !succeeded || reply.leadingNumber == 3 { requested.remove(name) }
-    case .becomeMonitor: isMonitor = succeeded
+    case .addMatch(let number): noteAdded(number, reply.replySerial ?? 0, succeeded)
+    case .requestName(let number): noteRequested(number, succeeded ? reply.leadingNumber != 3 : nil)
+    case .becomeMonitor:
+      isMonitor = succeeded
+      if isMonitor && !mayMonitor { complaint = "what the policy in force does not allow became a monitor" }
     }
     return true
   }
@@ -293,6 +318,7 @@ package struct ReferenceGate {
     guard signal.signature == "s", let name = signal.leadingText else { return true }
     if member == "NameLost" {
       acquired.remove(name)
+      noteLoss(name)
     } else if name.hasPrefix(":") {
       if self.name.isEmpty { learn(name) }
     } else if acquired.count < limits.namesMax {

@@ -5,7 +5,7 @@
 package struct ReferenceNames {
   /// A call of the gate's own.
   enum OwnCall: Equatable {
-    case addMatch(String), removeMatch(String), listNames, getNameOwner(String)
+    case addMatch(String), removeMatch(String), listNames, getNameOwner(String), releaseName(String)
   }
 
   /// Calls of the gate's own that are under way at a time.
@@ -17,14 +17,11 @@ package struct ReferenceNames {
   private var hasBegun = false
   /// Whether it is known who owns what.
   private(set) var isReady = false
-  /// Whether the client had match rules before names were followed.
-  let hearsEverything: Bool
-  /// Meanings of the match rules that the client added since.
-  var heard: [String] = []
   private(set) var patterns: [String] = []
   private var queue: [OwnCall] = []
   private var pending = 0
-  private var matches: Set<String> = []
+  /// The match rules that the gate has at the bus: how often, and whether the policy in force needs them.
+  private(set) var matches: [String: (count: Int, isWanted: Bool)] = [:]
   /// Who owns a name, or owned it last.
   private var lastOwner: [String: String] = [:]
   /// Patterns of the names that a unique name ever owned; and those that it owned before the last reload, until it is known better.
@@ -34,8 +31,6 @@ package struct ReferenceNames {
   var contacts: Set<String> = []
   /// Names beyond the patterns that the client called.
   var called: Set<String> = []
-
-  init(hearsEverything: Bool) { self.hearsEverything = hearsEverything }
 
   // MARK: What is known
 
@@ -84,8 +79,8 @@ package struct ReferenceNames {
 
   // MARK: What the gate asks
 
-  /// Another policy: nil if it has no names.
-  mutating func follow(_ new: [String]?) {
+  /// Another policy: nil if it has no names. `clients`: match rules that the client has through the gate's.
+  mutating func follow(_ new: [String]?, keeping clients: Set<String>) {
     var owned: [String: Set<String>] = [:]
     for unique in ever.keys { owned[unique] = self.owned(unique).intersection(new ?? []) }
     ever = ever.mapValues { $0.intersection(new ?? []) }
@@ -93,8 +88,12 @@ package struct ReferenceNames {
     hasBegun = true
     patterns = new ?? []
     let wanted = new.map(Self.rules) ?? []
-    queue += wanted.subtracting(matches).sorted().map { .addMatch($0) }
-    queue += matches.subtracting(wanted).sorted().map { .removeMatch($0) }
+    queue += wanted.subtracting(matches.keys).sorted().map { .addMatch($0) }
+    for rule in matches.keys.sorted() {
+      matches[rule]?.isWanted = wanted.contains(rule)
+      if wanted.contains(rule) || clients.contains(rule) { continue }
+      queue.append(.removeMatch(rule))
+    }
     if patterns.isEmpty { return }
     if patterns.count <= Self.singlesMax && !patterns.contains(where: Self.isWild) {
       queue += patterns.map { .getNameOwner($0) }
@@ -115,24 +114,36 @@ package struct ReferenceNames {
       queue.removeFirst()
       made.append(call)
       pending += 1
+      if case .removeMatch(let rule) = call {
+        made += Array(repeating: call, count: (matches[rule]?.count ?? 1) - 1)
+      }
       switch call {
-      case .addMatch(let rule): matches.insert(rule)
+      case .addMatch(let rule): matches[rule] = (1, true)
       case .removeMatch(let rule):
-        matches.remove(rule)
+        matches[rule] = nil
         pending -= 1  // asks for no answer
       case .getNameOwner(let name): asked.insert(name)
-      case .listNames: break
+      case .listNames, .releaseName: break
       }
     }
     if queue.isEmpty && pending == 0 && !isReady { (isReady, kept, asked) = (true, [:], []) }
     return made
   }
 
+  /// The gate's own rule is added to the bus once more.
+  mutating func addAgain(_ rule: String) {
+    matches[rule]?.count += 1
+    pending += 1
+  }
+
+  /// The gate's own rule is taken from the bus.
+  mutating func remove(_ rule: String) { matches[rule] = nil }
+
   /// The bus answered: true if that can be gone on with. `texts`: what the answer says, nil if that is not what it should be.
   mutating func take(_ call: OwnCall, succeeded: Bool, _ texts: [String]?) -> Bool {
     pending -= 1
     switch call {
-    case .addMatch, .removeMatch: return succeeded
+    case .addMatch, .removeMatch, .releaseName: return succeeded
     case .listNames:
       guard succeeded, let texts else { return false }
       for name in texts where name != ReferenceGate.driver && isKnownToAnyPattern(name) { queue.append(.getNameOwner(name)) }

@@ -51,6 +51,7 @@ struct Speech {
 
   static func policy(_ choices: inout Choices, _ temper: Temper) -> ReferencePolicy {
     var policy = ReferencePolicy()
+    let patterns = temper.isAboutHoldings ? ["org.foo", "org.foo", "org.a", "org.b"] : patterns
     let hasNames = choices.chance(temper.names)
     if hasNames && (temper.hasSecret || choices.chance(80)) {
       policy.names = (0..<choices.below(5)).map { _ in (choices.pick([.see, .talk, .own]), choices.pick(patterns)) }
@@ -60,6 +61,9 @@ struct Speech {
       policy.trustsPeers = choices.chance(30)
     }
     if choices.chance(70) { policy.rules.append(ReferencePolicy.Rule(methods: ["Do", "Sig"])) }
+    if temper.isAboutHoldings && choices.chance(60) {
+      policy.rules.append(ReferencePolicy.Rule(methods: ["RequestName", "ReleaseName"]))
+    }
     for _ in 0..<choices.below(5) {
       var rule = ReferencePolicy.Rule()
       rule.direction = choices.pick(["outgoing", "incoming", "*"])
@@ -126,6 +130,7 @@ struct Speech {
   }
 
   private func driverCall(_ choices: inout Choices, _ serial: UInt32) -> Draft {
+    if choices.chance(temper.isAboutHoldings ? 80 : 0) { return holdingsCall(&choices, serial) }
     let rules = ReferenceGate.matchRules.keys.sorted() + ReferenceGate.brokenMatchRules
     var message: Draft
     switch choices.below(10) {
@@ -148,6 +153,19 @@ struct Speech {
     default: break
     }
     return message
+  }
+
+  /// What the client has at the bus when the policy changes.
+  private func holdingsCall(_ choices: inout Choices, _ serial: UInt32) -> Draft {
+    let own = ["", ",arg2=''", ",arg0='org.foo'"].map { ReferenceGate.ownRule + $0 }
+    return switch choices.below(8) {
+    case 0, 1: .driver(serial, "AddMatch", .string(choices.pick(own)))
+    case 2, 3: .driver(serial, "RemoveMatch", .string(choices.pick(own)))
+    case 4: .driver(serial, "RequestName", .string(choices.pick(["org.a", "org.b"])), .number(0))
+    case 5: .driver(serial, "NameHasOwner", .string(choices.pick(Self.names)))
+    case 6: question(&choices, serial)
+    default: .driver(serial, "ReleaseName", .string(choices.pick(["org.a", "org.b"])))
+    }
   }
 
   private func question(_ choices: inout Choices, _ serial: UInt32) -> Draft {
@@ -224,6 +242,7 @@ struct Speech {
     case .addMatch, .removeMatch: answer
     case .listNames: answer.with([.strings([driver] + uniques + names)])
     case .getNameOwner: answer.with([.string(uniques[0])])
+    case .releaseName: answer.with([.number(1)])
     }
   }
 
@@ -239,6 +258,7 @@ struct Speech {
     case .getNameOwner:
       if choices.chance(30) { return answer.changed { ($0.type, $0.errorName) = (3, "org.foo.Error.NameHasNoOwner") } }
       return answer.with([.string(choices.pick(uniques))])
+    case .releaseName: return answer.with([.number(UInt32(choices.below(3)) + 1)])
     }
   }
 
@@ -281,6 +301,7 @@ struct Speech {
       if call.destination == driver && choices.chance(10) { (message.sender, message.destination) = (nil, nil) }
     case .listNames: message = message.with([.strings([driver, Rig.name] + names.filter { _ in choices.chance(60) } + uniques)])
     case .ownNameHasOwner: message = message.with([choices.chance(90) ? .boolean(choices.chance(50)) : .number(0)])
+    case .question: message = message.with([choices.chance(50) ? .number(1) : .string(choices.pick(Self.uniques))])
     case .addMatch, .becomeMonitor, .own: break
     }
     return message

@@ -11,6 +11,8 @@ struct Temper {
   /// How seldom a peer that takes nothing changes its mind.
   enum Stalls { case never, often, long }
   private(set) var stalls = Stalls.often
+  /// Whether it is mostly about match rules that the gate has too, and names that are taken away.
+  private(set) var isAboutHoldings = false
   /// Answers of the bus that refuse what the gate itself asks for, of 1000.
   private(set) var refusals = 5
 
@@ -21,7 +23,9 @@ struct Temper {
     keepsDescriptors = choices.pick([50, 95])
     spoilt = choices.pick([4, 4, 4, 60])
     hasSecret = choices.chance(15)
+    isAboutHoldings = choices.chance(25)
     names = choices.pick([0, 0, 100, 70])
+    if isAboutHoldings { names = 60 }
     if hasSecret { names = 100 }
     scenes = choices.pick([0, 5, 20, 40])
     stalls = choices.pick([.never, .often, .often, .long])

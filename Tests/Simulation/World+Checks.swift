@@ -18,6 +18,7 @@ extension World {
     try checkMemory()
     try checkTime()
     if let reason = rig.close { try justify(reason) }
+    if gate.cannotRelease && rig.close == nil { throw Failure("a name cannot be released, and the connection lives") }
     if gate.cannotFollow && rig.close == nil { throw Failure("names cannot be followed, and the connection lives") }
   }
 
@@ -50,9 +51,11 @@ extension World {
 
   private func checkMemory() throws {
     for side in [Side.client, .bus] {
-      // Its own calls do not wait for room: there are at most 32 under way, and 8 about callers.
-      let calls = side == .bus ? (gate.names != nil ? 16_384 : 0) + 2048 : 0
-      if rig.own(to: side) > ownMax + calls { throw Failure("own output of \(rig.own(to: side)) bytes to the \(side)") }
+      // Its own calls do not wait for room: there are at most 32 under way, 8 about callers, and one for each name that is taken away.
+      let calls = side == .bus ? (gate.names != nil ? 16_384 : 0) + 2048 : 0, releases = side == .bus ? 64 * 256 : 0
+      if rig.own(to: side) > ownMax + calls + releases {
+        throw Failure("own output of \(rig.own(to: side)) bytes to the \(side)")
+      }
       // What is looked at as a whole has to be in one buffer; so has a line of the handshake.
       let most = max(gate.limits.headerBytesMax, gate.limits.inspectBytesMax, 16_384)
       if rig.close == nil && rig.wantsBytes(side) && rig.unconsumed(side) > most {
@@ -100,7 +103,9 @@ extension World {
       case .authTimeout: isInHandshake && now >= timeouts.auth
       case .helloTimeout: gate.hello != .answered && rig.connectedAt.map { now >= $0.milliseconds + timeouts.hello } ?? false
       case .partialMessageTimeout, .mutualWait: now >= timeouts.partial
-      case .monitorRevoked: gate.isMonitor
+      case .monitorRevoked:
+        gate.isMonitor || bus.decided < bus.sent.count && gate.wouldGrantMonitor(bus.sent[bus.decided].message)
+      case .nameNotReleased: gate.cannotRelease
       case .namesNotFollowed: gate.cannotFollow
       case .endOfStream, .drainTimeout: false
       }
@@ -130,6 +135,7 @@ extension World {
     for side in [Side.client, .bus] { rig.unstall(side) }
     try check()
     if rig.close == nil { try checkNothingIsLeft() }
+    try checkMatches()
     try checkStream(.client, behind: ownStart.client)
     try checkStream(.bus, behind: ownStart.bus)
     try checkCounters()

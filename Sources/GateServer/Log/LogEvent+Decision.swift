@@ -118,7 +118,7 @@ extension Verdict.Reason {
       .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .pendingRepliesTotal,
       .pendingIncoming, .pendingIncomingPerCaller, .serialInUse, .eavesdrop,
       .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .notAddressed, .monitor, .ownHello, .ownCall,
-      .filtered,
+      .ownMatch, .filtered,
       .unheard, .owners, .ownersUnknown, .unfilteredPeer, .unfiltered:
       false
     }

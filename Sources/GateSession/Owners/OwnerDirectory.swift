@@ -46,7 +46,7 @@ public final class OwnerDirectory {
   /// - Parameter ownersMax: How many owners and names are remembered, each: `owners-max`.
   public init(ownersMax: Int) {
     limit = ownersMax
-    watch = NameWatch(ownersMax: ownersMax, hearsEverything: false)
+    watch = NameWatch(ownersMax: ownersMax)
   }
 
   /// Whether any policy asks.
@@ -132,7 +132,7 @@ public final class OwnerDirectory {
   /// - Parameter bus: The bus that it leads to: as long as that lives it gives no unique name twice, and what one once owned still holds.
   func startAnew(at bus: BusIdentity) {
     let old = watch
-    watch = NameWatch(ownersMax: limit, hearsEverything: false)
+    watch = NameWatch(ownersMax: limit)
     if lastBus == bus { watch.inherit(from: old) }
     lastBus = bus
     watch.follow(followers.isEmpty ? nil : old.patterns) { seed.hash($0) }

@@ -157,14 +157,23 @@ public struct OwnerObserver: ~Copyable {
     let succeeded = header.frame.type == .methodReturn
     switch call {
     case .hello:
-      if !succeeded { return progress.failure = .refused("Hello") }
+      if !succeeded {
+        progress.failure = .refused("Hello")
+        return
+      }
       phase = .following
     case .addMatch:
       directory.watch.pendingCount -= 1
-      if !succeeded { return progress.failure = .refused("AddMatch") }
+      if !succeeded {
+        progress.failure = .refused("AddMatch")
+        return
+      }
     case .listNames:
       directory.watch.pendingCount -= 1
-      if !succeeded { return progress.failure = .refused("ListNames") }
+      if !succeeded {
+        progress.failure = .refused("ListNames")
+        return
+      }
       try MessageArguments.checkStrings(in: body, byteOrder: header.frame.byteOrder, signature: signature)
       directory.takeNames(body, header.frame.byteOrder)
     case .getNameOwner(let hash):
@@ -186,13 +195,14 @@ public struct OwnerObserver: ~Copyable {
     guard case .following = phase else { return false }
     while let call = directory.watch.takeCall() {
       switch call {
-      case .addMatch(let rule): say("AddMatch", unsafe rule.span.bytes, .addMatch)
+      case .addMatch(_, let rule): say("AddMatch", unsafe rule.span.bytes, .addMatch)
       case .listNames: say("ListNames", RawSpan(), .listNames)
       case .getNameOwner(let hash, let patterns, let name):
         directory.watch.asked[hash] = patterns
         say("GetNameOwner", unsafe name.span.bytes, .getNameOwner(hash))
-      case .removeMatch(let rule):
-        Answer.appendDriverCall("RemoveMatch", unsafe rule.span.bytes, flags: .noReplyExpected, serial: takeSerial(for: nil), to: &output)
+      case .removeMatch(_, let rule, _):
+        Answer.appendDriverCall(
+          "RemoveMatch", unsafe rule.span.bytes, flags: .noReplyExpected, serial: takeSerial(for: nil), to: &output)
       }
     }
     if !directory.watch.isIdle || directory.watch.isReady { return false }

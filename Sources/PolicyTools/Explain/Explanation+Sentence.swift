@@ -26,7 +26,7 @@ extension Explanation {
     case .pendingIncoming: "more incoming calls are without an answer than pending-incoming-max"
     case .pendingIncomingPerCaller: "more calls of its caller are without an answer than pending-incoming-per-caller-max"
     case .serialInUse: "its serial belongs to a call that is without an answer"
-    case .eavesdrop: "a match rule may not ask to eavesdrop"
+    case .eavesdrop: "a match rule may not have the key eavesdrop"
     case .matchRuleInvalid: "its match rule cannot be parsed"
     case .matchRuleNotFound: "the match rule was not added"
     case .matches: "more match rules than matches-max"
@@ -39,6 +39,7 @@ extension Explanation {
     case .hidden, .hiddenOwner:
       "the name is not visible: \"names\" and the rules do not mention it, so it is as if it did not exist"
     case .ownCall: "it answers a call of the gate's own"
+    case .ownMatch: "it is about a match rule that the gate has itself"
     case .filtered: "the gate leaves names out of it that are not visible"
     case .unheard: "it is about a name that is not visible, or that only the gate asked for"
     case .ownersUnknown: "its receiver may own a name that a deny rule names, and the bus does not tell who owns it"
