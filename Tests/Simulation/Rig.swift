@@ -68,14 +68,14 @@ package final class Rig {
   package var onRefusal: ((Side) -> Void)?
 
   package init(
-    policy: Policy, known: BusIdentity? = Rig.identity, peerUID: UInt32? = 1000,
+    policy: Policy, known: BusIdentity? = Rig.identity, peerUID: UInt32? = 1000, budgets: CallBudgets? = nil,
     _ configure: (inout SessionSettings) -> Void = { _ in }
   ) {
     var settings = SessionSettings()
     settings.seed = SeededHash(a: 0x0123_4567_89AB_CDEF, b: 0xFEDC_BA98_7654_3210)
     configure(&settings)
     self.policy = policy
-    session = Session(settings: settings, peerUID: peerUID, ownUID: 500, bus: known, at: now)
+    session = Session(settings: settings, peerUID: peerUID, ownUID: 500, bus: known, budgets: budgets, at: now)
   }
 
   deinit { precondition(failures.isEmpty, "the session asked for what cannot be done: \(failures)") }
