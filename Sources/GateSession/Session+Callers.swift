@@ -25,9 +25,10 @@ extension Session {
     }
   }
 
-  /// Asks the bus for callers, if it is time for some.
+  /// Asks the bus for callers, if it is time for some. Not before Hello is answered: until then a bus serves nobody.
   @inline(never)
   private mutating func askForCallers() {
+    if uniqueName.isEmpty { return }
     for _ in 0..<min(Self.callersAskedAtOnce, Self.callersAskedMax - callersAsked) {
       guard let caller = incomingCalls.takeCallerToAsk() else { return }
       ask(for: caller)

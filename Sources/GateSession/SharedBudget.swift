@@ -21,12 +21,12 @@ public final class SharedBudget {
   /// A budget of which nothing is taken.
   ///
   /// - Parameters:
-  ///   - total: Places in all, at least 1. Where that is less than there may be connections, each is good for one all the same.
+  ///   - total: Places in all, at least 1. Where half of them are fewer than there may be connections, each is good for one all the same.
   ///   - connectionsMax: Connections that there may be at a time, at least 1.
   public init(total: Int, connectionsMax: Int) {
     precondition(total > 0 && connectionsMax > 0, "a budget for nothing, or for nobody")
     share = max(1, total / 2 / connectionsMax)
-    common = max(0, total - share * connectionsMax)
+    common = max(total / 2, total - share * connectionsMax)
     batch = min(64, max(1, common / 1024))
   }
 
@@ -54,6 +54,11 @@ public struct CallBudgets {
   public let outgoing: SharedBudget
   /// For calls that clients are asked.
   public let incoming: SharedBudget
+
+  package init(outgoing: SharedBudget, incoming: SharedBudget) {
+    self.outgoing = outgoing
+    self.incoming = incoming
+  }
 
   /// Two budgets of `total` places each, which is at least 1.
   public init(total: Int, connectionsMax: Int) {

@@ -217,6 +217,16 @@ struct CallerTableTests {
     #expect(budget.taken == 0)
   }
 
+  @Test("where there may be more connections than places, each is good for one, and half of the places are anybody's")
+  func manyConnections() {
+    let budget = SharedBudget(total: 10, connectionsMax: 1_000_000)
+    let tables = (0..<2).map { _ in Callers(perCallerLimit: 100, limit: 100, seed: seed, budget: budget) }
+    for serial in 1...6 as ClosedRange<UInt32> { #expect(tables[0].insert(caller: 1, serial: serial) == .done) }
+    #expect(tables[0].insert(caller: 1, serial: 7) == .totalIsFull)
+    #expect(tables[1].insert(caller: 1, serial: 1) == .done)
+    #expect(tables[1].insert(caller: 1, serial: 2) == .totalIsFull)
+  }
+
   @Test("where the gate's places are scarce, who has more than its share looks for callers that are gone")
   func scarce() {
     let budget = SharedBudget(total: 16, connectionsMax: 4)

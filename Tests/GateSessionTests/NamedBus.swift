@@ -44,7 +44,7 @@ final class NamedBus {
     self.owners = owners
     self.isAnswering = isAnswering
     rig = Rig(rules, configure)
-    for (name, owner) in owners { rig.changeOwner(name, to: owner) }
+    for (name, owner) in owners.sorted(by: { $0.key < $1.key }) { rig.changeOwner(name, to: owner) }
     rig.policy = Policy(rules: rules, names: names, busName: "SESSION")
     rig.authenticate()
     try rig.hello(keeping: true)

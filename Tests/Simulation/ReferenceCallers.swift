@@ -31,10 +31,10 @@ package struct ReferenceCallers {
   /// After so many calls a caller is asked for again.
   private var askedEvery: Int { Swift.max(1, max / 4) }
 
-  /// A call comes in. False: it is one too many. `underWay`: questions that the bus has not answered.
+  /// A call comes in. False: it is one too many. `underWay`: questions that the bus has not answered; nil: it can't be asked.
   ///
   /// - Returns: Callers that the gate asks for now.
-  mutating func insert(_ name: String, _ serial: UInt32, underWay: Int) -> (fits: Bool, questions: [String]) {
+  mutating func insert(_ name: String, _ serial: UInt32, underWay: Int?) -> (fits: Bool, questions: [String]) {
     let wasCrowded = isCrowded
     if wasCrowded {
       attempts += 1
@@ -45,7 +45,7 @@ package struct ReferenceCallers {
       if index(name) == nil { callers.append(Caller(name: name, seen: wasCrowded ? attempts : attempts - askedEvery)) }
       if let at = index(name) { callers[at].serials.append(serial) }
     }
-    return (fits, wasCrowded ? questions(atMost: Swift.min(4, 8 - underWay)) : [])
+    return (fits, questions(atMost: wasCrowded ? underWay.map { Swift.min(4, 8 - $0) } ?? 0 : 0))
   }
 
   private func hasRoom(for name: String) -> Bool {

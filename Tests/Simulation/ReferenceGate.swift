@@ -10,6 +10,8 @@ package struct ReferenceGate {
     package var inspectBytesMax = 262_144
     package var descriptorsMax = 16
     package var pendingMax = 50_000
+    /// Of all connections, and there is one.
+    package var pendingTotal = 100_000
     package var matchesMax = 512
     package var namesMax = 64
   }
@@ -157,7 +159,7 @@ package struct ReferenceGate {
       complaint = "\(message.told) was decided on while a call of the gate's own had its serial"
     }
     if outgoing[message.serial] != nil { return refuse(message, "InvalidArgs") }
-    if outgoing.count >= limits.pendingMax { return refuse(message, "LimitsExceeded") }
+    if outgoing.count >= min(limits.pendingMax, limits.pendingTotal) { return refuse(message, "LimitsExceeded") }
     outgoing[message.serial] = Call(destination: destination, purpose: purpose)
     return true
   }
@@ -227,7 +229,7 @@ package struct ReferenceGate {
 
   /// Whether there is room for a call to the client; where there is little, the bus is asked for callers.
   private mutating func noteCall(_ caller: String, _ serial: UInt32) -> Bool {
-    let (fits, questions) = incoming.insert(caller, serial, underWay: serialsAboutCallers.count)
+    let (fits, questions) = incoming.insert(caller, serial, underWay: name.isEmpty ? nil : serialsAboutCallers.count)
     for name in questions {
       let serial = takeFreeSerial()
       toBus.append(Own(word: "NameHasOwner", replySerial: 0, destination: Self.driver, serial: serial, texts: [name]))

@@ -73,7 +73,7 @@ package struct ReferenceNames {
 
   /// What the bus says when it is asked for everything at once.
   mutating func learn(_ owners: [String: String]) {
-    for (name, owner) in owners { change(name, owner) }
+    for (name, owner) in owners.sorted(by: { $0.key < $1.key }) { change(name, owner) }
     (isReady, kept, asked, queue) = (true, [:], [], [])
   }
 

@@ -74,7 +74,7 @@ package final class Rig {
   package var onRefusal: ((Side) -> Void)?
 
   package init(
-    policy: Policy, known: BusIdentity? = Rig.identity, peerUID: UInt32? = 1000,
+    policy: Policy, known: BusIdentity? = Rig.identity, peerUID: UInt32? = 1000, budgets: CallBudgets? = nil,
     _ configure: (inout SessionSettings) -> Void = { _ in }
   ) {
     var settings = SessionSettings()
@@ -83,7 +83,8 @@ package final class Rig {
     self.policy = policy
     owners = OwnerDirectory(ownersMax: settings.limits.ownersMax)
     owners.play([policy], owners: [:])
-    session = Session(settings: settings, peerUID: peerUID, ownUID: 500, bus: known, owners: owners, at: now)
+    session = Session(
+      settings: settings, peerUID: peerUID, ownUID: 500, bus: known, owners: owners, budgets: budgets, at: now)
   }
 
   deinit { precondition(failures.isEmpty, "the session asked for what cannot be done: \(failures)") }

@@ -70,7 +70,11 @@ package final class World {
     ownStart = (nil, ownSeen.bus)
     gate.policy = Speech.policy(&choices, temper)
     if isLoggingEverything { for i in gate.policy.rules.indices { gate.policy.rules[i].log = nil } }
-    rig = Rig(policy: try Self.compiled(gate.policy), known: conversation.known) { $0 = settings }
+    gate.limits.pendingTotal = choices.pick([100_000, 9])
+    let budgets = CallBudgets(
+      outgoing: SharedBudget(total: gate.limits.pendingTotal, connectionsMax: 1),
+      incoming: SharedBudget(total: 100_000, connectionsMax: 1))
+    rig = Rig(policy: try Self.compiled(gate.policy), known: conversation.known, budgets: budgets) { $0 = settings }
     if !remembers { rig.session.rememberNothing() }
     rig.acceptsIdentity = choices.chance(50)
     rig.movesBodies = choices.chance(50)

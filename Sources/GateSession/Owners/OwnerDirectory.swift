@@ -141,7 +141,7 @@ public final class OwnerDirectory {
   /// Instead of an observer: these policies ask, and this is who owns what. For tools and tests that play the bus.
   package func play(_ policies: [Policy], owners: [String: String]) {
     follow(policies, isConnected: true)
-    for (name, owner) in owners { change(name, to: owner) }
+    for (name, owner) in owners.sorted(by: { $0.key < $1.key }) { change(name, to: owner) }
     settle()
   }
 
