@@ -67,6 +67,7 @@ enum NamesProxyCommand {
     var server = try Server(log: log)
     try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in server.stop() }
     for proxy in options.proxies {
+      warnIfIdle(proxy)
       do {
         let gate = try gateOptions(proxy)
         removePlaceholder(proxy.path)
@@ -81,6 +82,16 @@ enum NamesProxyCommand {
     }
     forgetStartUpCode()
     try server.run()
+  }
+
+  /// Options without `--filter` change nothing, here as in the peer, and whoever gives them hardly means that.
+  private static func warnIfIdle(_ proxy: NamesProxyOptions.Proxy) {
+    if proxy.isFiltered || proxy.policyOptions.isEmpty { return }
+    var given: [String] = []
+    for option in proxy.policyOptions where !given.contains(option) { given.append(option) }
+    printError(
+      "warning: \(given.joined(separator: ", ")) without --filter: everything is forwarded between \(proxy.path) and the bus, "
+        + "expected --filter behind its ADDRESS PATH")
   }
 
   private static func gateOptions(_ proxy: NamesProxyOptions.Proxy) throws(UsageError) -> GateOptions {

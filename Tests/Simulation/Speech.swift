@@ -130,7 +130,7 @@ struct Speech {
     case 3: message = .driver(serial, "RemoveMatch", .string(choices.pick(rules)))
     case 4: message = .driver(serial, "RequestName", .string(choices.pick(["org.a", "org.b", "org.c"])), .number(0))
     case 5: message = .driver(serial, "ReleaseName", .string(choices.pick(["org.a", "org.b"])))
-    case 6: message = .driver(serial, "StartServiceByName", .string("org.a"), .number(0))
+    case 6: message = .driver(serial, "StartServiceByName", .string(choices.pick(Self.names)), .number(0))
     case 7: message = .driver(serial, interface: "org.freedesktop.DBus.Monitoring", "BecomeMonitor")
     case 8: message = .driver(serial, choices.pick(["ReloadConfig", "UpdateActivationEnvironment", "Later"]))
     default: message = question(&choices, serial)

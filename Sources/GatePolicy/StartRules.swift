@@ -1,0 +1,172 @@
+// Which services a client may ask the bus to start: those that it may call, since a call starts a service anyway. Made when a policy is
+// compiled, of the rules as they were written; asked by Policy.
+//
+// A rule opens the start of the names that it speaks about unless one deny rule meets every call that it lets through. So it is looked at
+// once which deny rules those are; what is left is a list of names, and for each pattern of names the names that are closed.
+
+import DBusWire
+
+/// The names to which some outgoing allow rule would let a method call pass.
+struct StartRules: Sendable {
+  /// A name that may be started, by its hash.
+  private struct Exact: Sendable {
+    let hash: UInt64
+    let name: [UInt8]
+    let rule: Int32
+  }
+
+  /// What a rule opens that speaks about many names.
+  private struct Opening: Sendable {
+    let rule: Int32
+    /// Nil: every name.
+    let pattern: NamePattern?
+    /// Of which these are closed.
+    var closed: [NamePattern]
+  }
+
+  /// In order of their hashes.
+  private var exact: [Exact] = []
+  private var openings: [Opening] = []
+  private let hash: InterfaceHash
+
+  /// Looks through `rules`. Takes time in the number of rules, and for each name, or pattern of names, in the number of deny rules that
+  /// speak about it as far as its calls are denied.
+  init(_ rules: [GatewayRule], hash: InterfaceHash) {
+    self.hash = hash
+    var groups: [NamePattern?: [Int]] = [:]
+    for index in rules.indices where rules[index].opensStarts { groups[rules[index].name, default: []].append(index) }
+    if groups.isEmpty { return }
+    let denials = Denials(rules)
+    for (name, group) in groups {
+      if let name, name.isExact {
+        guard let rule = group.first(where: { Self.isOpen(rules[$0], name, denials) }) else { continue }
+        exact.append(Exact(hash: hash(name.text), name: name.text, rule: Int32(rule)))
+      } else {
+        openings += Self.openings(of: name, group, rules, denials)
+      }
+    }
+    exact.sort { $0.hash < $1.hash }
+    openings.sort { $0.rule < $1.rule }
+  }
+
+  /// A rule by which `name` may be started, or nil. Takes time in the number of patterns for names.
+  func rule(opening name: RawSpan) -> Int32? {
+    if let rule = rule(naming: name) { return rule }
+    for opening in openings where opening.pattern?.matches(name) ?? true {
+      if !opening.closed.contains(where: { $0.matches(name) }) { return opening.rule }
+    }
+    return nil
+  }
+
+  private func rule(naming name: RawSpan) -> Int32? {
+    if exact.isEmpty { return nil }
+    let wanted = hash(name)
+    var (low, high) = (0, exact.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if exact[middle].hash < wanted { low = middle + 1 } else { high = middle }
+    }
+    while low < exact.count, exact[low].hash == wanted {
+      let known = exact[low]
+      if unsafe known.name.span.bytes.hasSameBytes(as: name) { return known.rule }
+      low += 1
+    }
+    return nil
+  }
+
+  // MARK: Deny rules
+
+  /// Whether `rule` lets some call to `name` pass.
+  private static func isOpen(_ rule: GatewayRule, _ name: NamePattern, _ denials: Denials) -> Bool {
+    rule.methods.contains { method in
+      rule.letsCallsPass(of: method)
+        && !denials.meetingAll(of: rule, method, to: name).contains { $0.name?.matches(name.text) ?? true }
+    }
+  }
+
+  /// What the rules of one pattern, or of no name, open: one opening if something is open whatever the name.
+  private static func openings(
+    of pattern: NamePattern?, _ group: [Int], _ rules: [GatewayRule], _ denials: Denials
+  ) -> [Opening] {
+    var found: [Opening] = []
+    for index in group {
+      for method in rules[index].methods where rules[index].letsCallsPass(of: method) {
+        let meeting = denials.meetingAll(of: rules[index], method, to: nil)
+        if meeting.contains(where: { $0.name == nil || $0.name == pattern }) { continue }
+        let closed = meeting.compactMap(\.name)
+        if closed.isEmpty { return [Opening(rule: Int32(index), pattern: pattern, closed: [])] }
+        if !found.contains(where: { $0.closed == closed }) {
+          found.append(Opening(rule: Int32(index), pattern: pattern, closed: closed))
+        }
+      }
+    }
+    return found
+  }
+
+  /// The deny rules that may stop calls whatever they carry, by what they name.
+  private struct Denials {
+    private var byName: [NamePattern: [GatewayRule]] = [:]
+    private var byInterface: [[UInt8]: [GatewayRule]] = [:]
+    private var others: [GatewayRule] = []
+
+    init(_ rules: [GatewayRule]) {
+      // One with `max-fds` lets through what carries none.
+      for rule in rules where rule.action == .deny && rule.speaksAboutOutgoingCalls && rule.maxFDs == nil {
+        if let name = rule.name, name.isExact {
+          byName[name, default: []].append(rule)
+        } else if rule.interface.isLiteral {
+          byInterface[rule.interface.pattern, default: []].append(rule)
+        } else {
+          others.append(rule)
+        }
+      }
+    }
+
+    /// Those that meet every call of this method that `rule` lets through, to `name` or, if that is nil, to some names.
+    func meetingAll(of rule: GatewayRule, _ method: Glob, to name: NamePattern?) -> [GatewayRule] {
+      func meetsAll(_ denial: GatewayRule) -> Bool {
+        denial.interface.includes(rule.interface) && denial.objectPath.includes(rule.objectPath)
+          && denial.methods.contains { $0.includes(method) }
+      }
+      var meeting = others.filter(meetsAll)
+      if let same = byInterface[rule.interface.pattern] { meeting += same.filter(meetsAll) }
+      if let name {
+        meeting += (byName[name] ?? []).filter(meetsAll)
+      } else {
+        for denials in byName.values { meeting += denials.filter(meetsAll) }
+      }
+      return meeting.sorted { ($0.name?.text ?? []).lexicographicallyPrecedes($1.name?.text ?? []) }
+    }
+  }
+}
+
+extension GatewayRule {
+  /// Interfaces that nobody but the bus itself has.
+  package static let driverInterfaces: Set<[UInt8]> = Set(
+    [
+      "org.freedesktop.DBus", "org.freedesktop.DBus.Monitoring", "org.freedesktop.DBus.Containers1",
+      "org.freedesktop.DBus.Debug.Stats", "org.freedesktop.DBus.Verbose",
+    ].map { Array($0.utf8) })
+
+  /// Interfaces that the bus has as every service may.
+  package static let sharedDriverInterfaces: Set<[UInt8]> = Set(
+    ["org.freedesktop.DBus.Peer", "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.Introspectable"].map { Array($0.utf8) })
+
+  fileprivate var speaksAboutOutgoingCalls: Bool { outgoing && methodCalls && canMatch && delivery == .any }
+
+  /// Whether the rule is one whose calls may start services. One that names an interface of the bus is about the bus, unless services
+  /// have that interface too and the rule says which it means.
+  fileprivate var opensStarts: Bool {
+    if action == .deny || !speaksAboutOutgoingCalls || interface.pattern.isEmpty { return false }
+    if Self.driverInterfaces.contains(interface.pattern) { return false }
+    return name != nil || !Self.sharedDriverInterfaces.contains(interface.pattern)
+  }
+
+  /// Whether there are legal calls of `method`, one of the rule's, that it meets, as far as that is seen without a wildcard.
+  fileprivate func letsCallsPass(of method: Glob) -> Bool {
+    let (interfaceText, path, member) = (interface.pattern, objectPath.pattern, method.pattern)
+    if interface.isLiteral && !NameGrammar.isInterface(unsafe interfaceText.span.bytes) { return false }
+    if objectPath.isLiteral && !NameGrammar.isObjectPath(unsafe path.span.bytes) { return false }
+    return !method.isLiteral || NameGrammar.isMember(unsafe member.span.bytes)
+  }
+}
