@@ -27,7 +27,7 @@ enum NamesProxyCommand {
 
     Behind ADDRESS PATH:
 
-      --filter                 forward only what the following allow; else everything
+      --filter                 forward only what the following allow; without it everything is forwarded, whatever they say
       --log                    log every message on standard output
       --sloppy-names           show all unique names
       --see=NAME               NAME, or NAME.* for it and all below it, is visible
@@ -67,7 +67,6 @@ enum NamesProxyCommand {
     var server = try Server(log: log)
     try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in server.stop() }
     for proxy in options.proxies {
-      warnIfIdle(proxy)
       do {
         let gate = try gateOptions(proxy)
         removePlaceholder(proxy.path)
@@ -76,6 +75,7 @@ enum NamesProxyCommand {
         throw UsageError("Failed to start proxy for \(proxy.address): \(error)")
       }
     }
+    warnOfIdleOptions(options.proxies)
     if let lifeline = options.lifeline {
       writeReady(lifeline, log)
       try server.stopWhenClosed(lifeline)
@@ -84,14 +84,15 @@ enum NamesProxyCommand {
     try server.run()
   }
 
-  /// Options without `--filter` change nothing, here as in the peer, and whoever gives them hardly means that.
-  private static func warnIfIdle(_ proxy: NamesProxyOptions.Proxy) {
-    if proxy.isFiltered || proxy.policyOptions.isEmpty { return }
+  /// Options about names change nothing without `--filter`, as in the peer; and whoever gives them hardly means that.
+  private static func warnOfIdleOptions(_ proxies: [NamesProxyOptions.Proxy]) {
+    let idle = proxies.filter { !$0.isFiltered && !$0.idleOptions.isEmpty }
+    if idle.isEmpty { return }
     var given: [String] = []
-    for option in proxy.policyOptions where !given.contains(option) { given.append(option) }
+    for option in idle.flatMap(\.idleOptions) where !given.contains(option) { given.append(option) }
     printError(
-      "warning: \(given.joined(separator: ", ")) without --filter: everything is forwarded between \(proxy.path) and the bus, "
-        + "expected --filter behind its ADDRESS PATH")
+      "warning: \(given.joined(separator: ", ")) without --filter: everything is forwarded at \(idle.map(\.path).joined(separator: ", ")), "
+        + "expected --filter as well")
   }
 
   private static func gateOptions(_ proxy: NamesProxyOptions.Proxy) throws(UsageError) -> GateOptions {
