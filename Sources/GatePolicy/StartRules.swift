@@ -150,7 +150,8 @@ extension GatewayRule {
 
   /// Interfaces that the bus has as every service may.
   package static let sharedDriverInterfaces: Set<[UInt8]> = Set(
-    ["org.freedesktop.DBus.Peer", "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.Introspectable"].map { Array($0.utf8) })
+    ["org.freedesktop.DBus.Peer", "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.Introspectable"].map { Array($0.utf8) }
+  )
 
   fileprivate var speaksAboutOutgoingCalls: Bool { outgoing && methodCalls && canMatch && delivery == .any }
 

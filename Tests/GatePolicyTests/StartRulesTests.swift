@@ -36,7 +36,8 @@ struct StartRulesTests {
       "a rule for an interface that only the bus has, and a name",
       [rule(interface: "org.freedesktop.DBus.Monitoring", name: "org.foo")], closed: ["org.foo"]),
     Case(
-      "a rule for an interface that the bus has as well", [rule(interface: "org.freedesktop.DBus.Properties")], closed: ["org.foo"]),
+      "a rule for an interface that the bus has as well", [rule(interface: "org.freedesktop.DBus.Properties")],
+      closed: ["org.foo"]),
     Case(
       "the same, where a name says who is meant", [rule(interface: "org.freedesktop.DBus.Properties", name: "org.foo")],
       open: ["org.foo"], closed: ["com.bar"]),
@@ -61,12 +62,15 @@ struct StartRulesTests {
       "a deny rule for part of a subtree", [rule(name: "org.foo.*"), rule(action: .deny, name: "org.foo.a")],
       open: ["org.foo", "org.foo.b"], closed: ["org.foo.a"]),
     Case("a deny rule for another name", [door, rule(action: .deny, name: "com.bar")], open: ["org.foo"]),
-    Case("a deny rule that is narrower in its methods", [rule(name: "org.foo"), rule(methods: ["Open"], action: .deny)], open: ["org.foo"]),
+    Case(
+      "a deny rule that is narrower in its methods", [rule(name: "org.foo"), rule(methods: ["Open"], action: .deny)],
+      open: ["org.foo"]),
     Case("in its paths", [rule(name: "org.foo"), rule(path: "/a*", action: .deny)], open: ["org.foo"]),
     Case("in its interfaces", [rule(name: "org.foo"), rule(interface: "org.*", action: .deny)], open: ["org.foo"]),
     Case("one that is as wide", [door, rule(interface: "org.foo.D*", methods: ["Op?n"], action: .deny)], closed: ["org.foo"]),
     Case(
-      "two that together are", [rule(methods: ["A", "B"], name: "org.foo"), rule(methods: ["A"], action: .deny), rule(methods: ["B"], action: .deny)],
+      "two that together are",
+      [rule(methods: ["A", "B"], name: "org.foo"), rule(methods: ["A"], action: .deny), rule(methods: ["B"], action: .deny)],
       closed: ["org.foo"]),
     Case("a deny rule for what carries descriptors", [door, rule(maxFDs: 0, action: .deny)], open: ["org.foo"]),
     Case("a deny rule for signals", [door, rule(methodCalls: false, action: .deny)], open: ["org.foo"]),

@@ -80,9 +80,11 @@ struct NameAskedTests {
     #expect(try outcome(long, rules) { $0.limits.inspectBytesMax = 500 } == "LimitsExceeded")
   }
 
-  @Test("an unknown service is no line in the log's default, in either mode; a denied one is", arguments: [
-    SessionSettings.Mode.enforce, .audit,
-  ])
+  @Test(
+    "an unknown service is no line in the log's default, in either mode; a denied one is",
+    arguments: [
+      SessionSettings.Mode.enforce, .audit,
+    ])
   func logged(mode: SessionSettings.Mode) throws {
     for (rules, count) in [([], 0), ([rule(.outgoing, "*", ["StartServiceByName"], deny: true)], 1)] {
       let rig = try Rig.open(rules) { $0.mode = mode }
@@ -117,7 +119,8 @@ struct NameAskedTests {
     if ["RequestName", "StartServiceByName"].contains(member) { call = call.with([.number(0)]) }
     let text = try told(call, [rule(.outgoing, "*", [member], deny: true)], cut: cut)
     #expect(
-      text == "busgate: outgoing call \(method) on /org/freedesktop/DBus about com.example.X is not allowed by the SESSION policy")
+      text == "busgate: outgoing call \(method) on /org/freedesktop/DBus about com.example.X is not allowed by the SESSION policy"
+    )
   }
 
   @Test("methods that are about a name are told from others")
@@ -149,7 +152,8 @@ struct NameAskedTests {
   @Test("what is malformed, empty, too large to be looked into or of another method is about nothing")
   func nothing() throws {
     for call in [
-      Draft.driver(9, "RequestName"), .driver(9, "RequestName", .string("org.foo")), .driver(9, "RequestName", .string(""), .number(0)),
+      Draft.driver(9, "RequestName"), .driver(9, "RequestName", .string("org.foo")),
+      .driver(9, "RequestName", .string(""), .number(0)),
       .driver(9, "ReloadConfig", .string("org.foo")), .driver(9, "NoSuchMethod", .string("org.foo")),
       .driver(9, "RequestName", .string("org." + String(repeating: "a", count: 300_000)), .number(0)),
     ] {
@@ -158,9 +162,11 @@ struct NameAskedTests {
     #expect(try !told(.call(9, "RequestName").with([.string("org.foo"), .number(0)])).contains(" about "))
   }
 
-  @Test("a hidden name and one that does not exist are answered in the same words", arguments: [
-    "GetNameOwner", "GetConnectionUnixUser", "ListQueuedOwners",
-  ])
+  @Test(
+    "a hidden name and one that does not exist are answered in the same words",
+    arguments: [
+      "GetNameOwner", "GetConnectionUnixUser", "ListQueuedOwners",
+    ])
   func hidden(member: String) throws {
     let bus = try NamedBus([], names(talk: ["org.talk"]), owners: ["org.hidden": ":1.7"])
     let texts = try ["org.hidden", "org.nobody"].map { name in

@@ -23,7 +23,9 @@ extension ReferencePolicy {
   }
 
   private func stops(_ denial: Rule, all rule: Rule, _ method: String, to name: String) -> Bool {
-    guard denial.isDeny, denial.direction != "incoming", denial.type != "signal", denial.descriptorsMax == nil else { return false }
+    guard denial.isDeny, denial.direction != "incoming", denial.type != "signal", denial.descriptorsMax == nil else {
+      return false
+    }
     if let pattern = denial.name, !ReferenceNames.matches(pattern, name) { return false }
     return Self.texts(rule.interface).allSatisfy { Self.matches(denial.interface, $0) }
       && Self.texts(rule.path).allSatisfy { Self.matches(denial.path, $0) }
