@@ -37,7 +37,8 @@ public struct NameRules: Sendable {
     add(.everything, pattern, location, outgoing: false, methodCalls: false, signals: true, delivery: .any)
   }
 
-  /// Opens the names that `pattern` matches to these calls, and to signals for them alone that are like these. For what the driver is asked, they then are as open as with `talk`.
+  /// Opens the names that `pattern` matches to these calls, and to signals for them alone that are like these. For what the driver is asked,
+  /// they then are as open as with `talk`.
   public mutating func allowCalls(_ messages: MessagePattern, to pattern: NamePattern, at location: SourceLocation) {
     entries.append(Entry(pattern: pattern, level: .talk, location: location))
     add(messages, pattern, location, outgoing: true, methodCalls: true, signals: true, delivery: .any)

@@ -29,8 +29,8 @@ struct StartRules: Sendable {
   private var openings: [Opening] = []
   private let hash: InterfaceHash
 
-  /// Looks through `rules`. Takes time in the number of rules, and for each name, or pattern of names, in the number of deny rules that
-  /// speak about it as far as its calls are denied.
+  /// Looks through `rules`. Takes time in their number, times that of the deny rules that differ in more than their names, as long as those
+  /// meet all calls of the rules looked at.
   init(_ rules: [GatewayRule], hash: InterfaceHash) {
     self.hash = hash
     var groups: [NamePattern?: [Int]] = [:]
@@ -79,8 +79,7 @@ struct StartRules: Sendable {
   /// Whether `rule` lets some call to `name` pass.
   private static func isOpen(_ rule: GatewayRule, _ name: NamePattern, _ denials: Denials) -> Bool {
     rule.methods.contains { method in
-      rule.letsCallsPass(of: method)
-        && !denials.meetingAll(of: rule, method, to: name).contains { $0.name?.matches(name.text) ?? true }
+      rule.letsCallsPass(of: method) && !denials.meetingAll(of: rule, method).contains { denials.kinds[$0].isAbout(name) }
     }
   }
 
@@ -89,53 +88,79 @@ struct StartRules: Sendable {
     of pattern: NamePattern?, _ group: [Int], _ rules: [GatewayRule], _ denials: Denials
   ) -> [Opening] {
     var found: [Opening] = []
+    var seen: Set<[Int]> = []
     for index in group {
       for method in rules[index].methods where rules[index].letsCallsPass(of: method) {
-        let meeting = denials.meetingAll(of: rules[index], method, to: nil)
-        if meeting.contains(where: { $0.name == nil || $0.name == pattern }) { continue }
-        let closed = meeting.compactMap(\.name)
-        if closed.isEmpty { return [Opening(rule: Int32(index), pattern: pattern, closed: [])] }
-        if !found.contains(where: { $0.closed == closed }) {
-          found.append(Opening(rule: Int32(index), pattern: pattern, closed: closed))
-        }
+        let meeting = denials.meetingAll(of: rules[index], method)
+        if !seen.insert(meeting).inserted { continue }
+        if meeting.contains(where: { denials.kinds[$0].isAboutAll(of: pattern) }) { continue }
+        let opening = Opening(rule: Int32(index), pattern: pattern, closed: meeting.flatMap { denials.kinds[$0].names })
+        if opening.closed.isEmpty { return [opening] }
+        found.append(opening)
       }
     }
     return found
   }
 
-  /// The deny rules that may stop calls whatever they carry, by what they name.
+  /// The deny rules that stop calls whatever they carry, those together that differ in their names alone.
   private struct Denials {
-    private var byName: [NamePattern: [GatewayRule]] = [:]
-    private var byInterface: [[UInt8]: [GatewayRule]] = [:]
-    private var others: [GatewayRule] = []
+    struct Kind {
+      let rule: GatewayRule
+      var isNameless = false
+      var exactNames: Set<NamePattern> = []
+      var otherNames: [NamePattern] = []
 
-    init(_ rules: [GatewayRule]) {
-      // One with `max-fds` lets through what carries none.
-      for rule in rules where rule.action == .deny && rule.speaksAboutOutgoingCalls && rule.maxFDs == nil {
-        if let name = rule.name, name.isExact {
-          byName[name, default: []].append(rule)
-        } else if rule.interface.isLiteral {
-          byInterface[rule.interface.pattern, default: []].append(rule)
+      var names: [NamePattern] { exactNames + otherNames }
+
+      func isAbout(_ name: NamePattern) -> Bool {
+        isNameless || exactNames.contains(name) || otherNames.contains { $0.matches(name.text) }
+      }
+
+      func isAboutAll(of pattern: NamePattern?) -> Bool {
+        isNameless || pattern.map { otherNames.contains($0) } ?? false
+      }
+
+      mutating func add(_ name: NamePattern?) {
+        if let name {
+          if name.isExact { exactNames.insert(name) } else { otherNames.append(name) }
         } else {
-          others.append(rule)
+          isNameless = true
         }
       }
     }
 
-    /// Those that meet every call of this method that `rule` lets through, to `name` or, if that is nil, to some names.
-    func meetingAll(of rule: GatewayRule, _ method: Glob, to name: NamePattern?) -> [GatewayRule] {
-      func meetsAll(_ denial: GatewayRule) -> Bool {
-        denial.interface.includes(rule.interface) && denial.objectPath.includes(rule.objectPath)
+    private(set) var kinds: [Kind] = []
+    /// Kinds by their interface, if that is literal, and the others.
+    private var byInterface: [[UInt8]: [Int]] = [:]
+    private var others: [Int] = []
+
+    init(_ rules: [GatewayRule]) {
+      var known: [[[UInt8]]: Int] = [:]
+      // A deny rule with `max-fds` lets through what carries none.
+      for rule in rules where rule.action == .deny && rule.speaksAboutOutgoingCalls && rule.maxFDs == nil {
+        let key = [rule.interface.pattern, rule.objectPath.pattern] + rule.methods.map(\.pattern)
+        let number = known[key] ?? kinds.count
+        if number == kinds.count {
+          known[key] = number
+          kinds.append(Kind(rule: rule))
+          if rule.interface.isLiteral {
+            byInterface[rule.interface.pattern, default: []].append(number)
+          } else {
+            others.append(number)
+          }
+        }
+        kinds[number].add(rule.name)
+      }
+    }
+
+    /// The kinds that meet every call of this method that `rule` lets through, whatever the name.
+    func meetingAll(of rule: GatewayRule, _ method: Glob) -> [Int] {
+      func meetsAll(_ number: Int) -> Bool {
+        let denial = kinds[number].rule
+        return denial.interface.includes(rule.interface) && denial.objectPath.includes(rule.objectPath)
           && denial.methods.contains { $0.includes(method) }
       }
-      var meeting = others.filter(meetsAll)
-      if let same = byInterface[rule.interface.pattern] { meeting += same.filter(meetsAll) }
-      if let name {
-        meeting += (byName[name] ?? []).filter(meetsAll)
-      } else {
-        for denials in byName.values { meeting += denials.filter(meetsAll) }
-      }
-      return meeting.sorted { ($0.name?.text ?? []).lexicographicallyPrecedes($1.name?.text ?? []) }
+      return others.filter(meetsAll) + (byInterface[rule.interface.pattern] ?? []).filter(meetsAll)
     }
   }
 }

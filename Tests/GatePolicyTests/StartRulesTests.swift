@@ -115,7 +115,7 @@ struct StartRulesTests {
     }
   }
 
-  @Test("ten thousand rules and as many deny rules for names are one look each")
+  @Test("ten thousand rules and half as many deny rules for names, each for itself and all together")
   func many() {
     let names = (0..<10_000).map { "org.n\($0).Name" }
     var rules = names.map { rule(interface: "\($0).Door", name: $0) }
@@ -124,6 +124,10 @@ struct StartRulesTests {
     for (number, name) in names.enumerated() {
       #expect((policy.matchStart(of: Array(name.utf8).span.bytes).outcome == .allow) == (number % 2 == 1))
     }
+    // What no rule names is closed; with rules for every name, what no deny rule names is open.
+    #expect(!opens("org.else", rules))
+    rules += names.map { rule(interface: "\($0).Window") }
+    #expect(opens("org.else", rules) && opens(names[1], rules) && !opens(names[2], rules))
   }
 
   // MARK: Globs
