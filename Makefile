@@ -19,7 +19,7 @@ help:
 	@echo 'make demo-shell  the same, and a shell in the container'
 	@echo 'make test        every test; installs the Debian packages that are missing'
 	@echo 'make test-oracles TIME=60   the comparisons with libdbus, GLib and both buses, for about so many seconds'
-	@echo 'make soak        simulated worlds for TIME=60 seconds; make mutants: whether they notice what is broken'
+	@echo 'make soak        simulated worlds for TIME=60 seconds; make mutants: whether they notice what is broken (NAMES="…": only this)'
 	@echo 'make fuzz        each fuzzer for TIME=60 seconds'
 	@echo 'make coverage    lines of the floors without side effects that no test runs'
 	@echo 'make test-asan   unit tests under AddressSanitizer; make test-tsan: under ThreadSanitizer'
@@ -73,7 +73,7 @@ soak:
 	build/proof/release/simulate $(TIME)
 
 mutants:
-	Tests/Simulate/mutants $(TIME)
+	Tests/Simulate/mutants $(TIME) $(NAMES)
 
 fuzz:
 	contrib/fuzz $(TIME)

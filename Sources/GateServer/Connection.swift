@@ -53,7 +53,7 @@ struct Connection: ~Copyable {
   /// When it was accepted.
   var since = Instant(milliseconds: 0)
   var drainDeadline: Instant?
-  /// Whether it is one of the gate's ``Gate/helloPendingCount``.
+  /// Whether it is one of the bus's ``Bus/helloPendingCount``.
   var countsAsHelloPending = false
   var isUnauthenticated = true
   var previousUnauthenticated = -1

@@ -26,7 +26,8 @@ public struct GateOptions: Sendable {
   public var connectionsMax = 1024
   /// Connections that have not authenticated yet; beyond, the oldest gives way. dbus-daemon's number.
   public var unauthenticatedMax = 64
-  /// Connections to the bus without a Hello at a time: dbus-daemon stops accepting, for everybody, at 64.
+  /// Connections to the bus without a Hello at a time, of all gates that have it; the smallest of theirs counts. dbus-daemon stops
+  /// accepting, for everybody, at 64.
   public var helloPendingMax = 8
   /// Descriptors of one connection that are on their way to a receiver that has not taken them; dbus-daemon's number.
   public var descriptorsInFlightMax = 64
@@ -46,28 +47,30 @@ public struct GateOptions: Sendable {
 struct Gate {
   let options: GateOptions
   let listener: ListeningSocket
-  var policy: Policy
-  /// What the latest connection learned of the bus; nil after the bus went away.
-  var knownBus: BusIdentity?
+  var policy: Policy {
+    didSet { followsNames = policy.followsNames }
+  }
+  /// Whether the policy asks who owns which name.
+  private(set) var followsNames: Bool
+  /// The number of its bus in ``Server/buses``.
+  let bus: Int
 
   var connectionCount = 0
   /// Connections that have not authenticated, oldest first: a list through ``Connection/nextUnauthenticated``.
   var oldestUnauthenticated = -1
   var newestUnauthenticated = -1
   var unauthenticatedCount = 0
-  /// Connections that have asked the bus for something and not been told their name.
-  var helloPendingCount = 0
-  /// Connections that wait for a place among those, oldest first, as tags; stale ones are passed over.
-  var waitingForBus: [UInt64] = []
   /// Whether the listener is out of the poll set because descriptors ran out.
   var isPaused = false
   /// Whether the listener was closed because the server is stopping.
   var isClosed = false
 
-  init(_ options: GateOptions) throws(ListenFailure) {
+  init(_ options: GateOptions, bus: Int, _ listener: ListeningSocket) {
     self.options = options
+    self.bus = bus
+    self.listener = listener
     policy = options.policy
-    listener = try ListeningSocket(options.address, options.socketFile)
+    followsNames = options.policy.followsNames
   }
 
   /// Whether a client may authenticate as the user that the kernel says it is.

@@ -51,7 +51,8 @@ extension Server {
       log.refused(peer, gate: gate, "the client is not among the users that may connect (allow-uid)")
     }
     let session = Session(
-      settings: settings, peerUID: isAdmitted ? peer?.uid : nil, ownUID: geteuid(), bus: gates[gate].knownBus, at: now)
+      settings: settings, peerUID: isAdmitted ? peer?.uid : nil, ownUID: geteuid(), bus: buses[gates[gate].bus].knownBus,
+      owners: buses[gates[gate].bus].observer.directory, at: now)
     let index = unsafe freeSlots.popLast() ?? slots.count
     if unsafe index == slots.count { unsafe slots.append(nil) }
     let slot = UnsafeMutablePointer<Connection>.allocate(capacity: 1)

@@ -10,10 +10,10 @@ extension Server {
 
   /// Does what a session asked for.
   mutating func fulfil(_ slot: UnsafeMutablePointer<Connection>, _ requests: Output.Requests) {
-    let gate = unsafe slot.pointee.gate
+    let bus = unsafe bus(of: slot)
     if requests.contains(.busKnown) {
       if unsafe refusesBus(slot) { return }
-      gates[gate].knownBus = unsafe slot.pointee.session.bus
+      buses[bus].knownBus = unsafe slot.pointee.session.bus
     }
     if requests.contains(.resumeClient) { unsafe slot.pointee.pipe(from: .client).pointee.wait = .room }
     if requests.contains(.helloDone) { unsafe givePlaceAmongHelloPending(slot) }
@@ -24,13 +24,14 @@ extension Server {
       unsafe log.limit(.pendingIncomingMax, slot, "the oldest unanswered call of the caller with most gave way to a new one")
     }
     if requests.contains(.connectBus) {
-      if gates[gate].helloPendingCount >= gates[gate].options.helloPendingMax {
+      if buses[bus].helloPendingCount >= buses[bus].helloPendingMax {
+        let gate = unsafe slot.pointee.gate
         hit(.helloPendingMax, gate: gate)
         log.limit(.helloPendingMax, gate: gate, "further clients wait until the bus has answered a Hello")
       }
-      gates[gate].waitingForBus.append(
+      buses[bus].waitingForBus.append(
         unsafe Tag.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .bus).bits)
-      connectWaiting(gate: gate)
+      connectWaiting(bus: bus)
     }
   }
 
@@ -38,22 +39,34 @@ extension Server {
   mutating func givePlaceAmongHelloPending(_ slot: UnsafeMutablePointer<Connection>) {
     if unsafe !slot.pointee.countsAsHelloPending { return }
     unsafe slot.pointee.countsAsHelloPending = false
-    let gate = unsafe slot.pointee.gate
-    gates[gate].helloPendingCount -= 1
-    connectWaiting(gate: gate)
+    let bus = unsafe bus(of: slot)
+    buses[bus].helloPendingCount -= 1
+    connectWaiting(bus: bus)
+  }
+
+  /// The connection is over: its place at the bus is free when ``releaseEnded()`` looks who waits.
+  mutating func leaveBus(_ slot: UnsafeMutablePointer<Connection>) {
+    let bus = unsafe bus(of: slot)
+    if unsafe slot.pointee.countsAsHelloPending {
+      unsafe slot.pointee.countsAsHelloPending = false
+      buses[bus].helloPendingCount -= 1
+    }
+    if unsafe slot.pointee.bus.fd < 0 { return }
+    buses[bus].connectionCount -= 1
+    if buses[bus].connectionCount == 0 { forgetBus(bus) }  // nobody would notice its end
   }
 
   /// Opens the connections to the bus that wait for their turn, as far as there is room.
-  mutating func connectWaiting(gate: Int) {
+  mutating func connectWaiting(bus: Int) {
     var taken = 0
-    while taken < gates[gate].waitingForBus.count && gates[gate].helloPendingCount < gates[gate].options.helloPendingMax {
-      guard case .connection(let index, let generation, _) = Tag(bits: gates[gate].waitingForBus[taken]),
+    while taken < buses[bus].waitingForBus.count && buses[bus].helloPendingCount < buses[bus].helloPendingMax {
+      guard case .connection(let index, let generation, _) = Tag(bits: buses[bus].waitingForBus[taken]),
         let slot = unsafe connection(index, generation)
       else {
         taken += 1
         continue
       }
-      let opened = gates[gate].options.bus.connect()
+      let opened = buses[bus].endpoint.connect()
       let fd = opened.fd
       if -fd == EAGAIN {
         retryAt = now.advanced(byMilliseconds: Self.retryInterval)
@@ -61,29 +74,29 @@ extension Server {
       }
       taken += 1
       // Off the list before anything else happens: what follows may come back here.
-      gates[gate].waitingForBus.removeFirst(taken)
+      buses[bus].waitingForBus.removeFirst(taken)
       taken = 0
       if fd < 0 {
         // Out of descriptors too: clients that all wait for a second one would hold each other's first for ever.
-        unsafe refuse(slot, SystemError("cannot connect to the bus at \(gates[gate].options.bus.address)", fd))
-      } else if gates[gate].listener.isOther(end: fd) {
+        unsafe refuse(slot, SystemError("cannot connect to the bus at \(buses[bus].endpoint.address)", fd))
+      } else if gates[unsafe slot.pointee.gate].listener.isOther(end: fd) {
         closeDescriptor(fd)
         unsafe refuse(
           slot,
           SystemError(
-            "cannot connect to the bus at \(gates[gate].options.bus.address)", -ELOOP, hint: "it is the gate's own socket"))
+            "cannot connect to the bus at \(buses[bus].endpoint.address)", -ELOOP, hint: "it is the gate's own socket"))
       } else {
         unsafe slot.pointee.busAlternative = opened.alternative
         unsafe connected(slot, fd)
       }
     }
-    if taken > 0 { gates[gate].waitingForBus.removeFirst(taken) }
+    if taken > 0 { buses[bus].waitingForBus.removeFirst(taken) }
   }
 
   /// Ends a connection whose bus is not the one that its address names; says whether it did. Nothing has gone to the client yet
   /// that came from this bus, and nothing but the handshake to the bus.
   private mutating func refusesBus(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
-    let endpoint = gates[unsafe slot.pointee.gate].options.bus
+    let endpoint = buses[unsafe bus(of: slot)].endpoint
     guard let bus = unsafe slot.pointee.session.bus,
       let guid = unsafe endpoint.guid(ofAlternative: slot.pointee.busAlternative, missedBy: bus)
     else { return false }
@@ -96,7 +109,7 @@ extension Server {
     unsafe log.failure(slot, "\(error); the client is closed, the next one tries again")
     let gate = unsafe slot.pointee.gate
     meters.gates[gate].busConnectFailures &+= 1
-    forgetBus(gate: gate)
+    forgetBus(unsafe bus(of: slot))
     unsafe slot.pointee.end = .busUnreachable
     unsafe closeNow(slot)
   }
@@ -112,14 +125,13 @@ extension Server {
     unsafe slot.pointee.bus.fd = fd
     unsafe slot.pointee.bus.interest = EPOLLIN.rawValue
     unsafe slot.pointee.countsAsHelloPending = true
-    gates[unsafe slot.pointee.gate].helloPendingCount += 1
+    let bus = unsafe bus(of: slot)
+    buses[bus].connectionCount += 1
+    buses[bus].helloPendingCount += 1
     meters.gates[unsafe slot.pointee.gate].busConnects &+= 1
     unsafe slot.pointee.session.busConnected(at: now)
     unsafe settle(slot)
   }
-
-  /// The bus went away, or is another one: the next client asks anew who it is.
-  mutating func forgetBus(gate: Int) { gates[gate].knownBus = nil }
 
   /// Answers the session's question whether the client may call itself `uid`.
   mutating func identify(_ slot: UnsafeMutablePointer<Connection>, _ uid: UInt32) {
@@ -140,6 +152,6 @@ extension Server {
     guard let at = retryAt, now >= at else { return }
     retryAt = nil
     resumeAccepting()
-    for gate in gates.indices { connectWaiting(gate: gate) }
+    for bus in buses.indices { connectWaiting(bus: bus) }
   }
 }

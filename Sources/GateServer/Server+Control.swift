@@ -115,7 +115,7 @@ extension Server {
       json.member("connections", gate.connectionCount)
       json.member("accepted", figures.meter.accepted)
       json.member("unauthenticated", gate.unauthenticatedCount)
-      json.member("hello-pending", gate.helloPendingCount)
+      json.member("hello-pending", figures.helloPending)
       json.member("allowed", figures.meter.sessions.allowed)
       json.member("denied", figures.meter.sessions.denied)
       writePending(figures.pendingOutgoing, figures.pendingIncoming, &json)

@@ -15,14 +15,14 @@ extension Server {
     if unsafe slot.pointee.closeReason == nil { unsafe slot.pointee.closeReason = reason }
     switch reason {
     case .endOfStream(let side):
-      if side == .bus { forgetBus(gate: unsafe slot.pointee.gate) }
+      if side == .bus { forgetBus(unsafe bus(of: slot)) }
       unsafe nothingMore(slot, from: side)
     case .malformed(let side, _), .descriptorMismatch(let side), .handshake(let side, _):
       _ = unsafe flushOwnOutput(slot, to: side)
       _ = unsafe clinux_shutdown(slot.pointee.socket(side).fd, Int32(SHUT_RDWR))
       unsafe nothingMore(slot, from: side)
     case .busChanged:
-      forgetBus(gate: unsafe slot.pointee.gate)
+      forgetBus(unsafe bus(of: slot))
       unsafe closeNow(slot)
     case .authTimeout, .helloTimeout, .partialMessageTimeout, .mutualWait, .drainTimeout, .namesNotFollowed, .monitorRevoked:
       unsafe closeNow(slot)
@@ -80,7 +80,7 @@ extension Server {
     if unsafe pipe.pointee.hasUnconsumed {
       switch unsafe pipe.pointee.wait {
       case .bytes: break  // the beginning of a message whose end will never come
-      case .room, .bus, .identity, .ownOutput, .serial: return
+      case .room, .bus, .identity, .ownOutput, .serial, .owners: return
       }
     }
     let other = unsafe slot.pointee.socket(side.other)
@@ -107,7 +107,7 @@ extension Server {
     for i in 0..<Int(count) { unsafe closeDescriptor(received[i]) }
     unsafe pool.give(buffer)
     if n > 0 || -n == EAGAIN || -n == EINTR { return }
-    if side == .bus { forgetBus(gate: unsafe slot.pointee.gate) }
+    if side == .bus { forgetBus(unsafe bus(of: slot)) }
     unsafe closeNow(slot)
   }
 
@@ -129,6 +129,7 @@ extension Server {
     unsafe countEnd(slot)
     unsafe logEnd(slot)
     unsafe forgetUnauthenticated(slot)
+    unsafe leaveBus(slot)
     unsafe slot.pointee.closeDescriptors()
     for side in [Side.client, .bus] {
       let pipe = unsafe slot.pointee.pipe(from: side)
@@ -138,11 +139,6 @@ extension Server {
       unsafe releaseBuffer(of: pipe)
     }
     gates[gate].connectionCount -= 1
-    if gates[gate].connectionCount == 0 { gates[gate].knownBus = nil }  // nobody would notice its end
-    if unsafe slot.pointee.countsAsHelloPending {
-      unsafe slot.pointee.countsAsHelloPending = false
-      gates[gate].helloPendingCount -= 1
-    }
     unsafe slots[slot.pointee.index] = nil
     unsafe ended.append(slot)
     resumeAccepting()
@@ -173,7 +169,7 @@ extension Server {
       unsafe release(slot)
     }
     giveBackMemory()
-    for gate in gates.indices where !gates[gate].waitingForBus.isEmpty { connectWaiting(gate: gate) }
+    for bus in buses.indices where !buses[bus].waitingForBus.isEmpty { connectWaiting(bus: bus) }
   }
 
   /// Half of many connections are gone: their memory goes back to the kernel, which malloc(3) alone does only with what lies on top.

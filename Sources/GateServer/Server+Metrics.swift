@@ -65,6 +65,7 @@ extension Server {
     var meter: GateMeter
     var pendingOutgoing = 0
     var pendingIncoming = 0
+    var helloPending = 0
   }
 
   /// The figures of all gates. Looks at each connection once.
@@ -75,6 +76,7 @@ extension Server {
       unsafe all[gate].meter.add(slot.pointee.session)
       all[gate].pendingOutgoing += unsafe slot.pointee.session.pendingReplies(.outgoing)
       all[gate].pendingIncoming += unsafe slot.pointee.session.pendingReplies(.incoming)
+      if unsafe slot.pointee.countsAsHelloPending { all[gate].helloPending += 1 }
     }
     return all
   }
@@ -171,6 +173,6 @@ extension Server {
     text.begin(.unauthenticated)
     for gate in gates { text.value(UInt64(gate.unauthenticatedCount), ("gate", gate.options.label)) }
     text.begin(.helloPending)
-    for gate in gates { text.value(UInt64(gate.helloPendingCount), ("gate", gate.options.label)) }
+    for (label, figures) in labeled { text.value(UInt64(figures.helloPending), ("gate", label)) }
   }
 }

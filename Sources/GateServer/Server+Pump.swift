@@ -58,6 +58,7 @@ extension Server {
       return
     }
     if result == -Int(EAGAIN) || result == -Int(EINTR) { return }
+    if side == .client { hearObserver(forGate: unsafe slot.pointee.gate) }
     if unsafe slot.pointee.isAtRest && passRoutinely(slot, from: side, pipe) { return }
     unsafe slot.pointee.isAtRest = false
     if result <= 0 {
@@ -191,7 +192,7 @@ extension Server {
         hit(.ownOutputBytesMax, gate: unsafe slot.pointee.gate)
         unsafe log.limit(.ownOutputBytesMax, slot, "the \(side) is not read until the \(blocked) has taken the gate's errors")
         return
-      case .bytes, .bus, .serial: return
+      case .bytes, .bus, .serial, .owners: return
       }
     }
   }

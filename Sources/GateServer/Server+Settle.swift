@@ -54,13 +54,14 @@ extension Server {
     let pipe = unsafe slot.pointee.pipe(from: side)
     if unsafe pipe.pointee.hasUnsent { return false }
     switch unsafe pipe.pointee.wait {
-    case .bytes, .bus, .identity, .serial: return false
+    case .bytes, .bus, .identity, .serial, .owners: return false
     case .ownOutput(let receiver):
       if unsafe !slot.pointee.session.hasRoomForAnswers(to: receiver) { return false }
     case .room: break
     }
     unsafe pipe.pointee.wait = .bytes
     if unsafe !pipe.pointee.hasUnconsumed { return false }
+    if side == .client { hearObserver(forGate: unsafe slot.pointee.gate) }
     unsafe pump(slot, from: side)
     return true
   }
@@ -132,6 +133,7 @@ extension Server {
   mutating func earliestDeadline() -> Instant? {
     var earliest = nextDeadline
     if let retryAt, earliest.map({ retryAt < $0 }) ?? true { earliest = retryAt }
+    if let observerDeadline, earliest.map({ observerDeadline < $0 }) ?? true { earliest = observerDeadline }
     if case .draining(let until) = stopping, earliest.map({ until < $0 }) ?? true { earliest = until }
     if let operatorDeadline, earliest.map({ operatorDeadline < $0 }) ?? true { earliest = operatorDeadline }
     if let expiry = movingKit.expiry, earliest.map({ expiry < $0 }) ?? true { earliest = expiry }

@@ -16,6 +16,8 @@ import Glibc
 public struct Server: ~Copyable {
   let epoll: Int32
   var gates: [Gate] = []
+  /// The buses of the gates, each once.
+  var buses: [Bus] = []
   /// Connections by index; nil where there is none.
   var slots: [UnsafeMutablePointer<Connection>?] = unsafe []
   var freeSlots: [Int] = []
@@ -83,6 +85,7 @@ public struct Server: ~Copyable {
     }
     for gate in gates where !gate.isClosed { gate.listener.close() }
     for socket in operators { socket.close() }
+    for bus in buses where bus.observer.isOpen { bus.observer.close() }
     unsafe received.deallocate()
     closeDescriptor(signals)
     closeDescriptor(epoll)
@@ -93,16 +96,18 @@ public struct Server: ~Copyable {
   /// - Returns: Its number, for ``setPolicy(_:ofGate:)``.
   @discardableResult
   public mutating func addGate(_ options: GateOptions) throws(ListenFailure) -> Int {
-    let gate = try Gate(options)
+    let listener = try ListeningSocket(options.address, options.socketFile)
     let result = clinux_epoll_control(
-      epoll, EPOLL_CTL_ADD, gate.listener.fd, EPOLLIN.rawValue, Tag.listener(gate: gates.count).bits)
+      epoll, EPOLL_CTL_ADD, listener.fd, EPOLLIN.rawValue, Tag.listener(gate: gates.count).bits)
     if result < 0 {
-      gate.listener.close()
-      throw .system(SystemError("cannot watch \(gate.listener.name)", result))
+      listener.close()
+      throw .system(SystemError("cannot watch \(listener.name)", result))
     }
-    gates.append(gate)
+    let bus = bus(for: options)
+    gates.append(Gate(options, bus: bus, listener))
     log.addGate(options.label)
     meters.gates.append(GateMeter())
+    policiesChanged(ofBus: bus)
     return gates.count - 1
   }
 
@@ -112,6 +117,7 @@ public struct Server: ~Copyable {
   /// Puts another policy in force, for every live connection too, from its next message on.
   public mutating func setPolicy(_ policy: Policy, ofGate gate: Int) {
     gates[gate].policy = policy
+    policiesChanged(ofBus: gates[gate].bus)
     for index in unsafe slots.indices {
       guard let slot = unsafe slots[index], unsafe slot.pointee.gate == gate else { continue }
       if let reason = unsafe slot.pointee.session.policyChanged(to: policy) { unsafe end(slot, reason) }
@@ -145,6 +151,7 @@ public struct Server: ~Copyable {
     let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Int(capacity))
     unsafe events.initialize(repeating: epoll_event(), count: Int(capacity))
     defer { unsafe events.deallocate() }
+    lookAfterObservers()
     while !isStopped {
       if !isRoutine {
         log.flush()
@@ -160,6 +167,7 @@ public struct Server: ~Copyable {
         unsafe handle(Tag(bits: clinux_epoll_tag(events + i)), events[i].events)
       }
       if !isRoutine {
+        lookAfterObservers()
         expireDeadlines()
         releaseEnded()
         keepBeating()
@@ -191,6 +199,8 @@ public struct Server: ~Copyable {
       loseLifeline()
     case .timer:
       timer.wentOff()
+    case .observer(let bus):
+      handleObserver(bus)
     case .operatorListener(let service):
       acceptOperators(service)
     case .operatorClient(let service, let id):

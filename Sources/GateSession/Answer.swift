@@ -170,7 +170,7 @@ extension Verdict.Reason {
   var errorName: StaticString {
     switch self {
     case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .eavesdrop, .notAddressed,
-      .monitor, .ownHello, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered:
+      .monitor, .ownHello, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered, .ownersUnknown:
       "org.freedesktop.DBus.Error.AccessDenied"
     case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .matches,
       .names, .owners:
@@ -192,7 +192,7 @@ extension Verdict.Reason {
       true
     case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .matches,
       .names, .serialInUse, .driverArguments, .matchRuleInvalid, .matchRuleNotFound, .descriptorsNotNegotiated, .eavesdrop,
-      .owners:
+      .owners, .ownersUnknown:
       false
     }
   }
@@ -206,6 +206,7 @@ extension Verdict.Reason {
     case .serviceUnknown: " would start a service that is not opened"
     case .hidden, .hiddenOwner: " is to or about a name that is not made visible"
     case .owners: " is to somebody who may own a denied name: there are more owners than owners-max"
+    case .ownersUnknown: " is to somebody who may own a denied name: the bus has not told the gate who owns it"
     case .eavesdrop: " asks to eavesdrop, which is never allowed"
     case .tooManyDescriptors: " has more file descriptors than fds-per-message-max allows"
     case .descriptorsRefused: " has file descriptors, of which the kernel lets no more be under way"

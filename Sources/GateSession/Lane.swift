@@ -38,6 +38,8 @@ struct Lanes: ~Copyable {
   private var memory: UnsafeMutablePointer<Lane>?
   private var currentIndex = 0
   private var messageCount: UInt8 = 0
+  /// Nothing is remembered, however many messages there are: what comes of a message must not hang on it.
+  var isOff = false
 
   deinit {
     guard let memory = unsafe memory else { return }
@@ -89,6 +91,7 @@ struct Lanes: ~Copyable {
   /// Whether it is time to remember; then there is memory.
   @inline(never)
   private mutating func begin() -> Bool {
+    if isOff { return false }
     if messageCount < Self.firstMessages {
       messageCount += 1
       return false

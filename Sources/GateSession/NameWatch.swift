@@ -106,6 +106,19 @@ final class NameWatch {
     }
   }
 
+  /// The names of another connection to the same bus are followed from here on: what is known of unique names stays known.
+  func inherit(from other: NameWatch) {
+    table = other.table
+    patterns = other.patterns
+  }
+
+  /// Numbers of the followed patterns that match `name`, a well-known one. Takes time in the number of patterns.
+  func patterns(matching name: RawSpan) -> NameSet {
+    var set = NameSet()
+    for (number, pattern) in patterns.enumerated() where pattern.matches(name) { set.insert(number) }
+    return set
+  }
+
   /// Nothing is followed any more: what is known belongs to a policy that is gone.
   func stop(ownersMax: Int) {
     table = NameTable(limit: ownersMax)

@@ -46,6 +46,8 @@ public struct Output: ~Copyable {
     case ownOutput(Side)
     /// The serial of the next message is taken by a call of the gate's own until its answer is in.
     case serial
+    /// The ``OwnerDirectory`` has asked the bus and not been answered.
+    case owners
   }
 
   /// Things to do once the actions are done.

@@ -32,7 +32,10 @@ extension Session {
     }
     let isUnique = destination.starts(with: UInt8(ascii: ":"))
     let hash = settings.seed.hash(destination)
-    var peer = isUnique ? self.peer(hash) : MessagePeer()
+    guard var peer = isUnique ? receiver(destination, hash, policy) : MessagePeer() else {
+      output.wait = .owners
+      return nil
+    }
     peer.isBroadcast = destination.byteCount == 0
     let match = policy.match(
       direction: .outgoing, isSignal: isSignal, interface: message.bytes(in: header.interface),
@@ -59,8 +62,8 @@ extension Session {
     if policy.names != nil && destination.byteCount > 0 && level(of: destination, policy) < .see {
       let isUnique = destination.starts(with: UInt8(ascii: ":"))
       verdict.reason = isUnique || header.frame.flags.contains(.noAutoStart) ? .hiddenOwner : .hidden
-    } else if peer.mayOwnMore && verdict.reason == .rule && names?.table.isIncomplete ?? false {
-      verdict.reason = .owners
+    } else if peer.mayOwnMore && verdict.reason == .rule {
+      verdict.reason = owners.knowledge(for: policy.identity) == .known ? .owners : .ownersUnknown
     }
     return verdict
   }
@@ -113,6 +116,19 @@ extension Session {
     guard let names else { return MessagePeer() }
     var peer = names.table.peer(hash)
     peer.mayOwnMore = !names.isReady || names.table.isIncomplete
+    return peer
+  }
+
+  /// What rules may ask of the unique name that a message of the client is for. This connection's own stream may be behind, since its client
+  /// does not read it, or the bus had no room for more; so it is the directory that says what that name owns. Nil: it soon will.
+  private func receiver(_ unique: RawSpan, _ hash: UInt64, _ policy: Policy) -> MessagePeer? {
+    var peer = self.peer(hash)
+    if !policy.followsNames { return peer }
+    switch owners.knowledge(for: policy.identity) {
+    case .awaited: return nil
+    case .known: owners.describe(&peer, named: unique, for: policy.identity)
+    case .unknown: peer.mayOwnMore = true
+    }
     return peer
   }
 

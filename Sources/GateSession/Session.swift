@@ -89,6 +89,8 @@ public struct Session: ~Copyable {
   var matchCount = 0
   /// What names ask for; nil as long as no policy of this session had any.
   var names: NameWatch?
+  /// Who owns which name, whatever of it this connection was told.
+  let owners: OwnerDirectory
   /// The policy that ``names`` follows: its ``GatePolicy/Policy/identity``.
   var followedPolicy: UInt64 = 0
   /// Whether messages are judged the long way: names are followed, or nothing is filtered.
@@ -109,8 +111,12 @@ public struct Session: ~Copyable {
   ///   - peerUID: The client's user as the kernel says; nil where the transport carries no credentials.
   ///   - ownUID: The user that the gate is on the bus.
   ///   - bus: What an earlier connection learned of the bus, so that this client's handshake need not wait for its own.
-  public init(settings: SessionSettings, peerUID: UInt32?, ownUID: UInt32, bus: BusIdentity?, at now: Instant) {
+  ///   - owners: Who owns which name on that bus. To be up to date whenever bytes of the client are offered.
+  public init(
+    settings: SessionSettings, peerUID: UInt32?, ownUID: UInt32, bus: BusIdentity?, owners: OwnerDirectory, at now: Instant
+  ) {
     self.settings = settings
+    self.owners = owners
     self.ownUID = ownUID
     knownBus = bus
     goesTheLongWay = settings.isUnfiltered
@@ -123,6 +129,14 @@ public struct Session: ~Copyable {
     incomingCalls = CallerTable(
       perCallerLimit: settings.limits.incomingCallsPerCallerMax, limit: settings.limits.incomingCallsMax, seed: settings.seed)
     authDeadline = now.advanced(byMilliseconds: settings.limits.authTimeout)
+  }
+
+  /// From now on each message is decided on by itself, as if there had been none like it. For tests: it is slower, and must change nothing.
+  ///
+  /// Called before the first message.
+  package mutating func rememberNothing() {
+    clientLanes.isOff = true
+    busLanes.isOff = true
   }
 
   /// Takes bytes that came from `side`, decides on as many messages as are there, and says what to do.
@@ -213,6 +227,11 @@ public struct Session: ~Copyable {
   public mutating func policyChanged(to policy: Policy) -> CloseReason? {
     if !isMonitor { return nil }
     return isOpenByRule(Driver.becomeMonitor, path: Driver.path, policy: policy) ? nil : .monitorRevoked
+  }
+
+  /// ``OwnerDirectory`` says something else than before: what was decided by owners is decided anew.
+  public mutating func ownersChanged() {
+    if names != nil { forgetRoutines() }
   }
 
   /// Whether both sides are open, nothing of the gate's own waits to leave, and no time is counted: then ``countPartialWaits(receiverIsBusy:at:)``

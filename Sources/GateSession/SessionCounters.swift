@@ -174,8 +174,9 @@ extension Verdict.Reason {
     case .filtered: 29
     case .unheard: 30
     case .owners: 31
-    case .unfilteredPeer: 32
-    case .unfiltered: 33
+    case .ownersUnknown: 32
+    case .unfilteredPeer: 33
+    case .unfiltered: 34
     }
   }
 
@@ -187,7 +188,7 @@ extension Verdict.Reason {
       .descriptorsNotNegotiated,
       .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,
       .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .serviceUnknown, .notAddressed, .hidden,
-      .hiddenOwner, .owners:
+      .hiddenOwner, .owners, .ownersUnknown:
       true
     }
   }

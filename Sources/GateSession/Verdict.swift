@@ -82,6 +82,8 @@ public struct Verdict: BitwiseCopyable, Equatable, Sendable {
     case unheard
     /// To somebody who may own a denied name, since there were more owners than `owners-max`.
     case owners = "owners-max"
+    /// To somebody who may own a denied name, since the gate's observer has no connection to the bus.
+    case ownersUnknown = "owners-unknown"
     /// What the personality `xdg-dbus-proxy` does not filter.
     case unfilteredPeer = "unfiltered-peer"
     /// The gate does not filter.

@@ -236,6 +236,28 @@ def test_no_more_connections_than_allowed_are_without_hello_and_further_clients_
     gate.terminate()
 
 
+def test_gates_that_share_a_bus_share_the_connections_that_may_be_without_hello(workshop):
+    bus = raw_bus(workshop)
+    rules = {"dbus-gateway-config-session": EVERYTHING, "dbus-gateway-config-system": EVERYTHING}
+    other = workshop.directory / "gate/other"
+    gate = workshop.gate(rules, bus, "--system", other, "--bus", f"system={bus.address}", "--limit", "hello-pending-max=1")
+    introduce(workshop, gate, bus, name=":1.1")
+    first = knock(workshop, gate)
+    side = workshop.keep(bus.accept())
+    second = workshop.keep(Client(other))
+    second.send(OPENING + hello(1))
+    second.finish_handshake()  # told what the first gate's connections know of the bus, and waiting for their place
+    assert not bus.is_asked()
+    side.handshake()
+    side.answer_hello(":1.2")
+    first.finish_handshake()
+    first.finish_hello()
+    side = workshop.keep(bus.accept())
+    side.handshake()
+    side.answer_hello(":1.3")
+    assert second.finish_hello() == ":1.3"
+
+
 def test_a_client_that_leaves_while_it_waits_for_its_turn_is_passed_over(workshop):
     bus = raw_bus(workshop)
     gate = workshop.gate(EVERYTHING, bus, "--limit", "hello-pending-max=1")

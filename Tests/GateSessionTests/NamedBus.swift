@@ -44,6 +44,7 @@ final class NamedBus {
     self.owners = owners
     self.isAnswering = isAnswering
     rig = Rig(rules, configure)
+    for (name, owner) in owners { rig.changeOwner(name, to: owner) }
     rig.policy = Policy(rules: rules, names: names, busName: "SESSION")
     rig.authenticate()
     try rig.hello(keeping: true)
@@ -102,12 +103,14 @@ final class NamedBus {
   func change(_ name: String, to owner: String?) {
     let old = owners[name]
     owners[name] = owner
+    rig.changeOwner(name, to: owner ?? "")
     tell(name, old, owner)
   }
 
   /// A peer leaves, with all its names.
   func leave(_ unique: String) {
     for name in owners.filter({ $0.value == unique }).keys.sorted() { change(name, to: nil) }
+    rig.changeOwner(unique, to: "")
     tell(unique, unique, nil)
   }
 

@@ -22,6 +22,20 @@ struct SimulationTests {
     for seed in stride(from: part, to: Self.seedCount, by: Int(Self.parts)) where !live(seed) { return }
   }
 
+  @Test("what a session remembers of the last messages changes nothing that it does", arguments: 0..<parts as Range<UInt64>)
+  func compareWithTwin(part: UInt64) throws {
+    for seed in stride(from: part, to: Self.seedCount / 8, by: Int(Self.parts)) {
+      let world = try World(Choices(seed: seed))
+      try world.run()
+      do {
+        try world.compareWithTwin(seed)
+      } catch {
+        Issue.record("seed \(seed): \(error)")
+        return
+      }
+    }
+  }
+
   @discardableResult
   private func live(_ seed: UInt64) -> Bool {
     do {

@@ -1,7 +1,7 @@
 // Worlds from seeds, as long as told: `make soak`. What fails says its seed, and is repeated with everything that happened.
 //
 //   simulate SECONDS [FIRST-SEED]     worlds for so long
-//   simulate seed N                   that one, told step by step
+//   simulate seed N [forgetful]       that one, told step by step; forgetful: without a memory of the last messages
 
 import GateSimulation
 import Glibc
@@ -24,13 +24,14 @@ func now() -> Double {
 }
 
 /// Lives one life; says what did not hold.
-func live(_ seed: UInt64, isTold: Bool = false) -> (steps: Int, failure: String?) {
+func live(_ seed: UInt64, isTold: Bool = false, remembers: Bool = true) -> (steps: Int, failure: String?) {
   var steps = 0
   do {
-    let world = try World(Choices(seed: seed))
+    let world = try World(Choices(seed: seed), remembers: remembers)
     if isTold { world.tell = { print($0) } }
     defer { steps = world.steps }
     try world.run()
+    try world.compareWithTwin(seed)
   } catch {
     return (steps, "\(error)")
   }
@@ -38,14 +39,14 @@ func live(_ seed: UInt64, isTold: Bool = false) -> (steps: Int, failure: String?
 }
 
 let words = CommandLine.arguments.dropFirst()
-if words.first == "seed", let number = words.last.flatMap({ UInt64($0) }) {
+if words.first == "seed", let number = words.dropFirst().first.flatMap({ UInt64($0) }) {
   seed = number
-  let (steps, failure) = live(seed, isTold: true)
+  let (steps, failure) = live(seed, isTold: true, remembers: words.last != "forgetful")
   print("seed \(seed): \(steps) steps, \(failure ?? "all held")")
   exit(failure == nil ? 0 : 1)
 }
 guard let seconds = words.first.flatMap({ Double($0) }) else {
-  print("usage: simulate SECONDS [FIRST-SEED] | simulate seed N")
+  print("usage: simulate SECONDS [FIRST-SEED] | simulate seed N [forgetful]")
   exit(64)
 }
 let first = words.dropFirst().first.flatMap { UInt64($0) } ?? UInt64(clock_t(time(nil))) << 20

@@ -14,6 +14,12 @@ extension ReferenceGate {
     if !name.isEmpty { startFollowing() }
   }
 
+  /// The observer follows the policy in force.
+  package mutating func observe(_ ownersOnBus: [String: String]) {
+    observed.follow(policy.patterns)
+    if isObserved { observed.learn(ownersOnBus) }
+  }
+
   mutating func startFollowing() {
     if isMonitor {
       names?.stop()
@@ -56,6 +62,14 @@ extension ReferenceGate {
     if let names, direction == .incoming || other.hasPrefix(":") {
       (peer.owned, peer.everOwned) = (names.owned(other), names.everOwned(other))
       peer.mayOwnMore = !names.isReady
+      if direction == .outgoing && policy.patterns != nil {
+        // The client need not have read what its own connection is told; what the observer heard decides.
+        if isObserved {
+          peer.owned = observed.owned(other)
+          peer.everOwned.formUnion(observed.everOwned(other))
+        }
+        peer.mayOwnMore = !isObserved
+      }
     }
     if policy.allows(direction, message, as: message.interface, of: peer) { return true }
     if !policy.trustsPeers || policy.names == nil || policy.denies(direction, message, as: message.interface, of: peer) {
@@ -87,7 +101,9 @@ extension ReferenceGate {
 
   /// A rule let a call to a name pass: that is no secret any more.
   mutating func noteCalled(_ other: String) {
-    if policy.names == nil || other.hasPrefix(":") || level(other) >= .see { return }
+    if policy.names == nil || other.hasPrefix(":") { return }
+    // Also a name that the client has, and may lose.
+    if policy.level({ ReferenceNames.matches($0, other) }) >= .see { return }
     names?.called.insert(other)
   }
 
@@ -171,7 +187,8 @@ extension ReferenceGate {
         default: false
         }
       }
-    self.names?.change(texts[0], texts[2])
+    // Before the client has its name nothing is followed.
+    if !name.isEmpty { self.names?.change(texts[0], texts[2]) }
     return isVisible && isHeard
   }
 }

@@ -65,6 +65,9 @@ package struct ReferenceGate {
   package var isMonitor = false
   /// What is known of names, since a policy had some.
   package var names: ReferenceNames?
+  /// What the gate's observer knows of them, while it has a connection.
+  package var observed = ReferenceNames(hearsEverything: false)
+  package var isObserved = true
   /// Policies that were in force, and which of them the names are followed for.
   package var policyNumber = 1
   var followedNumber = 0
@@ -104,6 +107,9 @@ package struct ReferenceGate {
     switch message.type {
     case 1, 4:
       if saysHello && hello == .unsaid && !(isHello(message) && message.destination != nil) { sayHello(avoiding: message.serial) }
+      if hello == .askedByGate && outgoing[message.serial]?.purpose == .ownHello {
+        complaint = "\(message.told) was decided on while the gate's own Hello has its serial"
+      }
       if mustWaitForNames && !isHello(message) { complaint = "\(message.told) was decided on before it was known who owns what" }
       if message.destination == Self.driver || (message.type == 1 && message.destination == nil) {
         return driverCall(message, size)

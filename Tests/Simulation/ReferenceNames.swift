@@ -73,6 +73,12 @@ package struct ReferenceNames {
     lastOwner = lastOwner.filter { $0.value != unique }
   }
 
+  /// What the bus says when it is asked for everything at once.
+  mutating func learn(_ owners: [String: String]) {
+    for (name, owner) in owners { change(name, owner) }
+    (isReady, kept, asked, queue) = (true, [:], [], [])
+  }
+
   // MARK: What the gate asks
 
   /// Another policy: nil if it has no names.

@@ -38,7 +38,13 @@ package final class Rig {
   package static let name = ":1.7"
 
   package var session: Session
-  package var policy: Policy
+  package var policy: Policy { didSet { tellOwners() } }
+  /// What the gate's observer knows of the bus; what the session is told of that comes from the bus.
+  package let owners: OwnerDirectory
+  /// Unique names by the names that they own on the bus.
+  package private(set) var ownersOnBus: [String: String] = [:]
+  /// Whether the observer has its connection.
+  package private(set) var isObserved = true
   package private(set) var now = Instant(milliseconds: 1_000)
   private var output = Output()
   private var fromClient = Pipe()
@@ -75,7 +81,9 @@ package final class Rig {
     settings.seed = SeededHash(a: 0x0123_4567_89AB_CDEF, b: 0xFEDC_BA98_7654_3210)
     configure(&settings)
     self.policy = policy
-    session = Session(settings: settings, peerUID: peerUID, ownUID: 500, bus: known, at: now)
+    owners = OwnerDirectory(ownersMax: settings.limits.ownersMax)
+    owners.play([policy], owners: [:])
+    session = Session(settings: settings, peerUID: peerUID, ownUID: 500, bus: known, owners: owners, at: now)
   }
 
   deinit { precondition(failures.isEmpty, "the session asked for what cannot be done: \(failures)") }
@@ -197,6 +205,50 @@ package final class Rig {
     settle()
   }
 
+  // MARK: The gate's observer
+
+  /// `name` has another owner on the bus, or none: the observer is told at once, the session when it reads.
+  package func changeOwner(_ name: String, to owner: String) {
+    if name.hasPrefix(":") {
+      if owner.isEmpty { ownersOnBus = ownersOnBus.filter { $0.value != name } }
+    } else {
+      ownersOnBus[name] = owner.isEmpty ? nil : owner
+    }
+    if !isObserved { return }
+    owners.change(name, to: owner)
+    session.ownersChanged()
+  }
+
+  /// The observer loses its connection; `isAwaited`: there is another at once, which has no answers yet.
+  package func loseOwners(isAwaited: Bool) {
+    isObserved = false
+    owners.lose()
+    if isAwaited { owners.awaitAnswers() }
+    session.ownersChanged()
+    if !isAwaited { resumeForOwners() }
+  }
+
+  /// The observer has been told everything.
+  package func findOwners() {
+    isObserved = true
+    tellOwners()
+    resumeForOwners()
+  }
+
+  private func tellOwners() {
+    if isObserved {
+      owners.play([policy], owners: ownersOnBus)
+    } else {
+      owners.follow([policy], isConnected: false)
+    }
+    session.ownersChanged()
+  }
+
+  private func resumeForOwners() {
+    if case .owners = fromClient.wait { fromClient.wait = .room }
+    settle()
+  }
+
   /// The connection has come to its end.
   package func end(_ reason: CloseReason) {
     if close == nil { close = reason }
@@ -252,7 +304,7 @@ package final class Rig {
       switch wait {
       case .identity: identify()
       case .room: continue
-      case .bytes, .bus, .ownOutput, .serial: return
+      case .bytes, .bus, .ownOutput, .serial, .owners: return
       }
     }
   }
@@ -362,7 +414,7 @@ package final class Rig {
   private func resume(_ side: Side) -> Bool {
     if !pipe(side).unsent.isEmpty { return false }
     switch pipe(side).wait {
-    case .bytes, .bus, .identity, .serial: return false
+    case .bytes, .bus, .identity, .serial, .owners: return false
     case .ownOutput(let receiver): if !session.hasRoomForAnswers(to: receiver) { return false }
     case .room: break
     }

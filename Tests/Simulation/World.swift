@@ -25,22 +25,25 @@ package final class World {
   let rig: Rig
   var gate: ReferenceGate
   var client = Wire(), bus = Wire()
-  private var clientSpeech = Speech(), busSpeech = Speech()
+  var clientSpeech: Speech, busSpeech: Speech
   /// Bytes of the gate's own to each side that were looked at, the handshakes first, and messages among them.
   var ownSeen: (client: Int, bus: Int) = (0, 0), ownCount: (client: Int, bus: Int) = (0, 0)
   /// Lines that the client's handshake is answered with, until they are there; bytes that the gate's is.
   var linesAwaited: Int
   /// Where in what the gate said the handshake ends; nil as long as the client's lasts.
   var ownStart: (client: Int?, bus: Int)
-  /// How many of 100 messages are the last one of their side again.
-  private let monotony: Int
-  /// How many of 100 policies have to do with names.
-  private let namesShare: Int
+  let temper: Temper
+  /// The last serial of what was said in a scene.
+  var sceneSerial: UInt32 = 1000
+  /// Until which step the client's first message is not there as a whole.
+  var firstIsHalfUntil = 0
   let ownMax: Int
   let timeouts: (auth: UInt64, hello: UInt64, partial: UInt64)
   private let isLoggingEverything: Bool
   var isConnected = false
   var blocked = BlockedTimes()
+  /// Bytes to the client that were looked through for what is hidden.
+  var secretsSought = 0
   var passed: (client: UInt64, bus: UInt64) = (0, 0)
   /// The first thing that did not hold while the session was being driven.
   var failure: Failure?
@@ -48,7 +51,8 @@ package final class World {
   /// Who wants to be told what happens.
   package var tell: ((String) -> Void)?
 
-  package init(_ source: Choices) throws {
+  /// `remembers`: whether the session remembers what it decided about messages with the same header.
+  package init(_ source: Choices, remembers: Bool = true) throws {
     var choices = source
     var gate = ReferenceGate()
     var settings = SessionSettings()
@@ -57,24 +61,24 @@ package final class World {
     isLoggingEverything = settings.logging == .everything
     ownMax = max(settings.limits.ownOutputBytesMax, 4096)
     timeouts = (settings.limits.authTimeout, settings.limits.helloTimeout, settings.limits.partialMessageTimeout)
-    monotony = choices.pick([0, 20, 60, 90])
+    temper = Temper(&choices)
     let conversation = Conversation(&choices, &gate)
     linesAwaited = conversation.isClientWrong ? .max : conversation.lineCount
     ownSeen.bus = conversation.toBus.utf8.count
     ownStart = (nil, ownSeen.bus)
-    namesShare = choices.pick([0, 0, 100, 70])
-    gate.policy = Speech.policy(&choices, namesShare)
+    gate.policy = Speech.policy(&choices, temper)
     if isLoggingEverything { for i in gate.policy.rules.indices { gate.policy.rules[i].log = nil } }
     rig = Rig(policy: try Self.compiled(gate.policy), known: conversation.known) { $0 = settings }
+    if !remembers { rig.session.rememberNothing() }
     rig.acceptsIdentity = choices.chance(50)
     rig.movesBodies = choices.chance(50)
     rig.connectsAtOnce = choices.chance(50)
     client.sayHandshake(conversation.fromClient, isDefect: conversation.isClientWrong)
     bus.sayHandshake(conversation.fromBus, isDefect: conversation.isBusWrong)
+    (clientSpeech, busSpeech) = (Speech(temper), Speech(temper))
     clientSpeech.mayPassDescriptors = gate.clientTakesDescriptors
     busSpeech.mayPassDescriptors = gate.busTakesDescriptors
-    clientSpeech.driverShare = choices.pick([0, 0, 30, 80])
-    busSpeech.driverShare = clientSpeech.driverShare
+    gate.observe([:])
     self.choices = choices
     self.gate = gate
     rig.onDealt = { [unowned self] in follow($0, $1, $2) }
@@ -89,7 +93,8 @@ package final class World {
     settings.limits.pendingRepliesMax = choices.pick([1000, 20, 3])
     settings.limits.incomingCallsPerCallerMax = choices.pick([128, 3])
     settings.limits.matchesMax = choices.pick([512, 3])
-    settings.limits.namesMax = choices.pick([64, 2])
+    settings.limits.namesMax = choices.pick([64, 2, 1])
+    settings.limits.partialMessageTimeout = choices.pick([30_000, 30_000, 200])
     settings.logging = choices.pick([.denied, .everything, .nothing])
     settings.mode = choices.chance(20) ? .audit : .enforce
     settings.opensNames = choices.chance(30)
@@ -131,10 +136,13 @@ package final class World {
 
   private func step() throws {
     steps += 1
+    if choices.chance(temper.scenes) { return try playScene() }
     switch choices.below(16) {
     case 0, 1: for _ in 0..<burst() { say(.client) }
     case 2, 3: for _ in 0..<burst() { say(.bus) }
-    case 4: rig.give(choices.chance(50) ? .client : .bus, room: choices.pick([.max, .max, 0, 1, 30, 500]))
+    case 4:
+      if temper.stalls == .long && choices.chance(90) { break }
+      give(choices.chance(50) ? .client : .bus, room: choices.pick([.max, .max, 0, 1, 30, 500]))
     case 5: rig.advance(UInt64(choices.chance(97) ? choices.below(100) : choices.below(40_000)))
     case 6...9: deliver(.client)
     case 10...13: deliver(.bus)
@@ -145,20 +153,25 @@ package final class World {
 
   /// What is rare.
   private func happen() throws {
-    switch choices.below(8) {
+    switch choices.below(9) {
     case 0...2: try reload()
+    case 8: observe()
     case 3: rig.refusesDescriptors = choices.chance(30)
     case 4 where choices.chance(10): client.end()
     case 5 where choices.chance(10): bus.end()
     case 6:
       gate.policyNumber += 1
       try rig.reload(Self.compiled(gate.policy))
+      gate.observe(rig.ownersOnBus)
     default: for _ in 0..<3 { repeatLast(choices.chance(50) ? .client : .bus) }
     }
   }
 
-  private func reload() throws {
-    gate.policy = Speech.policy(&choices, namesShare)
+  /// Another policy. `change`: what it has besides.
+  func reload(_ change: (inout ReferencePolicy) -> Void = { _ in }) throws {
+    if rig.close != nil { return }
+    gate.policy = Speech.policy(&choices, temper)
+    change(&gate.policy)
     gate.policyNumber += 1
     tell?("reloaded: \(gate.policy.document)")
     if isLoggingEverything { for i in gate.policy.rules.indices { gate.policy.rules[i].log = nil } }
@@ -167,11 +180,27 @@ package final class World {
       && !gate.policy.allows(
         .outgoing, .driver(1, interface: "org.freedesktop.DBus.Monitoring", "BecomeMonitor"),
         as: "org.freedesktop.DBus.Monitoring", of: gate.toDriver, literally: true)
+    gate.observe(rig.ownersOnBus)
     rig.reload(try Self.compiled(gate.policy))
     if (rig.close == .monitorRevoked) != isRevoked {
       throw Failure("monitor \(gate.isMonitor), revoked \(isRevoked): \(rig.close as Any)")
     }
   }
+
+  /// The gate's observer loses the bus, or finds it again.
+  func observe() {
+    gate.isObserved.toggle()
+    tell?("the observer \(gate.isObserved ? "knows everything" : "is lost")")
+    if gate.isObserved {
+      gate.observe(rig.ownersOnBus)
+      rig.findOwners()
+    } else {
+      rig.loseOwners(isAwaited: choices.chance(50))
+    }
+  }
+
+  /// A peer takes so much from now on.
+  func give(_ side: Side, room: Int) { if temper.stalls != .never { rig.give(side, room: room) } }
 
   func connect() {
     if isConnected || !rig.requests.contains(.connectBus) { return }
@@ -184,28 +213,39 @@ package final class World {
   /// Mostly one message, sometimes more than an output or the own output takes at a time.
   private func burst() -> Int { choices.below(80) > 0 ? 1 : 50 }
 
-  /// What connections begin with.
+  /// What connections begin with: mostly Hello, sometimes as a client says it that is another's; sometimes half of it for long.
   private func sayHello() {
     if choices.chance(10) { return }
+    if choices.chance(10) { firstIsHalfUntil = choices.below(60) }
+    if choices.chance(10) { for _ in 0...choices.below(3) { say(.client) } }
     if !gate.saysHello || choices.chance(50) {
-      send(.init(message: .driver(1, "Hello"), bytes: Draft.driver(1, "Hello").bytes), .client)
+      let hello = choices.chance(90) ? Draft.driver(1, "Hello") : clientSpeech.oddHello(&choices)
+      send(.init(message: hello, bytes: hello.bytes), .client)
+    } else if choices.chance(50) {
+      // The gate says it, under a serial that the client may use as well.
+      for serial in [.max, .max, UInt32.max - 1] where choices.chance(60) {
+        let call = Draft.call(serial, "Do")
+        send(.init(message: call, bytes: call.bytes), .client)
+      }
     }
-    if gate.saysHello { return }
+    if gate.saysHello || firstIsHalfUntil > 0 { return }
     let answer = Draft.answer(1, to: 1, of: Rig.name, from: Speech.driver).with([.string(Rig.name)])
     send(.init(message: answer, bytes: answer.bytes), .bus)
   }
 
-  private func say(_ side: Side) {
-    if choices.chance(monotony) { return repeatLast(side) }
+  func say(_ side: Side) {
+    if choices.chance(temper.monotony) { return repeatLast(side) }
     send(side == .client ? clientSpeech.outgoing(&choices, gate) : busSpeech.incoming(&choices, gate), side)
   }
 
   /// One of the last messages once more, with another serial: what runs are made of.
   private func repeatLast(_ side: Side) {
     let index = wire(side).sent.count - 1 - choices.pick([0, 0, 0, 1, 2])
-    guard index >= 0, case let last = wire(side).sent[index], last.defect == nil, last.descriptorCount == 0 || choices.chance(50)
-    else { return }
+    guard index >= 0, case let last = wire(side).sent[index], last.defect == nil else { return }
+    if last.descriptorCount > 0 && !choices.chance(temper.keepsDescriptors) { return }
     var message = last.message
+    // No bus gives a list of names in answer to something else.
+    if message.isReply && message.texts?.contains(Speech.secret) ?? false { return }
     message.serial = message.serial == .max ? 2 : message.serial + 1
     if message.isReply {
       let waiting = side == .client ? gate.incoming[message.destination ?? ""] ?? [] : gate.outgoing.keys.sorted()
@@ -216,22 +256,37 @@ package final class World {
         to: message.bytes.count - message.body.count + 4 + choices.below(choices.chance(80) ? 300 : 6000) + 1)
     }
     var said = Speech.Said(message: message, bytes: message.bytes, descriptors: last.descriptorCount)
-    if choices.chance(1) && choices.chance(40) { said.spoil(&choices) }
+    if choices.below(1000) >= 1000 - temper.spoilt { said.spoil(&choices) }
     send(said, side)
   }
 
   func send(_ said: Speech.Said, _ side: Side) {
+    if side == .bus { noteOwners(said) }
     edit(side) { wire in
       if wire.isEnded { return }
       wire.send(said.message, said.bytes, defect: said.defect, lateBy: said.lateBy, descriptors: said.descriptors)
     }
   }
 
-  /// One read, if the server would read.
-  func deliver(_ side: Side) {
+  /// Who owns a name on the bus, and so for the gate's observer, before this connection is told.
+  private func noteOwners(_ said: Speech.Said) {
+    let message = said.message
+    guard said.defect == nil, message.type == 4, message.sender == Speech.driver, message.interface == Speech.driver,
+      message.member == "NameOwnerChanged", let texts = message.texts, texts.count == 3
+    else { return }
+    if gate.isObserved { gate.observed.change(texts[0], texts[2]) }
+    rig.changeOwner(texts[0], to: texts[2])
+  }
+
+  /// One read, if the server would read: of what comes before byte `end`.
+  func deliver(_ side: Side, upTo end: Int = .max) {
     if rig.requests.contains(.connectBus) && rig.connectsAtOnce { isConnected = true }
     if !rig.wantsBytes(side) || (side == .bus && !isConnected) { return }
-    var count = choices.below(choices.pick([400, 8000, 40, 3])) + 1
+    var count = min(choices.below(choices.pick([400, 8000, 40, 3])) + 1, end - wire(side).delivered)
+    if side == .client && steps < firstIsHalfUntil, let first = client.sent.first {
+      count = min(count, first.end - 1 - client.delivered)
+    }
+    if count <= 0 { return }
     // A bus says nothing to somebody who has not said Hello.
     if side == .bus && client.consumed < client.handshakeCount {
       count = min(count, bus.handshakeCount - bus.delivered)

@@ -37,6 +37,7 @@ extension Verdict.Reason {
     case .ownCall: "the answer to a call that the gate made itself to follow names"
     case .filtered: "a list of names, of which the client got those that are visible"
     case .unheard: "a change of an owner that is not visible, or that only the gate asked for"
+    case .ownersUnknown: "to somebody who may own a denied name: the gate's observer has no connection to the bus"
     case .owners: "to somebody who may own a denied name: more owners than the limit"
     case .unfilteredPeer: "what the personality xdg-dbus-proxy does not filter"
     case .unfiltered: "the gate does not filter"

@@ -39,8 +39,11 @@ struct Rehearsal: ~Copyable {
     var settings = SessionSettings()
     settings.logging = .everything
     let guid = Array(Self.guid.utf8)
+    let directory = OwnerDirectory(ownersMax: settings.limits.ownersMax)
+    directory.play([policy], owners: owners)
     session = Session(
-      settings: settings, peerUID: 1000, ownUID: 1000, bus: BusIdentity(guid: unsafe guid.span.bytes, unixFDs: true), at: now)
+      settings: settings, peerUID: 1000, ownUID: 1000, bus: BusIdentity(guid: unsafe guid.span.bytes, unixFDs: true),
+      owners: directory, at: now)
     try feed(Array("\0AUTH EXTERNAL 31303030\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n".utf8), from: .client)
     try feed(Array("OK \(Self.guid)\r\nAGREE_UNIX_FD\r\n".utf8), from: .bus)
     var hello = Question(direction: .outgoing, kind: .methodCall)

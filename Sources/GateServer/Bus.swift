@@ -1,0 +1,52 @@
+// A bus of the process: all gates with one address share it, because a bus counts by user, and the process is one user to it. What is
+// known of it, and how many connections are on their way to it, stands here.
+
+import GateSession
+
+/// An upstream bus, and what its gates share.
+struct Bus {
+  let endpoint: BusEndpoint
+  /// What the latest connection learned of the bus; nil after the bus went away.
+  var knownBus: BusIdentity?
+  /// The smallest of what its gates ask for.
+  private(set) var helloPendingMax: Int
+  /// Connections to the bus that are open, over all gates.
+  var connectionCount = 0
+  /// Connections that have asked the bus for something and not been told their name.
+  var helloPendingCount = 0
+  /// Connections that wait for a place among those, oldest first, as tags; stale ones are passed over.
+  var waitingForBus: [UInt64] = []
+  /// Who tells who owns which name there; without a connection as long as no policy asks.
+  let observer: ObserverConnection
+  /// Whether policies of its gates changed that the observer has not been told of.
+  var isToFollow = false
+  /// Whether messages that waited for the observer may be judged now.
+  var isToResume = false
+
+  init(_ options: GateOptions) {
+    endpoint = options.bus
+    helloPendingMax = options.helloPendingMax
+    observer = ObserverConnection(ownersMax: options.settings.limits.ownersMax)
+  }
+
+  /// One more gate has this bus.
+  mutating func add(_ options: GateOptions) { helloPendingMax = min(helloPendingMax, options.helloPendingMax) }
+}
+
+extension Server {
+  /// The number of the bus that a gate with these options has; a new one if no gate had it yet.
+  mutating func bus(for options: GateOptions) -> Int {
+    if let known = buses.firstIndex(where: { $0.endpoint.address == options.bus.address }) {
+      buses[known].add(options)
+      return known
+    }
+    buses.append(Bus(options))
+    return buses.count - 1
+  }
+
+  /// The number of a connection's bus.
+  func bus(of slot: UnsafeMutablePointer<Connection>) -> Int { gates[unsafe slot.pointee.gate].bus }
+
+  /// The bus went away, or is another one: the next client asks anew who it is.
+  mutating func forgetBus(_ bus: Int) { buses[bus].knownBus = nil }
+}

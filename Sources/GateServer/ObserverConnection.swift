@@ -1,0 +1,123 @@
+// The socket of a bus's observer: what GateSession's OwnerObserver says goes out, what the bus says comes in. Server+Observer decides when there
+// is one.
+
+import CLinux
+import GatePolicy
+import GateSession
+import Glibc
+
+/// A bus's observer as the server has it: where it writes what it knows, and its connection while there is one.
+final class ObserverConnection {
+  /// What came of reading.
+  enum Reading {
+    /// Everything that the bus has said was heard.
+    case upToDate
+    /// The bus goes on saying things; it is heard again in the next round.
+    case behind
+    /// The connection is over.
+    case failed(String)
+  }
+
+  /// The buffer at first; it grows to what one message needs. Most often an owner's change, of some 300 bytes.
+  private static let bufferBytesMin = 16_384
+  /// Reads in one go: no peer that talks to the observer can hold up the loop. A bus's socket holds a few hundred kilobytes.
+  private static let readsMax = 16
+
+  let directory: OwnerDirectory
+  private(set) var fd: Int32 = -1
+  /// Which alternative of the bus's address it was opened to.
+  private(set) var alternative = 0
+  private(set) var machine: OwnerObserver?
+  private var buffer: [UInt8] = []
+  /// Bytes of the buffer that wait for more behind them.
+  private var count = 0
+  /// What the bus said of itself; nil: nothing yet.
+  private(set) var bus: BusIdentity?
+  /// Whether epoll is asked when there is room for output.
+  var awaitsRoom = false
+  /// When the bus has to have answered.
+  var deadline: Instant?
+  /// When it is tried again.
+  var retryAt: Instant?
+  /// Attempts that came to nothing since the last one that was answered.
+  var failures = 0
+  /// Whether the bus rejected our uid, so that the transport is to say who we are.
+  var leavesIdentityToTransport = false
+  /// Whether somebody owns other names than the sessions have taken note of; whether what waits for owners may go on.
+  var isNews = false, isSettled = false
+
+  init(ownersMax: Int) { directory = OwnerDirectory(ownersMax: ownersMax) }
+
+  var isOpen: Bool { fd >= 0 }
+
+  func open(_ fd: Int32, alternative: Int, uid: UInt32) {
+    precondition(!isOpen, "an observer has one connection")
+    self.fd = fd
+    self.alternative = alternative
+    machine = OwnerObserver(directory, ownUID: leavesIdentityToTransport ? nil : uid)
+    buffer = [UInt8](repeating: 0, count: Self.bufferBytesMin)
+    count = 0
+  }
+
+  /// Nothing is known from now on.
+  func close() {
+    closeDescriptor(fd)
+    fd = -1
+    machine = nil
+    bus = nil
+    buffer = []
+    count = 0
+    awaitsRoom = false
+    deadline = nil
+    directory.lose()
+    (isNews, isSettled) = (true, true)
+  }
+
+  func follow(_ policies: [Policy]) {
+    if isOpen { machine?.follow(policies) } else { directory.follow(policies, isConnected: false) }
+  }
+
+  /// Hears what the bus has said.
+  func read() -> Reading {
+    for _ in 0..<Self.readsMax {
+      if buffer.count - count < 1024 { buffer += [UInt8](repeating: 0, count: buffer.count) }
+      let room = buffer.count - count
+      let n = unsafe buffer.withUnsafeMutableBytes { unsafe clinux_read(fd, $0.baseAddress! + count, room) }
+      if n == -Int(EAGAIN) { return .upToDate }
+      if n == -Int(EINTR) { continue }
+      if n == 0 { return .failed("the bus closed the connection") }
+      if n < 0 { return .failed("\(SystemError("cannot read", Int32(n)))") }
+      count += n
+      if let failure = hear() { return .failed(failure) }
+      if n < room { return .upToDate }
+    }
+    return .behind
+  }
+
+  private func hear() -> String? {
+    guard let progress = unsafe machine?.receive(buffer.span.bytes.extracting(0..<count)) else { return nil }
+    if let identity = progress.bus { bus = identity }
+    if progress.isNews { isNews = true }
+    if progress.isSettled { isSettled = true }
+    if progress.consumed > 0 {
+      buffer.replaceSubrange(0..<count - progress.consumed, with: Array(buffer[progress.consumed..<count]))
+      count -= progress.consumed
+    }
+    switch progress.failure {
+    case nil: return nil
+    case .handshake(let failure):
+      if case .busRejected = failure { leavesIdentityToTransport.toggle() }
+      return "\(failure)"
+    case .malformed(let error): return "what the bus says is no D-Bus: \(error)"
+    case .refused(let method): return "the bus refused \(method)"
+    }
+  }
+
+  /// Sends what waits. Returns whether something is left.
+  func send() -> Bool {
+    guard let waiting = machine?.output.count, waiting > 0 else { return false }
+    let sent = unsafe machine?.output.withBytes { unsafe clinux_send_now(fd, $0.baseAddress!, $0.count) } ?? 0
+    if sent > 0 { machine?.output.removeFirst(sent) }
+    return sent < waiting
+  }
+}

@@ -1,0 +1,189 @@
+// The observers of the buses: when there is one, when it is heard, and what follows from what it hears. A session's own stream tells who owns
+// which name in the order of everything else, but no sooner than its client reads; what is decided about a message to a unique
+// name rests on the observer, which is heard before.
+
+import CLinux
+import GatePolicy
+import GateSession
+import Glibc
+
+extension Server {
+  /// Milliseconds until a lost observer is tried again: at first, and at most. It doubles in between.
+  private static let observerPause: (first: UInt64, last: UInt64) = (100, 10_000)
+
+  /// The policies of the gates of a bus are others than before.
+  mutating func policiesChanged(ofBus bus: Int) {
+    buses[bus].isToFollow = true
+    isRoutine = false
+  }
+
+  /// Sees to it that the directory of a bus has what the bus has said, before bytes of a client are judged by it.
+  @inline(__always)
+  mutating func hearObserver(forGate gate: Int) {
+    if gates[gate].followsNames { hearObserver(gates[gate].bus) }
+  }
+
+  @inline(never)
+  private mutating func hearObserver(_ bus: Int) {
+    followPolicies(ofBus: bus)
+    let observer = buses[bus].observer
+    if observer.isOpen {
+      switch observer.read() {
+      case .upToDate: break
+      // What is not heard yet may be what matters.
+      case .behind: loseObserver(bus, "peers say more than can be heard")
+      case .failed(let text): loseObserver(bus, text)
+      }
+      serveObserver(bus)
+    }
+    tellNews(ofBus: bus)
+  }
+
+  /// Something happened at the observer's socket.
+  mutating func handleObserver(_ bus: Int) {
+    hearObserver(bus)
+  }
+
+  /// Sends what the observer has to say, checks who it speaks to, and notes until when it wants an answer.
+  private mutating func serveObserver(_ bus: Int) {
+    let observer = buses[bus].observer
+    if !observer.isOpen { return }
+    if let identity = observer.bus,
+      let guid = buses[bus].endpoint.guid(ofAlternative: observer.alternative, missedBy: identity)
+    {
+      loseObserver(bus, "the bus is another one: its GUID is not \(guid)")
+      return
+    }
+    if observer.isSettled {
+      observer.deadline = nil
+      if observer.failures > 0 { log.note("the observer of the bus at \(buses[bus].endpoint.address) knows again who owns which name") }
+      observer.failures = 0
+    }
+    let isLeft = observer.send()
+    if isLeft == observer.awaitsRoom { return }
+    observer.awaitsRoom = isLeft
+    let events = EPOLLIN.rawValue | (isLeft ? EPOLLOUT.rawValue : 0)
+    _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, observer.fd, events, Tag.observer(bus: bus).bits)
+  }
+
+  /// What was decided by owners is to be decided anew.
+  private mutating func tellNews(ofBus bus: Int) {
+    let observer = buses[bus].observer
+    if observer.isSettled {
+      buses[bus].isToResume = true
+      isRoutine = false
+    }
+    if observer.isNews {
+      for index in unsafe slots.indices {
+        guard let slot = unsafe slots[index], unsafe self.bus(of: slot) == bus else { continue }
+        unsafe slot.pointee.session.ownersChanged()
+      }
+    }
+    (observer.isNews, observer.isSettled) = (false, false)
+  }
+
+  // MARK: Whether there is one
+
+  /// Lets the observer follow what the gates' policies ask for; opens or closes it where that begins or ends.
+  private mutating func followPolicies(ofBus bus: Int) {
+    if !buses[bus].isToFollow { return }
+    buses[bus].isToFollow = false
+    let observer = buses[bus].observer
+    var policies: [Policy] = []
+    for gate in gates where gate.bus == bus && gate.policy.followsNames {
+      if !policies.contains(where: { $0.identity == gate.policy.identity }) { policies.append(gate.policy) }
+    }
+    observer.follow(policies)
+    observer.isNews = true
+    if policies.isEmpty {
+      if observer.isOpen { observer.close() }
+      (observer.retryAt, observer.failures) = (nil, 0)
+    } else if observer.isOpen {
+      observer.deadline = answerDeadline(bus)
+      serveObserver(bus)
+    } else if observer.retryAt == nil {
+      openObserver(bus)
+    }
+  }
+
+  private func answerDeadline(_ bus: Int) -> Instant {
+    let limits = gates.first { $0.bus == bus }?.options.settings.limits ?? Limits()
+    return now.advanced(byMilliseconds: limits.helloTimeout)
+  }
+
+  /// A client has a connection to the bus, which so is there: the observer need not wait until it is tried again.
+  mutating func busIsThere(_ bus: Int) {
+    if buses[bus].observer.retryAt != nil { openObserver(bus) }
+  }
+
+  private mutating func openObserver(_ bus: Int) {
+    let observer = buses[bus].observer
+    observer.retryAt = nil
+    // Who waits does so once: for a bus that does not answer nobody waits again.
+    if observer.failures == 0 { observer.directory.awaitAnswers() }
+    let opened = buses[bus].endpoint.connect()
+    if opened.fd < 0 {
+      loseObserver(bus, "\(SystemError("cannot connect", opened.fd))")
+      return
+    }
+    if gates.contains(where: { $0.listener.isOther(end: opened.fd) }) {
+      closeDescriptor(opened.fd)
+      loseObserver(bus, "\(SystemError("cannot connect", -ELOOP, hint: "it is the gate's own socket"))")
+      return
+    }
+    observer.open(opened.fd, alternative: opened.alternative, uid: geteuid())
+    observer.deadline = answerDeadline(bus)
+    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, opened.fd, EPOLLIN.rawValue, Tag.observer(bus: bus).bits)
+    if result < 0 {
+      loseObserver(bus, "\(SystemError("cannot watch the connection", result))")
+      return
+    }
+    serveObserver(bus)
+  }
+
+  private mutating func loseObserver(_ bus: Int, _ reason: String) {
+    let observer = buses[bus].observer
+    observer.close()
+    if observer.failures == 0 {
+      log.error(
+        "the observer of the bus at \(buses[bus].endpoint.address) is lost: \(reason); until it is back, deny rules with a name hold for every unique name"
+      )
+    }
+    let pause = Self.observerPause.first << UInt64(min(observer.failures, 10))
+    observer.retryAt = now.advanced(byMilliseconds: min(pause, Self.observerPause.last))
+    observer.failures += 1
+    isRoutine = false
+  }
+
+  // MARK: Time
+
+  /// When an observer has to be looked after, at the earliest.
+  var observerDeadline: Instant? {
+    var earliest: Instant?
+    for bus in buses {
+      for due in [bus.observer.deadline, bus.observer.retryAt] {
+        if let due, earliest.map({ due < $0 }) ?? true { earliest = due }
+      }
+    }
+    return earliest
+  }
+
+  /// Gives up observers that have no answer in time, tries those again whose time has come, and lets go on what waited for owners.
+  mutating func lookAfterObservers() {
+    for bus in buses.indices {
+      followPolicies(ofBus: bus)
+      let observer = buses[bus].observer
+      if let deadline = observer.deadline, now >= deadline { loseObserver(bus, "the bus does not answer within hello-timeout") }
+      if let retryAt = observer.retryAt, now >= retryAt { openObserver(bus) }
+      tellNews(ofBus: bus)
+      if !buses[bus].isToResume { continue }
+      buses[bus].isToResume = false
+      for index in unsafe slots.indices {
+        guard let slot = unsafe slots[index], unsafe self.bus(of: slot) == bus else { continue }
+        guard case .owners = unsafe slot.pointee.pipe(from: .client).pointee.wait else { continue }
+        unsafe slot.pointee.pipe(from: .client).pointee.wait = .room
+        unsafe settle(slot)
+      }
+    }
+  }
+}

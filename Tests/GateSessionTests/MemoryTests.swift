@@ -1,0 +1,22 @@
+// What a session remembers of the last messages: that it can be told not to, as the simulation's twins are.
+
+import GatePolicy
+import Testing
+
+@testable import GateSession
+
+@Suite("what a session remembers of messages")
+struct MemoryTests {
+  @Test("messages like the last ones go by without a look, unless nothing is remembered", arguments: [true, false])
+  func remembers(remembers: Bool) throws {
+    let rig = Rig([rule(.incoming)])
+    if !remembers { rig.session.rememberNothing() }
+    rig.authenticate()
+    try rig.hello()
+    var passed = 0
+    rig.onDealt = { _, count, wait in if wait == nil { passed += count } }
+    for serial in 1...20 { rig.feed(.signal(UInt32(serial), "Sig", from: ":1.5"), from: .bus) }
+    #expect(try rig.messages(.client).count == 20)
+    #expect((passed > 0) == remembers)
+  }
+}

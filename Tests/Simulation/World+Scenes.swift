@@ -1,0 +1,287 @@
+// What belongs together and meets by chance too seldom: each scene says a few messages, lets what was said arrive, and goes on. What comes
+// of it is the naive gate's to say, as for everything else; a scene expects nothing.
+
+import GateSession
+
+extension World {
+  func playScene() throws {
+    switch choices.below(22) {
+    case 0, 1: try passDescriptors(choices.chance(50) ? .client : .bus)
+    case 2, 3: try loseName()
+    case 4: try becomeMonitor()
+    case 5, 6: try waitBehindHalf(choices.chance(50) ? .client : .bus)
+    case 7, 8: try requestNames()
+    case 9, 10: try leaveBus()
+    case 11, 12: try stallReader()
+    case 13...15: try reloadBeforeAnswers()
+    case 16: try callClientOften()
+    case 17: try callOften()
+    case 18, 19: try learnOwnersSlowly()
+    default: try changeOwners()
+    }
+  }
+
+  // MARK: Saying
+
+  /// Says a message that is as it should be. Returns its serial, which is a new one each time.
+  @discardableResult
+  private func tell(_ draft: Draft, _ side: Side, descriptors: Int = 0, lateBy: Int = 0) -> UInt32 {
+    var message = draft
+    sceneSerial += 1
+    message.serial = sceneSerial
+    if descriptors > 0 { message.unixFDs = UInt32(descriptors) }
+    send(.init(message: message, bytes: message.bytes, descriptors: descriptors, lateBy: lateBy), side)
+    return message.serial
+  }
+
+  private func tell(_ draft: Draft, _ side: Side, times: Int) { for _ in 0..<times { tell(draft, side) } }
+
+  /// What `side` has said arrives, as far as it is read now.
+  private func deliverAll(_ side: Side) throws {
+    connect()
+    for _ in 0..<200 where !wire(side).isDelivered && rig.close == nil && rig.wantsBytes(side) { deliver(side) }
+    try check()
+  }
+
+  private var ownName: String { gate.name.isEmpty ? Rig.name : gate.name }
+
+  private func driverSignal(_ member: String, _ texts: [String], to: String? = nil) -> Draft {
+    Draft.signal(0, to: to, interface: Speech.driver, member, path: "/org/freedesktop/DBus", from: Speech.driver)
+      .with(texts.map { .string($0) })
+  }
+
+  /// What the bus most likely says to a call of the client's or of the gate's, if it is under way.
+  private func answer(_ serial: UInt32) {
+    guard let call = gate.outgoing[serial] else { return }
+    sceneSerial += 1
+    let answer = busSpeech.answer(&choices, sceneSerial, ownName, serial, call, from: call.destination)
+    send(.init(message: answer, bytes: answer.bytes), .bus)
+  }
+
+  private func answerAll(_ serials: [UInt32]) throws {
+    var waiting = serials
+    while !waiting.isEmpty { answer(waiting.remove(at: choices.below(waiting.count))) }
+    try deliverAll(.bus)
+  }
+
+  /// Calls of the gate's own that are under way.
+  private var ownCalls: [UInt32] {
+    gate.outgoing.filter { if case .own = $0.value.purpose { true } else { false } }.keys.sorted()
+  }
+
+  /// Everything that the gate asks for is answered, unless something refuses.
+  private func answerGateAsLongAsItAsks() throws {
+    for _ in 0..<20 where !ownCalls.isEmpty && rig.close == nil { try answerAll(ownCalls) }
+  }
+
+  private func pass(_ milliseconds: UInt64) throws {
+    rig.advance(milliseconds)
+    try check()
+  }
+
+  // MARK: Runs
+
+  /// The same message with descriptors again and again.
+  private func passDescriptors(_ side: Side) throws {
+    guard side == .client ? gate.clientTakesDescriptors : gate.busTakesDescriptors else { return }
+    var message = Draft.signal(0, to: side == .client ? nil : ownName, "Sig", from: side == .client ? nil : ":1.5")
+    if choices.chance(50) { message.type = 1 }
+    if message.type == 1 {
+      message.member = "Do"
+      message.destination = side == .client ? "org.foo" : ownName
+      if choices.chance(70) { message.flags = Draft.noReply }
+    }
+    if choices.chance(30) { message = message.padded(to: message.bytes.count + 16 + choices.below(300)) }
+    let count = choices.below(3) + 1
+    for _ in 0...choices.below(8) {
+      tell(message, side, descriptors: count, lateBy: choices.chance(80) ? 0 : choices.below(60))
+    }
+    try deliverAll(side)
+  }
+
+  /// A peer speaks to a name that the client has, and goes on when it has lost it.
+  private func loseName() throws {
+    let name = choices.pick(["org.a", "org.b"])
+    var message = Draft.call(0, to: name, "Do", from: ":1.5")
+    if choices.chance(50) { message.flags = Draft.noReply }
+    if choices.chance(30) { message = .signal(0, to: name, "Sig", from: ":1.5") }
+    tell(driverSignal("NameAcquired", [name], to: ownName), .bus)
+    tell(message, .bus, times: 2 + choices.below(4))
+    if choices.chance(30) { try deliverAll(.bus) }
+    tell(driverSignal("NameLost", [name], to: ownName), .bus)
+    tell(message, .bus, times: 1 + choices.below(3))
+    try deliverAll(.bus)
+  }
+
+  /// What went by before the client became a monitor goes by afterwards. Sometimes the policy changes before that is granted.
+  private func becomeMonitor() throws {
+    var message = Draft.signal(0, "Sig", from: ":1.5")
+    message.interface = choices.pick(["org.foo.Bar", "org.foo.Baz"])
+    message.path = choices.pick(["/foo", "/", "/other"])
+    if choices.chance(40) { message = .call(0, to: ownName, "Do", from: ":1.6") }
+    tell(message, .bus, times: 3)
+    try deliverAll(.bus)
+    if choices.chance(70) {
+      try reload { policy in
+        policy.rules.append(
+          ReferencePolicy.Rule(interface: "org.freedesktop.DBus.Monitoring", methods: ["BecomeMonitor"]))
+      }
+    }
+    tell(message, .bus, times: 3)
+    try deliverAll(.bus)
+    try answerGateAsLongAsItAsks()
+    let serial = tell(.driver(0, interface: "org.freedesktop.DBus.Monitoring", "BecomeMonitor"), .client)
+    try deliverAll(.client)
+    if choices.chance(30) { try reload() }
+    if choices.chance(30) { tell(message, .bus, times: 2) }
+    answer(serial)
+    tell(message, .bus, times: 3)
+    try deliverAll(.bus)
+  }
+
+  // MARK: Waiting
+
+  /// A sender stops within a message while something of the gate's own waits for the same receiver.
+  private func waitBehindHalf(_ side: Side) throws {
+    let text: Draft =
+      side == .bus ? .signal(0, "Sig", from: ":1.5") : .call(0, "Do").changed { $0.flags = Draft.noReply }
+    try deliverAll(side)
+    if !wire(side).isDelivered { return }
+    tell(text.padded(to: text.bytes.count + 600), side)
+    let half = wire(side).stream.count - 1 - choices.below(590)
+    for _ in 0..<40 where wire(side).delivered < half && rig.wantsBytes(side) { deliver(side, upTo: half) }
+    let refused: Draft = side == .bus ? .call(0, to: "org.secret", "Undo") : .call(0, to: ownName, "Undo", from: ":1.6")
+    tell(refused.changed { $0.interface = "com.example.Closed" }, side.other, times: choices.below(3) + 1)
+    try deliverAll(side.other)
+    for _ in 0..<4 where rig.close == nil { try pass(timeouts.partial * UInt64(choices.below(3)) / 4 + 1) }
+  }
+
+  /// A client that reads nothing for long, while owners change and it asks for them; sometimes under another policy afterwards.
+  private func stallReader() throws {
+    give(.client, room: choices.pick([0, 0, 10, 700]))
+    for _ in 0..<choices.below(4) + 1 {
+      for _ in 0..<choices.below(15) { tell(busSpeech.ownerSignal(&choices), .bus) }
+      for _ in 0..<choices.below(10) { say(.client) }
+      for _ in 0..<choices.below(6) { say(.bus) }
+      if choices.chance(50) { try deliverAll(.client) }
+      try deliverAll(.bus)
+      if choices.chance(20) { try reload() }
+      if choices.chance(20) { try pass(UInt64(choices.below(400))) }
+    }
+    if choices.chance(60) { rig.unstall(.client) }
+    try check()
+  }
+
+  // MARK: Names
+
+  /// Names are asked for until there are too many, and some are refused.
+  private func requestNames() throws {
+    for _ in 0..<choices.below(6) + 1 {
+      let name = choices.pick(["org.a", "org.b", "org.c"])
+      let serial =
+        choices.chance(85)
+        ? tell(.driver(0, "RequestName", .string(name), .number(0)), .client)
+        : tell(.driver(0, "ReleaseName", .string(name)), .client)
+      try deliverAll(.client)
+      if choices.chance(10) { try reload() }
+      if choices.chance(85) { answer(serial) }
+      try deliverAll(.bus)
+    }
+  }
+
+  /// A unique name has a name, leaves the bus, and what it had opens nothing any more.
+  private func leaveBus() throws {
+    try answerGateAsLongAsItAsks()
+    let (unique, name) = (choices.pick(Speech.uniques.dropLast()), choices.pick(Speech.names))
+    if choices.chance(80) { tell(driverSignal("NameOwnerChanged", [name, "", unique]), .bus) }
+    for isGone in [false, true] {
+      if isGone { tell(driverSignal("NameOwnerChanged", [unique, unique, ""]), .bus) }
+      tell(choices.chance(50) ? .signal(0, "Sig", from: unique) : .call(0, to: ownName, "Do", from: unique), .bus)
+      try deliverAll(.bus)
+      tell(.call(0, to: unique, "Do"), .client)
+      if choices.chance(50) { tell(.driver(0, "GetConnectionUnixUser", .string(unique)), .client) }
+      try deliverAll(.client)
+    }
+  }
+
+  /// Owners come and go, and whoever has had a name speaks and is spoken to.
+  private func changeOwners() throws {
+    try answerGateAsLongAsItAsks()
+    let (unique, name) = (choices.pick(Speech.uniques), choices.pick(Speech.names))
+    for _ in 0..<choices.below(8) + 2 {
+      let owner = choices.pick([unique, unique, "", choices.pick(Speech.uniques)])
+      tell(choices.chance(50) ? busSpeech.ownerSignal(&choices) : driverSignal("NameOwnerChanged", [name, "", owner]), .bus)
+      if choices.chance(50) { tell(.signal(0, "Sig", from: unique), .bus, times: choices.below(4)) }
+      // Otherwise only the gate's observer has been told.
+      if choices.chance(60) { try deliverAll(.bus) }
+      if choices.chance(10) { observe() }
+      if choices.chance(50) {
+        tell(.call(0, to: choices.chance(70) ? unique : name, "Do"), .client, times: choices.below(4))
+        try deliverAll(.client)
+      }
+    }
+  }
+
+  /// The bus takes its time to say who owns what, and a peer speaks in between.
+  private func learnOwnersSlowly() throws {
+    try reload()
+    let message = Draft.signal(0, to: choices.pick([nil, ownName]), "Sig", from: choices.pick(Speech.uniques))
+    for _ in 0..<12 where rig.close == nil {
+      tell(message, .bus, times: choices.below(4))
+      if choices.chance(20) { tell(busSpeech.ownerSignal(&choices), .bus) }
+      if choices.chance(20) { say(.client) }
+      let asked = ownCalls
+      if !asked.isEmpty { answer(choices.pick(asked)) }
+      try deliverAll(.bus)
+      try deliverAll(.client)
+    }
+  }
+
+  // MARK: Many calls
+
+  /// Calls are under way when the policy changes, and are answered afterwards.
+  private func reloadBeforeAnswers() throws {
+    var serials: [UInt32] = []
+    for _ in 0..<choices.below(4) + 1 {
+      let (name, unique) = (choices.pick(Speech.names), choices.pick(Speech.uniques))
+      let draft: Draft =
+        switch choices.below(9) {
+        case 0: .driver(0, interface: "org.freedesktop.DBus.Monitoring", "BecomeMonitor")
+        case 1, 2: .driver(0, choices.pick(["ListNames", "ListActivatableNames"]))
+        case 3: .driver(0, "RequestName", .string(name), .number(0))
+        case 4: .driver(0, "StartServiceByName", .string(name), .number(0))
+        case 5: .driver(0, choices.pick(["GetNameOwner", "NameHasOwner", "ListQueuedOwners"]), .string(name))
+        case 6: .driver(0, "AddMatch", .string("type='signal'"))
+        case 7: .call(0, to: unique, "Do")
+        default: .call(0, to: name, "Do")
+        }
+      serials.append(tell(draft, .client))
+    }
+    try deliverAll(.client)
+    for _ in 0..<choices.below(2) + 1 { try reload() }
+    if choices.chance(40) { try answerGateAsLongAsItAsks() }
+    if choices.chance(30) { tell(busSpeech.ownerSignal(&choices), .bus) }
+    try answerAll(serials)
+  }
+
+  /// Peers call the client faster than it answers.
+  private func callClientOften() throws {
+    let callers = choices.pick([[":1.5"], [":1.5", ":1.6"], (20..<40).map { ":1.\($0)" }])
+    for _ in 0..<choices.below(40) + 4 { tell(.call(0, to: ownName, "Do", from: choices.pick(callers)), .bus) }
+    try deliverAll(.bus)
+    for caller in callers {
+      for serial in gate.incoming[caller] ?? [] where choices.chance(60) {
+        tell(.answer(0, to: serial, of: caller), .client)
+      }
+    }
+    try deliverAll(.client)
+  }
+
+  /// The client calls faster than it is answered, and answers come in any order.
+  private func callOften() throws {
+    let to = choices.pick(["org.foo", ":1.5"])
+    let serials = (0..<choices.below(40) + 4).map { _ in tell(.call(0, to: to, "Do"), .client) }
+    try deliverAll(.client)
+    try answerAll(serials.filter { _ in choices.chance(80) })
+  }
+}
