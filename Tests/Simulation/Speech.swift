@@ -80,6 +80,12 @@ struct Speech {
       if hasNames && choices.chance(50) { rule.name = choices.pick(patterns) }
       policy.rules.append(rule)
     }
+    // A rule that takes back what another gives, from everybody or from some.
+    if choices.chance(25), var denial = policy.rules.last(where: { !$0.isDeny }) {
+      (denial.isDeny, denial.descriptorsMax, denial.type) = (true, nil, nil)
+      if hasNames { denial.name = choices.pick([nil] + patterns) }
+      policy.rules.append(denial)
+    }
     if choices.chance(25) {
       policy.rules.append(
         ReferencePolicy.Rule(interface: "org.freedesktop.DBus.Monitoring", methods: ["BecomeMonitor"]))
