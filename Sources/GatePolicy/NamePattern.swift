@@ -56,6 +56,9 @@ public struct NamePattern: Sendable, Hashable, CustomStringConvertible {
     NamePattern.matches(kind, unsafe text.span.bytes, name)
   }
 
+  /// Whether `name` is matched.
+  func matches(_ name: [UInt8]) -> Bool { matches(unsafe name.span.bytes) }
+
   /// Whether the bytes of a pattern of this kind match `name`.
   static func matches(_ kind: Kind, _ pattern: RawSpan, _ name: RawSpan) -> Bool {
     if name.byteCount == 0 || name.byte(at: 0) == UInt8(ascii: ":") { return false }

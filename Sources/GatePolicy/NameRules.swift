@@ -37,10 +37,11 @@ public struct NameRules: Sendable {
     add(.everything, pattern, location, outgoing: false, methodCalls: false, signals: true, delivery: .any)
   }
 
-  /// Opens the names that `pattern` matches to these calls. For what the driver is asked, they then are as open as with `talk`.
+  /// Opens the names that `pattern` matches to these calls, and to signals for them alone that are like these. For what the driver is asked,
+  /// they then are as open as with `talk`.
   public mutating func allowCalls(_ messages: MessagePattern, to pattern: NamePattern, at location: SourceLocation) {
     entries.append(Entry(pattern: pattern, level: .talk, location: location))
-    add(messages, pattern, location, outgoing: true, methodCalls: true, signals: false, delivery: .any)
+    add(messages, pattern, location, outgoing: true, methodCalls: true, signals: true, delivery: .any)
   }
 
   /// Opens the client to these broadcasts of the names that `pattern` matches. For what the driver is asked, they then are as open as with
@@ -49,6 +50,9 @@ public struct NameRules: Sendable {
     entries.append(Entry(pattern: pattern, level: .talk, location: location))
     add(messages, pattern, location, outgoing: false, methodCalls: false, signals: true, delivery: .broadcast)
   }
+
+  /// Whether `name`, a well-known one, is open up to ``NameLevel/talk``. Takes time in the number of entries.
+  public func talks(to name: RawSpan) -> Bool { entries.contains { $0.level >= .talk && $0.pattern.matches(name) } }
 
   /// Adds what `other` opens.
   public mutating func add(_ other: NameRules) {

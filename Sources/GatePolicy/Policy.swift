@@ -28,6 +28,7 @@ public final class Policy: Sendable {
   /// The level of each pattern.
   private let nameLevels: [NameLevel]
   private let compiled: CompiledRules
+  private let starts: StartRules
   private let allowOutgoing: RuleTable
   private let allowIncoming: RuleTable
   private let denyOutgoing: RuleTable
@@ -66,6 +67,7 @@ public final class Policy: Sendable {
     followsNames = names != nil || !levels.isEmpty
     let compiler = PolicyCompiler.compile(rules, nameNumbers: numbers)
     compiled = compiler.compiledRules
+    starts = StartRules(rules, hash: compiler.hash)
     allowOutgoing = compiler.allowOutgoing
     allowIncoming = compiler.allowIncoming
     denyOutgoing = compiler.denyOutgoing
@@ -146,6 +148,16 @@ public final class Policy: Sendable {
         of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
         peer: AnyPeer())
     return compiled.match(.allow, by: rule)
+  }
+
+  /// Whether the service `name` may be started: the outcome is `allow`, and the rule one that would let some method call to that name pass
+  /// and of whose calls no deny rule meets all; or `none`.
+  ///
+  /// Such a call would start the service anyway. Rules that name an interface of the bus itself do not count: they are about the bus.
+  /// Takes time in the number of patterns for names, not in the number of rules.
+  public func matchStart(of name: RawSpan) -> RuleMatch {
+    guard let rule = starts.rule(opening: name) else { return .none }
+    return RuleMatch(outcome: .allow, rule: rule, log: rules[Int(rule)].log)
   }
 
   /// Where no rule has a name, none is asked about.

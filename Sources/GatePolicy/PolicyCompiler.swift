@@ -19,7 +19,7 @@ struct PolicyCompiler {
   private let source: [GatewayRule]
   /// Numbers of the rules' name patterns.
   private let nameNumbers: [NamePattern: Int]
-  private let hash: InterfaceHash
+  let hash: InterfaceHash
   private var arena: [UInt8] = []
   private var methods: [CompiledPattern] = []
   private var rules: [CompiledRule] = []
@@ -186,7 +186,7 @@ extension GatewayRule {
   ///
   /// An interface of no bytes is not asked about: no search looks for it by name, but a deny rule that has it still meets calls
   /// without interface, as every deny rule does.
-  fileprivate var canMatch: Bool {
+  var canMatch: Bool {
     !isInert && !objectPath.pattern.isEmpty && methods.contains { !$0.pattern.isEmpty }
   }
 

@@ -4,7 +4,7 @@ extension RuleParser {
   /// The words that a direction pattern is matched against.
   private static let words = (outgoing: Array("outgoing".utf8), incoming: Array("incoming".utf8))
 
-  /// The directions that the pattern meets; nil if it is none, in the classic dialect.
+  /// The directions that the pattern meets; nil if it is none or meets neither, in the classic dialect.
   mutating func directions(from reader: inout JSONReader) throws(ConfigurationError) -> (outgoing: Bool, incoming: Bool)? {
     let expected = "\"outgoing\", \"incoming\" or \"*\""
     guard let pattern = try classicText(of: .direction, expected: expected, from: &reader) else { return nil }
@@ -15,8 +15,8 @@ extension RuleParser {
       outgoing: glob.matches(RuleParser.words.outgoing), incoming: glob.matches(RuleParser.words.incoming)
     )
     if !meets.outgoing, !meets.incoming {
-      let message = "direction \(quoted(pattern.text)) meets neither word, expected \(expected)"
-      throw ConfigurationError(location: pattern.location, message: message)
+      try reject(at: pattern.location, "direction \(quoted(pattern.text)) meets neither word, expected \(expected)")
+      return nil
     }
     return meets
   }

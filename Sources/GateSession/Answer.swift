@@ -7,7 +7,7 @@ import GatePolicy
 enum Answer {
   /// Where an error has its numbers.
   static let serialOffset = 8, replySerialOffset = 20
-  /// No answer is longer: header with three names of 255 bytes at most, text with three parts cut at 255 bytes.
+  /// No answer is longer: header with three names of 255 bytes at most, text with four parts cut at 255 bytes.
   static let byteCountMax = 2048
   /// Parts of a message are repeated in an error up to this many bytes (CVE-2013-2168).
   static let partBytesMax = 255
@@ -23,10 +23,12 @@ enum Answer {
 
   /// Writes the error that tells why `header`'s message was not forwarded.
   ///
-  /// - Parameter destination: Whom it is for; may be empty as long as the client has no name.
+  /// - Parameters:
+  ///   - destination: Whom it is for; may be empty as long as the client has no name.
+  ///   - about: The name that a call to the driver is about, if it is about one.
   static func appendError(
     _ envelope: Envelope, to own: inout OwnOutput, destination: RawSpan, reason: Verdict.Reason, _ header: MessageHeader,
-    _ message: RawSpan, _ direction: Direction, busName: RawSpan
+    _ message: RawSpan, _ direction: Direction, about: RawSpan = RawSpan(), busName: RawSpan
   ) {
     unsafe own.append(capacity: byteCountMax) { memory in
       var builder = unsafe MessageBuilder(
@@ -43,6 +45,10 @@ enum Answer {
         write(&builder, message.bytes(in: header.member))
         builder.text(" on ")
         write(&builder, message.bytes(in: header.path))
+        if about.byteCount > 0 {
+          builder.text(" about ")
+          writeName(&builder, about)
+        }
       } else {
         builder.text("answer")
       }
@@ -67,6 +73,20 @@ enum Answer {
       builder.text(part.extracting(0..<partBytesMax))
       builder.text("…")
     }
+  }
+
+  /// A text that should be a name, and may be any: what is not printable ASCII is `?`, so that it stays on its line and cutting leaves no
+  /// half character.
+  @_lifetime(builder: copy builder)
+  private static func writeName(_ builder: inout MessageBuilder, _ name: RawSpan) {
+    if NameGrammar.isBusName(name) { return builder.text(name) }
+    let kept = name.extracting(0..<min(name.byteCount, partBytesMax))
+    for at in 0..<kept.byteCount {
+      let byte = kept.extracting(at..<at + 1)
+      let isPrintable = unsafe (0x20...0x7E).contains(byte.unsafeLoad(fromByteOffset: 0, as: UInt8.self))  // has one
+      if isPrintable { builder.text(byte) } else { builder.text("?") }
+    }
+    if kept.byteCount < name.byteCount { builder.text("…") }
   }
 
   /// Writes the gate's own Hello. Spec: "bus-messages-hello".

@@ -21,6 +21,8 @@ package struct DriverMethod: Sendable {
   package let access: Access
   package var inspection = Inspection.none
   package var names = Names.none
+  /// Whether the first argument is a bus name, where no policy asks which.
+  package var takesName = false
 }
 
 /// The driver's methods and signals.
@@ -84,11 +86,11 @@ package enum Driver {
     DriverMethod(interface: containers, member: "AddServer", access: .literalRule),
     DriverMethod(interface: containers, member: "StopInstance", access: .literalRule),
     DriverMethod(interface: containers, member: "StopListening", access: .literalRule),
-    DriverMethod(interface: containers, member: "GetConnectionInstance", access: .literalRule),
+    DriverMethod(interface: containers, member: "GetConnectionInstance", access: .literalRule, takesName: true),
     DriverMethod(interface: containers, member: "GetInstanceInfo", access: .literalRule),
     DriverMethod(interface: containers, member: "RequestHeader", access: .literalRule),
     DriverMethod(interface: statistics, member: "GetStats", access: .literalRule),
-    DriverMethod(interface: statistics, member: "GetConnectionStats", access: .literalRule),
+    DriverMethod(interface: statistics, member: "GetConnectionStats", access: .literalRule, takesName: true),
     DriverMethod(interface: statistics, member: "GetAllMatchRules", access: .literalRule),
     DriverMethod(interface: verbose, member: "EnableVerbose", access: .literalRule),
     DriverMethod(interface: verbose, member: "DisableVerbose", access: .literalRule),

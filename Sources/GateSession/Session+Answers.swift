@@ -20,7 +20,7 @@ extension Session {
     case .client:
       Answer.appendError(
         envelope, to: &ownToClient, destination: unsafe name.span.bytes, reason: verdict.reason, header, message, .outgoing,
-        busName: busName)
+        about: message.bytes(in: nameAsked(by: message, header)), busName: busName)
     case .bus:
       Answer.appendError(
         envelope, to: &ownToBus, destination: message.bytes(in: header.sender), reason: verdict.reason, header, message,

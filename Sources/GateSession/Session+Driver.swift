@@ -8,6 +8,15 @@ extension Session {
   mutating func judgeDriverCall(
     _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ policy: Policy, _ output: inout Output
   ) -> Verdict? {
+    let verdict = judgeByTable(message, header, isComplete, policy, &output)
+    // A refusal says which name it is about: that is waited for.
+    if let verdict, !verdict.passes, !isComplete, asksAboutName(message, header) { return nil }
+    return verdict
+  }
+
+  private mutating func judgeByTable(
+    _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ policy: Policy, _ output: inout Output
+  ) -> Verdict? {
     let interface = message.bytes(in: header.interface)
     let member = message.bytes(in: header.member)
     let path = message.bytes(in: header.path)
@@ -35,7 +44,7 @@ extension Session {
       if match.outcome != .allow || interface.byteCount == 0 { return Verdict(.deny, .driverClosed) }
       return allowDriverCall(header, .call, detail: 0, Verdict(.allow, .rule, rule: match.rule, log: match.log))
     }
-    if policy.names != nil, method.names != .none {
+    if method.names != .none && policy.names != nil || method.inspection == .startService {
       return judgeByNames(method, denial, message, header, isComplete, policy, &output)
     }
     let opening =
@@ -65,6 +74,20 @@ extension Session {
     return refusal(method.inspection == .startService ? .serviceUnknown : .noRule)
   }
 
+  /// Whether the service `name` may be started: by a rule that says so, by TALK, or because it may be called, which starts it too.
+  ///
+  /// - Parameter opening: What becomes of the call if so.
+  mutating func openStart(
+    of name: RawSpan, _ method: DriverMethod, path: RawSpan, _ opening: Verdict, _ policy: Policy
+  ) -> Verdict {
+    if opening.action != .allow { return opening }
+    let byRule = open(method, path: path, descriptors: 0, policy: policy)
+    if byRule.action == .allow { return byRule }
+    if talks(to: name, policy) { return opening }
+    let match = policy.matchStart(of: name)
+    return match.outcome == .allow ? Verdict(.allow, .rule, rule: match.rule, log: match.log) : byRule
+  }
+
   private mutating func inspect(
     _ method: DriverMethod, _ verdict: Verdict, _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool,
     _ policy: Policy, _ output: inout Output
@@ -76,7 +99,7 @@ extension Session {
       return allowDriverCall(header, .listNames, detail: 0, verdict)
     case .none where method.questionLevel != nil:
       return allowQuestion(method, verdict, message, header, isComplete, policy)
-    case .none, .startService:
+    case .none:
       return allowDriverCall(header, .call, detail: 0, verdict)
     case .becomeMonitor:
       return allowDriverCall(header, .becomeMonitor, detail: 0, verdict)
@@ -87,7 +110,7 @@ extension Session {
       }
       if helloPhase == .unsaid { helloPhase = .asked }
       return allowDriverCall(header, .hello, detail: 0, verdict)
-    case .addMatch, .removeMatch, .requestName, .releaseName:
+    case .addMatch, .removeMatch, .requestName, .releaseName, .startService:
       // Size first: the verdict must not hang on how much of the message has come.
       if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.deny, .inspectTooLong) }
       if !isComplete { return nil }

@@ -233,11 +233,12 @@ extension MessageFrame {
 }
 
 extension Verdict.Reason {
-  /// Whether a log of what did not pass has it: not what the client was never to get.
+  /// Whether a log of what did not pass has it: not what the client was never to get, and not a service that is unknown, since that is
+  /// what a client asks for that goes on to call it.
   @inline(__always)
   var isWorthALine: Bool {
     switch self {
-    case .ownHello, .ownCall, .ownMatch, .filtered, .unheard: false
+    case .ownHello, .ownCall, .ownMatch, .filtered, .unheard, .serviceUnknown: false
     default: true
     }
   }

@@ -7,7 +7,8 @@ import DBusWire
 import GatePolicy
 
 extension Session {
-  /// Decides on a call to a method whose argument, or answer, are names. Nil: the body is needed to decide.
+  /// Decides on a call to a method whose argument, or answer, are names; without `names` on StartServiceByName alone. Nil: the body is
+  /// needed to decide.
   ///
   /// - Parameter denial: The deny rule that meets it, in audit mode.
   @inline(never)
@@ -22,12 +23,11 @@ extension Session {
     if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.deny, .inspectTooLong) }
     if !isComplete { return nil }
     let body = message.extracting(header.frame.headerByteCount..<header.frame.messageByteCount)
-    let takesFlags = method.inspection == .requestName || method.inspection == .startService
     let name: RawSpan
     do throws(WireError) {
       let place = try MessageArguments.leadingString(
         in: body, byteOrder: header.frame.byteOrder, signature: message.bytes(in: header.signature),
-        expected: takesFlags ? "su" : "s")
+        expected: method.signature)
       name = body.extracting(Int(place.offset)..<Int(place.offset) + Int(place.count))
     } catch {
       return Verdict(.deny, .driverArguments)
@@ -46,6 +46,9 @@ extension Session {
   private mutating func judge(
     _ method: DriverMethod, about name: RawSpan, _ opening: Verdict, _ message: RawSpan, _ header: MessageHeader, _ policy: Policy
   ) -> Verdict {
+    if method.inspection == .startService {
+      return openStart(of: name, method, path: message.bytes(in: header.path), opening, policy)
+    }
     // Not what the client still has under an earlier policy.
     let level = method.inspection == .requestName ? policy.level(of: name) : level(of: name, policy)
     switch method.names {
@@ -56,7 +59,7 @@ extension Session {
       answerNobody(header, to: header.frame.serial)
       return Verdict(.drop, .hiddenOwner)
     case .talk, .own:
-      if level >= (method.names == .talk ? .talk : .own) { return opening }
+      if level >= .own { return opening }
       if method.inspection == .none { return refusal(level >= .see ? .noRule : .hiddenOwner) }
       return open(method, path: message.bytes(in: header.path), descriptors: 0, policy: policy)
     case .none, .list: preconditionFailure("not about a name")

@@ -148,6 +148,13 @@ extension Session {
     return policy.names?.showsUniqueNames ?? false ? .see : .none
   }
 
+  /// Whether the client may talk to `name` whatever rules say: by `names`, or because it is the driver's or the client's own.
+  func talks(to name: RawSpan, _ policy: Policy) -> Bool {
+    guard let names = policy.names else { return false }
+    if name.starts(with: UInt8(ascii: ":")) || name.isEqual(to: Driver.name) { return level(of: name, policy) >= .talk }
+    return acquiredNames.contains(settings.seed.hash(name)) || names.talks(to: name)
+  }
+
   // MARK: Nothing filtered
 
   @inline(never)

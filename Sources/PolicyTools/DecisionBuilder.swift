@@ -35,6 +35,7 @@ struct DecisionBuilder {
     case "path": decision.path = value
     case "interface": decision.interface = value
     case "member": decision.member = value
+    case "about": decision.about = value
     case "signature": decision.signature = value
     case "fds": decision.fds = try number(value, at: column)
     case "count": decision.count = try number(value, at: column)

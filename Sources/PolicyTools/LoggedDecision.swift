@@ -37,6 +37,8 @@ public struct LoggedDecision: Sendable, Equatable {
   public var interface = ""
   /// MEMBER.
   public var member = ""
+  /// The name that a call of the bus itself was about.
+  public var about = ""
   /// SIGNATURE.
   public var signature = ""
   /// Number of file descriptors.

@@ -27,7 +27,7 @@ enum NamesProxyCommand {
 
     Behind ADDRESS PATH:
 
-      --filter                 forward only what the following allow; else everything
+      --filter                 forward only what the following allow; without it everything is forwarded, whatever they say
       --log                    log every message on standard output
       --sloppy-names           show all unique names
       --see=NAME               NAME, or NAME.* for it and all below it, is visible
@@ -75,12 +75,24 @@ enum NamesProxyCommand {
         throw UsageError("Failed to start proxy for \(proxy.address): \(error)")
       }
     }
+    warnOfIdleOptions(options.proxies)
     if let lifeline = options.lifeline {
       writeReady(lifeline, log)
       try server.stopWhenClosed(lifeline)
     }
     forgetStartUpCode()
     try server.run()
+  }
+
+  /// Options about names change nothing without `--filter`, as in the peer; and whoever gives them hardly means that.
+  private static func warnOfIdleOptions(_ proxies: [NamesProxyOptions.Proxy]) {
+    let idle = proxies.filter { !$0.isFiltered && !$0.idleOptions.isEmpty }
+    if idle.isEmpty { return }
+    var given: [String] = []
+    for option in idle.flatMap(\.idleOptions) where !given.contains(option) { given.append(option) }
+    printError(
+      "warning: \(given.joined(separator: ", ")) without --filter: everything is forwarded at \(idle.map(\.path).joined(separator: ", ")), "
+        + "expected --filter as well")
   }
 
   private static func gateOptions(_ proxy: NamesProxyOptions.Proxy) throws(UsageError) -> GateOptions {

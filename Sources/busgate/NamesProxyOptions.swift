@@ -16,6 +16,8 @@ struct NamesProxyOptions {
     var isFiltered = false
     var isLogged = false
     var names = NameRules()
+    /// Those of its options that mean nothing without `--filter`.
+    var idleOptions: [String] = []
   }
 
   enum Request { case serve, help, version }
@@ -86,6 +88,7 @@ struct NamesProxyOptions {
     guard !proxies.isEmpty else { throw UsageError("Unknown argument \(argument), expected it behind ADDRESS PATH") }
     var proxy = proxies[proxies.count - 1]
     let location = SourceLocation(file: argument, line: count, column: 1)
+    if option != "--filter" && option != "--log" { proxy.idleOptions.append(option) }
     switch (option, value ?? "") {
     case ("--filter", _): proxy.isFiltered = true
     case ("--log", _): proxy.isLogged = true

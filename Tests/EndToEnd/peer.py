@@ -239,9 +239,10 @@ def text_of(message):
     return message.print_(0)
 
 
-def refusal(interface, member, path, direction="outgoing", bus="SESSION"):
-    """What a denied call is answered."""
-    return (ACCESS_DENIED, f"busgate: {direction} call {interface}.{member} on {path} is not allowed by the {bus} policy")
+def refusal(interface, member, path, direction="outgoing", bus="SESSION", about=None):
+    """What a denied call is answered; ``about`` is the name that a call to the bus itself asks for."""
+    subject = path if about is None else f"{path} about {about}"
+    return (ACCESS_DENIED, f"busgate: {direction} call {interface}.{member} on {subject} is not allowed by the {bus} policy")
 
 
 def is_from_gate(message):

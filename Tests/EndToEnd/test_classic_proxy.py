@@ -128,11 +128,11 @@ BAD = {
     "array-is-no-array": ('{"dbus-gateway-config-session": {}}', "expected an array"),
     "two-values": (document(rule()) + document(rule()), "expected the end of the document"),
     "duplicate-key": ('{"dbus-gateway-config-session": [], "dbus-gateway-config-session": []}', "duplicate key"),
-    "direction": (document(rule("sideways")), "sideways"),
     "action": (document(rule(action="perhaps")), "perhaps"),
     "a-word": ("everything", ":1: error: "),
     "a-string": ('"everything"', ":1: error: "),
     "not-supported": (document(rule(arg0="x")), "arg0"),
+    "a-deny-rule-for-no-direction": (document(rule("sideways", action="deny")), "sideways"),
     "half-a-deny-rule": ('{"dbus-gateway-config-session": [{"action": "deny", "interface": "*", "object-path": "*", "method": "*"}]}',
                          "direction"),
 }
@@ -183,6 +183,25 @@ def test_a_rule_without_one_of_the_four_keys_allows_nothing_but_its_neighbours_d
     configure(proxy, peer, inert, rule("outgoing", method="Neighbour"))
     assert (is_open(peer, "Inert"), is_open(peer, "Neighbour")) == (False, True)
     assert "warning: " in proxy.log.wait_for("stdin:1:", key)
+
+
+@pytest.mark.parametrize("direction", ["sideways", "", "Outgoing", "outgoing "])
+def test_a_direction_that_meets_neither_word_makes_its_rule_inert_and_the_line_counts(workshop, bus, direction):
+    proxy = workshop.proxy(bus)
+    peer = Peer(proxy.address)
+    configure(proxy, peer, rule(direction, method="Inert"), rule("outgoing", method="Neighbour"))
+    assert (is_open(peer, "Inert"), is_open(peer, "Neighbour")) == (False, True)
+    line = proxy.log.wait_for("stdin:1:", "meets neither word", "the rule allows nothing")
+    assert "warning: " in line and f'"{direction}"' in line
+    assert proxy.log.matching("error: ") == []
+
+
+def test_the_twin_in_busgate_run_a_direction_that_meets_neither_word_is_an_error(workshop):
+    config = workshop.config([rule("sideways")])
+    done = subprocess.run([BUSGATE, "run", "--config", config, "--session", workshop.directory / "bus", "--bus", "session=unix:path=/nonexistent"],
+                          capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stderr.count("\n")) == (65, 1)
+    assert "error: direction" in done.stderr and "meets neither word" in done.stderr
 
 
 def test_a_complete_rule_draws_no_warning(workshop, bus):
@@ -332,7 +351,7 @@ def test_a_deny_rule_takes_names_away(workshop, bus):
     proxy = workshop.proxy(bus)
     inside = Peer(proxy.address)
     configure(proxy, inside, rule("outgoing", DRIVER, "*", "RequestName", action="deny"))
-    assert error_of(inside.own("com.example.Inside")) == refusal(DRIVER, "RequestName", DRIVER_PATH)
+    assert error_of(inside.own("com.example.Inside")) == refusal(DRIVER, "RequestName", DRIVER_PATH, about="com.example.Inside")
 
 
 def test_what_else_the_driver_has_stays_closed(workshop, bus):

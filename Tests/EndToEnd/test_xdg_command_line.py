@@ -205,6 +205,25 @@ def test_one_process_serves_several_buses_each_with_its_own_options(workshop, bu
     assert not any(path.exists() for path in paths)
 
 
+@pytest.mark.parametrize("options, named", [
+    (["--talk=com.example.A", "--own=com.example.B.*", "--talk=com.example.C"], "--talk, --own"), (["--see=com.example.A", "--log"], "--see"),
+    (["--sloppy-names"], "--sloppy-names"), (["--call=com.example.A=*", "--broadcast=com.example.A=*"], "--call, --broadcast")], ids=str)
+def test_options_that_mean_nothing_without_filter_are_told_once_and_filter_nothing(workshop, bus, options, named):
+    proxy = workshop.keep(NamesProxy(workshop.directory, bus.address, *options))
+    client = join(workshop, proxy.path)
+    assert client.ask_driver("RequestName", signature="su", args=["com.example.Any", 0]).args == [1]
+    assert proxy.terminate() == 0
+    assert proxy.log.lines == [f"warning: {named} without --filter: everything is forwarded at {proxy.path}, expected --filter as well"]
+
+
+@pytest.mark.parametrize("options", [[], ["--log"], ["--filter", "--talk=com.example.A"], ["--talk=com.example.A", "--filter"]], ids=str)
+def test_nothing_is_told_where_options_count_or_there_are_none(workshop, bus, options):
+    proxy = workshop.keep(NamesProxy(workshop.directory, bus.address, *options))
+    join(workshop, proxy.path)
+    assert proxy.terminate() == 0
+    assert proxy.log.lines == []
+
+
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o117])
 @pytest.mark.parametrize("who", ["ours", "the peer"])
 def test_the_umask_decides_who_may_connect(workshop, mask, who):

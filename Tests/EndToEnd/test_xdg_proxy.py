@@ -131,11 +131,11 @@ class Scene:
         answer = self.client.ask_driver(member, signature=("s" * len(args) if signature is None else signature) or None, args=args, **more)
         return answer.error or (answer.args[0] if answer.args else ANSWERED)
 
-    def reaches(self, service, data):
+    def reaches(self, service, data, member="Sig"):
         """Whether the client's message gets to the service."""
         self.client.send(data)
         self.client.round_trip()
-        return any(one.member == "Sig" for one in service.round_trip())
+        return any(one.member == member and one.sender == self.client.name for one in service.round_trip())
 
     def hears(self, service, *, member="Sig", **more):
         """Whether a signal of this service gets to the client."""
@@ -223,10 +223,22 @@ def signals_go_to_whom_the_client_may_talk(s):
             for name in ("Talk", "See", "Hidden") for by_name in (True, False)]
 
 
-@row([False, False, False], [True, True, False], "the manual has rules about calls and about broadcasts; a signal for one receiver is neither, and needs TALK")
-def no_rule_for_calls_or_broadcasts_opens_a_way_for_signals(s):
-    return [s.reaches(s.services[name], signal_message(s.client.next_serial(), "Sig", destination=name))
-            for name in (f"{E}call0.Name", f"{E}call4.Name", f"{E}cast0.Name")]
+@row([[[number for number in rule if MESSAGES[number][0]] for rule in RULES.values()]] * 2)
+def call_rules_mean_signals_for_the_name_alone_too(s):
+    def by(destination):
+        def outcome(name, interface, member, path):
+            return interface is not None and s.reaches(
+                s.services[name], signal_message(s.client.next_serial(), member, interface, path, destination=destination(name)), member)
+        return outcome
+    # By either of its names.
+    return [rules_mean(s, CALLED, by(str)), rules_mean(s, CALLED, by(s.unique))]
+
+
+@row([False] * 6)
+def no_other_rule_opens_a_way_for_signals(s):
+    # A rule about broadcasts, one that means nothing, no rule at all, and a name that may be seen.
+    return [s.reaches(s.services[name], signal_message(s.client.next_serial(), "Sig", destination=to))
+            for name in (f"{E}cast0.Name", f"{E}call10.Name", NAMES["See"]) for to in (name, s.unique(name))]
 
 
 @row([ANSWERED, DENIED, DENIED])

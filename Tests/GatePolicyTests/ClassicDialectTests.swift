@@ -14,6 +14,14 @@ struct ClassicDialectTests {
         "\"direction\" is a number, expected \"outgoing\", \"incoming\" or \"*\""
       ),
       (
+        "{\"direction\":\"both\",\"interface\":\"*\",\"object-path\":\"*\",\"method\":\"*\"}", 46,
+        "direction \"both\" meets neither word, expected \"outgoing\", \"incoming\" or \"*\""
+      ),
+      (
+        "{\"direction\":\"\",\"interface\":\"*\",\"object-path\":\"*\",\"method\":\"*\"}", 46,
+        "direction \"\" meets neither word, expected \"outgoing\", \"incoming\" or \"*\""
+      ),
+      (
         "{\"direction\":\"*\",\"interface\":{\"a\":[1]},\"object-path\":\"*\",\"method\":\"*\"}", 62,
         "\"interface\" is an object, expected a pattern"
       ),
@@ -43,6 +51,9 @@ struct ClassicDialectTests {
       "{\"action\":\"deny\",\"direction\":\"*\",\"interface\":7,\"object-path\":\"*\",\"method\":\"*\"}")
     #expect(refusal(of: first, .classic) == "a.json:1:78: error: \"interface\" is a number, expected a pattern")
     let last = sessionDocument("{\"direction\":\"*\",\"interface\":\"*\",\"object-path\":\"*\",\"action\":\"deny\"}")
+    let neither = sessionDocument(
+      "{\"action\":\"deny\",\"direction\":\"both\",\"interface\":\"*\",\"object-path\":\"*\",\"method\":\"*\"}")
+    #expect(refusal(of: neither, .classic)?.contains("meets neither word") == true)
     #expect(refusal(of: last, .classic) == "a.json:1:33: error: rule has no \"method\", expected \(classicKeys)")
   }
 

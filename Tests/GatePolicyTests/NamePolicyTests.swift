@@ -78,7 +78,7 @@ struct NamePolicyTests {
     #expect(match(policy, .incoming, peer: peer(policy, owns: "org.foo")) == .none, "calls come in by rules only")
   }
 
-  @Test("opens a name to the calls of its rule only")
+  @Test("opens a name to the calls of its rule, and to signals for it alone like them, only")
   func calls() throws {
     var rules = NameRules()
     rules.allowCalls(try MessagePattern(parsing: Array("org.foo.Bar.Do@/foo/*".utf8)), to: pattern("org.foo.*"), at: place)
@@ -91,7 +91,13 @@ struct NamePolicyTests {
     #expect(match(policy, member: "Undo", name: "org.foo") == .none)
     #expect(match(policy, interface: "org.foo.Baz", name: "org.foo") == .none)
     #expect(match(policy, interface: "", name: "org.foo") == .none, "a filter on interfaces is not passed by leaving it out")
-    #expect(match(policy, isSignal: true, name: "org.foo") == .none)
+    #expect(match(policy, isSignal: true, name: "org.foo") == .allow)
+    #expect(match(policy, isSignal: true, name: ":1.5", peer: peer(policy, owned: ["org.foo"])) == .allow)
+    #expect(match(policy, isSignal: true, member: "Undo", name: "org.foo") == .none)
+    #expect(match(policy, isSignal: true, path: "/fool", name: "org.foo") == .none)
+    #expect(match(policy, isSignal: true, interface: "org.foo.Baz", name: "org.foo") == .none)
+    #expect(match(policy, isSignal: true, name: "org.bar") == .none)
+    #expect(match(policy, isSignal: true, peer: peer(policy, isBroadcast: true)) == .none, "to everybody")
     #expect(match(policy, .incoming, isSignal: true, peer: peer(policy, owns: "org.foo", isBroadcast: true)) == .none)
     #expect(level(of: "org.foo", in: policy) == .talk)
   }

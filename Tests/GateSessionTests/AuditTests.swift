@@ -94,7 +94,7 @@ struct AuditTests {
 
   @Test("the twin: enforced, the same message is denied", arguments: cases.filter { $0.action == .audit })
   func enforced(_ item: Case) throws {
-    let rig = try Rig.open(item.rules)
+    let rig = try Rig.open(item.rules) { $0.logging = .everything }
     rig.feed(item.message, from: item.side)
     let last = try #require(rig.decisions.last).verdict
     #expect(last.action == .deny && last.reason == item.reason)

@@ -143,6 +143,7 @@ package struct Draft {
     add("from", sender)
     add("fds", unixFDs.map(String.init))
     return text + (flags == 0 ? "" : " flags=\(flags)") + (signature.isEmpty ? "" : " \(signature)")
+      + (texts.map { " \($0)" } ?? "")
   }
 
   private func marshalled(_ number: UInt32) -> [UInt8] {

@@ -36,7 +36,7 @@ extension ReferenceGate {
         !isDenied && message.interface.map { policy.allows(.outgoing, message, as: $0, of: toDriver, literally: true) } ?? false
       return isOpen ? expects(message, to: Self.driver, .call) : refuse(message, "AccessDenied")
     }
-    if policy.names != nil, let question = Self.questions[member] {
+    if policy.names != nil || member == "StartServiceByName", let question = Self.questions[member] {
       if isDenied && !isAudit { return refuse(message, "AccessDenied") }
       return ask(question, message, size)
     }
@@ -49,24 +49,22 @@ extension ReferenceGate {
       if isDenied && !isAudit { return refuse(message, "AccessDenied") }
     case .rule:
       if isDenied && !isAudit { return refuse(message, "AccessDenied") }
-      let isFree = isAudit || (opensNames && member != "StartServiceByName")
-      if !isFree && !policy.allows(.outgoing, message, as: known.name, of: toDriver) {
-        return refuse(message, member == "StartServiceByName" ? "ServiceUnknown" : "AccessDenied")
+      if !isAudit && !opensNames && !policy.allows(.outgoing, message, as: known.name, of: toDriver) {
+        return refuse(message, "AccessDenied")
       }
     }
     return inspect(message, member, size)
   }
 
   private mutating func inspect(_ message: Draft, _ member: String, _ size: Size) -> Bool {
-    let isInspected = ["AddMatch", "RemoveMatch", "RequestName", "ReleaseName", "BecomeMonitor", "StartServiceByName"].contains(
-      member)
+    let isInspected = ["AddMatch", "RemoveMatch", "RequestName", "ReleaseName", "BecomeMonitor"].contains(member)
     if isInspected && message.unixFDs ?? 0 > 0 { return refuse(message, "InvalidArgs") }
     if let need = Self.questions[member], need == .see || member == "ListQueuedOwners" {
       let isRead = size.message <= limits.inspectBytesMax && message.signature == "s"
       return expects(message, to: Self.driver, question(member, need, isRead ? message.leadingText : nil))
     }
     if ["ListNames", "ListActivatableNames"].contains(member) { return expects(message, to: Self.driver, .listNames) }
-    if !isInspected || member == "StartServiceByName" { return expects(message, to: Self.driver, .call) }
+    if !isInspected { return expects(message, to: Self.driver, .call) }
     if member == "BecomeMonitor" { return expects(message, to: Self.driver, .becomeMonitor) }
     if size.message > limits.inspectBytesMax { return refuse(message, "LimitsExceeded") }
     guard let argument = message.leadingText, message.signature == (member == "RequestName" ? "su" : "s") else {

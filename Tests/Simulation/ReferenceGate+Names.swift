@@ -149,15 +149,18 @@ extension ReferenceGate {
     guard let about = message.leadingText, message.signature == (takesFlags ? "su" : "s") else {
       return refuse(message, "InvalidArgs")
     }
+    if member == "StartServiceByName" {
+      let isOpen = isAudit || mayStart(about) || policy.allows(.outgoing, message, as: Self.driver, of: toDriver)
+      return isOpen ? expects(message, to: Self.driver, .call) : refuse(message, "ServiceUnknown")
+    }
     // Not what the client still has under an earlier policy.
     let level = member == "RequestName" ? policy.level { ReferenceNames.matches($0, about) } : level(about)
     if level < question && !isAudit {
       let interface = Self.driver
       switch member {
-      case "RequestName", "ReleaseName", "StartServiceByName":
-        let isFree = opensNames && member != "StartServiceByName"
-        if !isFree && !policy.allows(.outgoing, message, as: interface, of: toDriver) {
-          return refuse(message, member == "StartServiceByName" ? "ServiceUnknown" : "AccessDenied")
+      case "RequestName", "ReleaseName":
+        if !opensNames && !policy.allows(.outgoing, message, as: interface, of: toDriver) {
+          return refuse(message, "AccessDenied")
         }
       case "NameHasOwner":
         if message.wantsAnswer { tellClient("return", message.serial) }
@@ -191,6 +194,14 @@ extension ReferenceGate {
     outgoing[serial] = nil
     tellClient("return", serial)
     return false
+  }
+
+  /// Whether a service may be started without a rule that says so: one that may be talked to, or called, which starts it anyway.
+  private func mayStart(_ other: String) -> Bool {
+    if policy.opensSomeCall(to: other) { return true }
+    guard let names = policy.names else { return false }
+    if other.hasPrefix(":") || other == Self.driver { return level(other) >= .talk }
+    return acquired.contains(other) || names.contains { $0.level >= .talk && ReferenceNames.matches($0.pattern, other) }
   }
 
   /// The client gets the names of the list that it may see.

@@ -84,6 +84,12 @@ struct Speech {
       if hasNames && choices.chance(50) { rule.name = choices.pick(patterns) }
       policy.rules.append(rule)
     }
+    // A rule that takes back what another gives, from everybody or from some.
+    if choices.chance(25), var denial = policy.rules.last(where: { !$0.isDeny }) {
+      (denial.isDeny, denial.descriptorsMax, denial.type) = (true, nil, nil)
+      if hasNames { denial.name = choices.pick([nil] + patterns) }
+      policy.rules.append(denial)
+    }
     if choices.chance(25) {
       policy.rules.append(
         ReferencePolicy.Rule(interface: "org.freedesktop.DBus.Monitoring", methods: ["BecomeMonitor"]))
@@ -139,7 +145,7 @@ struct Speech {
     case 3: message = .driver(serial, "RemoveMatch", .string(choices.pick(rules)))
     case 4: message = .driver(serial, "RequestName", .string(choices.pick(["org.a", "org.b", "org.c"])), .number(0))
     case 5: message = .driver(serial, "ReleaseName", .string(choices.pick(["org.a", "org.b"])))
-    case 6: message = .driver(serial, "StartServiceByName", .string("org.a"), .number(0))
+    case 6: message = .driver(serial, "StartServiceByName", .string(choices.pick(Self.names)), .number(0))
     case 7: message = .driver(serial, interface: "org.freedesktop.DBus.Monitoring", "BecomeMonitor")
     case 8: message = .driver(serial, choices.pick(["ReloadConfig", "UpdateActivationEnvironment", "Later"]))
     default: message = question(&choices, serial)

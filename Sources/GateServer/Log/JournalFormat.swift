@@ -40,8 +40,9 @@ extension LogEvent {
     switch kind {
     case .decision:
       let times = self[.count].map { " \($0.description) times" } ?? ""
+      let about = self[.about].map { " about \(TextFormat.quoted($0.description))" } ?? ""
       return "\(part(.verdict)) \(part(.direction)) \(part(.type)) \(part(.interface)).\(part(.member)) on \(part(.path))"
-        + "\(times): \(part(.reason))"
+        + "\(about)\(times): \(part(.reason))"
     case .opened: return "connection \(part(.connection)) of gate \(part(.gate)) opened"
     case .closed: return "connection \(part(.connection)) of gate \(part(.gate)) closed: \(part(.reason))"
     case .held:

@@ -224,7 +224,10 @@ public final class Log {
     _ decision: Decision, _ bytes: RawSpan, _ side: Side, _ policy: Policy, _ slot: UnsafeMutablePointer<Connection>
   ) {
     let bytes = bytes.extracting(Int(decision.offset)..<bytes.byteCount)
-    let message = DecidedMessage(bytes, decision.verdict, from: side)
+    var message = DecidedMessage(bytes, decision.verdict, from: side)
+    if side == .client && decision.verdict.action != .allow {
+      message.about = unsafe slot.pointee.session.nameAsked(by: bytes, message.header)
+    }
     let (number, gate) = unsafe (slot.pointee.number, slot.pointee.gate)
     let key = message.key(bytes, seed, connection: number, policy: policy.identity)
     if folder.counts(key) { return }

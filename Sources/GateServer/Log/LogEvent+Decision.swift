@@ -9,6 +9,8 @@ struct DecidedMessage {
   let header: MessageHeader
   let verdict: Verdict
   let side: Side
+  /// Where the name stands that the driver was asked about, if the call was denied.
+  var about = ByteRange()
 
   /// Reads the header of `message`, whose first byte it begins with, again.
   init(_ message: RawSpan, _ verdict: Verdict, from side: Side) {
@@ -35,6 +37,7 @@ struct DecidedMessage {
     key = seed.hash(key, seed.hash(bytes.bytes(in: header.path)))
     key = seed.hash(key, seed.hash(bytes.bytes(in: header.interface)))
     key = seed.hash(key, seed.hash(bytes.bytes(in: header.member)))
+    key = seed.hash(key, seed.hash(bytes.bytes(in: about)))
     return seed.hash(key, seed.hash(bytes.bytes(in: header.errorName)))
   }
 }
@@ -63,6 +66,7 @@ extension LogEvent {
     add(.path, header.path)
     add(.interface, header.interface)
     add(.member, header.member)
+    add(.about, message.about)
     add(.error, header.errorName)
     add(.signature, header.signature)
     self.add(.serial, header.frame.serial)

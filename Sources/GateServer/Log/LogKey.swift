@@ -4,7 +4,7 @@
 /// A key of the log. Keys are stable: one that is there keeps its name and its meaning.
 public enum LogKey: String, CaseIterable, Sendable {
   case time, event, verdict, gate, connection, pid, uid, cgroup, direction, type, sender, destination, path, interface, member
-  case error, signature, serial
+  case about, error, signature, serial
   case replySerial = "reply-serial"
   case bytes, fds, reason, rule, nearest, miss, count, allowed, denied, limit, outcome, decisions, connections, lost, message
 
@@ -27,6 +27,7 @@ public enum LogKey: String, CaseIterable, Sendable {
     case .path: "PATH of the message"
     case .interface: "INTERFACE of the message"
     case .member: "MEMBER of the message"
+    case .about: "of a call of the bus itself that was denied, the name that it was about"
     case .error: "ERROR_NAME of the message"
     case .signature: "SIGNATURE of the message"
     case .serial: "serial of the message"

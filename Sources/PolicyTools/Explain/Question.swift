@@ -44,6 +44,7 @@ public struct Question: Sendable, Equatable {
     interface = decision.interface
     path = decision.path
     member = decision.member
+    argument = decision.about.isEmpty ? nil : decision.about
     destination = decision.destination
     sender = direction == .incoming ? decision.sender : ""
     fds = decision.fds
