@@ -47,6 +47,7 @@ extension Session {
       switch call.purpose {
       case .call, .listNames, .question: break
       case .hello, .ownHello, .addMatch, .requestName, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownReleaseName,
+        .ownNameHasOwner,
         .becomeMonitor:
         return
       }

@@ -15,7 +15,7 @@ extension Session {
     switch header.frame.type {
     case .methodCall, .signal:
       // To a monitor the bus answers nothing more.
-      if ownCallCount > 0, header.frame.type == .methodCall, !isMonitor, isTakenByOwnCall(header) {
+      if ownCallCount > 0 || callersAsked > 0, header.frame.type == .methodCall, !isMonitor, isTakenByOwnCall(header) {
         output.wait = .serial
         return nil
       }
@@ -71,6 +71,7 @@ extension Session {
     switch outgoingCalls.insert(call) {
     case .done: nil
     case .full: Verdict(.deny, .pendingReplies)
+    case .totalIsFull: Verdict(.deny, .pendingRepliesTotal)
     case .serialInUse: Verdict(.deny, .serialInUse)
     }
   }

@@ -178,6 +178,9 @@ extension Verdict.Reason {
     case .ownersUnknown: 33
     case .unfilteredPeer: 34
     case .unfiltered: 35
+    case .pendingRepliesTotal: 36
+    case .pendingIncoming: 37
+    case .pendingIncomingPerCaller: 38
     }
   }
 
@@ -187,7 +190,8 @@ extension Verdict.Reason {
     case .driver, .reply, .monitor, .ownHello, .ownCall, .ownMatch, .filtered, .unheard, .unfilteredPeer, .unfiltered: false
     case .rule, .noRule, .driverClosed, .strayReply, .unknownType, .containerInstance, .tooManyDescriptors,
       .descriptorsNotNegotiated,
-      .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,
+      .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .pendingRepliesTotal,
+      .pendingIncoming, .pendingIncomingPerCaller, .serialInUse, .eavesdrop,
       .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .serviceUnknown, .notAddressed, .hidden,
       .hiddenOwner, .owners, .ownersUnknown:
       true

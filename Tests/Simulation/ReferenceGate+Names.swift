@@ -38,8 +38,7 @@ extension ReferenceGate {
 
   /// Says a call of the gate's own.
   mutating func make(_ call: ReferenceNames.OwnCall) {
-    var serial = takeSerial()
-    while outgoing[serial] != nil { serial = takeSerial() }
+    let serial = takeFreeSerial()
     let (word, text) =
       switch call {
       case .addMatch(let rule): ("AddMatch", rule)
@@ -55,6 +54,12 @@ extension ReferenceGate {
     case .removeMatch(let rule): matchLog.append(.init(does: .remove, rule: rule, isOwn: true, serial: serial))
     case .listNames, .getNameOwner, .releaseName: break
     }
+  }
+
+  mutating func takeFreeSerial() -> UInt32 {
+    var serial = takeSerial()
+    while outgoing[serial] != nil { serial = takeSerial() }
+    return serial
   }
 
   /// Until it is known who owns what, nothing can be judged but Hello.
@@ -213,8 +218,7 @@ extension ReferenceGate {
       default: false
       }
     }
-    // Before the client has its name nothing is followed.
-    if !name.isEmpty { self.names?.change(texts[0], texts[2]) }
+    self.names?.change(texts[0], texts[2])
     return isVisible && isHeard
   }
 }

@@ -26,26 +26,26 @@ struct Speech {
     }
   }
 
-  let temper: Temper
+  var temper = Temper()
   /// Whether the speaker agreed to take descriptors, and so may send some.
   var mayPassDescriptors = false
-
-  init(_ temper: Temper) { self.temper = temper }
+  /// How many of 100 messages have to do with the driver, besides those that have anyway.
+  var driverShare = 0
+  /// How many others call the client.
+  var callerCount = 2
 
   static let driver = ReferenceGate.driver
-  static let peers = [":1.5", ":1.6", ":1.7", "org.foo", "org.foo.Other", driver]
+  private static let peers = [":1.5", ":1.6", ":1.7", "org.foo", "org.foo.Other", driver]
   /// Names, and who may own them.
   static let names = ["org.foo", "org.foo.Other", "org.a", "org.b", "org.c", "org.hid.x"]
-  /// A name that no policy opens and no client says: see ``Temper/hasSecret``.
-  static let secret = "com.secret.Name"
   static let uniques = [":1.5", ":1.6", ":1.8", Rig.name]
   private static let patterns = [
     "org.foo", "org.foo.*", "org.foo.Other", "org.a", "org.b", "org.c", "org.?", "*.c", "org.*", "org.h?d.*",
   ]
-  static let interfaces: [String?] = ["org.foo.Bar", "org.foo.Bar", "org.foo.Baz", "com.example.Do", nil]
-  static let paths = ["/foo", "/foo", "/foo/bar", "/"]
-  static let methods = ["Do", "Do", "Undo", "Get"]
-  static let signals = ["Sig", "Sig", "Other"]
+  private static let interfaces: [String?] = ["org.foo.Bar", "org.foo.Bar", "org.foo.Baz", "com.example.Do", nil]
+  private static let paths = ["/foo", "/foo", "/foo/bar", "/"]
+  private static let methods = ["Do", "Do", "Undo", "Get"]
+  private static let signals = ["Sig", "Sig", "Other"]
 
   // MARK: Rules
 
@@ -94,8 +94,9 @@ struct Speech {
   // MARK: The client
 
   func outgoing(_ choices: inout Choices, _ gate: ReferenceGate) -> Said {
-    let serial = Self.serial(&choices)
-    if choices.chance(temper.driver) { return finished(driverCall(&choices, serial), &choices) }
+    var serial = Self.serial(&choices)
+    if let own = gate.serialsAboutCallers.first, choices.chance(10) { serial = own }
+    if choices.chance(driverShare) { return finished(driverCall(&choices, serial), &choices) }
     var message: Draft
     switch choices.below(16) {
     case 0...4:
@@ -115,30 +116,15 @@ struct Speech {
     return finished(message, &choices)
   }
 
-  /// Hello as no library says it.
-  func oddHello(_ choices: inout Choices) -> Draft {
-    Draft.driver(1, "Hello").changed { hello in
-      switch choices.below(7) {
-      case 0: hello.interface = nil
-      case 1: hello.destination = nil
-      case 2: hello.flags = Draft.noReply
-      case 3: hello.path = "/foo"
-      case 4: hello.order = .big
-      case 5: hello = hello.with([.string("org.a")])
-      default: hello.interface = "org.foo.Bar"
-      }
-    }
-  }
-
   private func reply(_ choices: inout Choices, _ serial: UInt32, to gate: ReferenceGate) -> Draft {
     var message: Draft =
       choices.chance(30)
       ? .error(serial, to: Self.serial(&choices), of: ":1.5")
       : .answer(serial, to: Self.serial(&choices), of: choices.pick(Self.peers))
-    let waiting = gate.incoming.filter { !$0.key.isEmpty && !$0.value.isEmpty }.sorted { $0.key < $1.key }
-    if !waiting.isEmpty && choices.chance(75) {
+    let waiting = gate.incoming.names.filter { !$0.isEmpty }
+    if !waiting.isEmpty && choices.chance(callerCount > 2 ? 30 : 75) {
       let caller = choices.pick(waiting)
-      (message.destination, message.replySerial) = (caller.key, choices.pick(caller.value))
+      (message.destination, message.replySerial) = (caller, choices.pick(gate.incoming.serials(of: caller)))
     }
     return message
   }
@@ -193,9 +179,137 @@ struct Speech {
     return member.hasPrefix("List") && member.hasSuffix("Names") || member == "GetId" ? draft : draft.with([.string(about)])
   }
 
+  // MARK: The bus
+
+  func incoming(_ choices: inout Choices, _ gate: ReferenceGate) -> Said {
+    let serial = Self.serial(&choices)
+    let own = gate.name.isEmpty ? Rig.name : gate.name
+    var to = choices.chance(85) ? own : choices.pick([":1.9", "org.a", "org.b"])
+    if !gate.acquired.isEmpty && choices.chance(40) { to = choices.pick(gate.acquired.sorted()) }
+    if choices.chance(driverShare) {
+      let answers = choices.chance(60)
+      return finished(answers ? answer(&choices, serial, own, gate) : driverSignal(&choices, serial, own, gate), &choices)
+    }
+    var message: Draft
+    switch choices.below(14) {
+    case 0...3:
+      message = .call(
+        serial, to: choices.chance(95) ? to : nil, interface: choices.pick(Self.interfaces), choices.pick(Self.methods),
+        path: choices.pick(Self.paths), from: caller(&choices))
+    case 4, 5:
+      message = .signal(
+        serial, to: choices.chance(50) ? nil : to, interface: choices.pick(["org.foo.Bar", "org.foo.Baz"]),
+        choices.pick(Self.signals), from: choices.pick([":1.5", ":1.5", Self.driver]))
+    case 6, 7: message = driverSignal(&choices, serial, to, gate)
+    case 8...12: return finished(answer(&choices, serial, choices.chance(90) ? own : to, gate), &choices)
+    default: message = Draft(type: UInt8(choices.below(250)) + 5, serial: serial, sender: ":1.5")
+    }
+    if choices.chance(3) { message.sender = nil }
+    return finished(message, &choices)
+  }
+
+  private func caller(_ choices: inout Choices) -> String {
+    let number = choices.below(callerCount + 1)
+    return number == callerCount ? Self.driver : ":1.\(5 + number)"
+  }
+
+  private func driverSignal(_ choices: inout Choices, _ serial: UInt32, _ to: String, _ gate: ReferenceGate) -> Draft {
+    let member = choices.pick(["NameAcquired", "NameAcquired", "NameLost", "NameOwnerChanged", "ActivatableServicesChanged"])
+    var message = Draft.signal(
+      serial, to: member.hasPrefix("Name") ? to : nil, interface: Self.driver, member, path: "/org/freedesktop/DBus",
+      from: Self.driver)
+    if member == "NameOwnerChanged" && choices.chance(90) {
+      message.destination = nil
+      return message.with(ownerChange(&choices, gate).map { .string($0) })
+    }
+    if member != "ActivatableServicesChanged" { message = message.with([.string(choices.pick(["org.a", "org.b", Rig.name]))]) }
+    return message
+  }
+
+  /// A name, its old owner, its new one.
+  private func ownerChange(_ choices: inout Choices, _ gate: ReferenceGate) -> [String] {
+    if choices.chance(15) {
+      let unique = choices.pick(Self.uniques.dropLast() + gate.incoming.names.filter { $0.hasPrefix(":") })
+      return choices.chance(70) ? [unique, unique, ""] : [unique, "", unique]
+    }
+    let old = choices.pick(Self.uniques + [""])
+    return [choices.pick(temper.hasSecret ? Self.names + [Self.secret] : Self.names), old, choices.pick(Self.uniques + [""])]
+  }
+
+  /// What a bus says to a call of the gate's own, where nothing has happened for long.
+  static func answer(_ call: ReferenceNames.OwnCall, _ answer: Draft) -> Draft {
+    switch call {
+    case .addMatch, .removeMatch: answer
+    case .releaseName: answer.with([.number(1)])
+    case .listNames: answer.with([.strings([driver] + uniques + names)])
+    case .getNameOwner: answer.with([.string(uniques[0])])
+    }
+  }
+
+  private static func answer(_ choices: inout Choices, _ call: ReferenceNames.OwnCall, _ answer: Draft) -> Draft {
+    switch choices.below(600) {
+    case 0: return answer.with([.number(1)])
+    case 1, 2: return answer.changed { ($0.type, $0.errorName) = (3, "org.foo.Error.Failed") }
+    default: break
+    }
+    switch call {
+    case .addMatch, .removeMatch: return answer
+    case .releaseName: return answer.with([.number(UInt32(choices.below(3)) + 1)])
+    case .listNames: return answer.with([.strings([driver, Rig.name] + names.filter { _ in choices.chance(60) } + uniques)])
+    case .getNameOwner:
+      if choices.chance(30) { return answer.changed { ($0.type, $0.errorName) = (3, "org.foo.Error.NameHasNoOwner") } }
+      return answer.with([.string(choices.pick(uniques))])
+    }
+  }
+
+  private func answer(_ choices: inout Choices, _ serial: UInt32, _ to: String, _ gate: ReferenceGate) -> Draft {
+    let from = choices.pick(Self.peers)
+    let called = gate.outgoing.sorted { $0.key < $1.key }
+    if called.isEmpty || choices.chance(15) {
+      return choices.chance(60)
+        ? .answer(serial, to: Self.serial(&choices), of: to, from: from)
+        : .error(serial, to: Self.serial(&choices), of: to, from: from)
+    }
+    let own = called.filter {
+      switch $0.value.purpose {
+      case .own, .ownNameHasOwner: true
+      default: false
+      }
+    }
+    let (replySerial, call) = choices.pick(!own.isEmpty && choices.chance(70) ? own : called)
+    return self.answer(&choices, serial, to, replySerial, call, from: choices.chance(80) ? call.destination : from)
+  }
+
+  /// What a bus would most likely say to `call`.
+  static func answer(
+    _ choices: inout Choices, _ serial: UInt32, _ to: String, _ replySerial: UInt32, _ call: ReferenceGate.Call, from: String
+  ) -> Draft {
+    if case .own(let asked) = call.purpose {
+      return answer(&choices, asked, .answer(serial, to: replySerial, of: to, from: from))
+    }
+    if choices.chance(25) {
+      let error = Draft.error(serial, to: replySerial, of: to, from: from)
+      if case .ownNameHasOwner = call.purpose { return error.with([.boolean(false)]) }
+      return error
+    }
+    var message = Draft.answer(serial, to: replySerial, of: to, from: from)
+    switch call.purpose {
+    case .hello, .ownHello: message = message.with([.string(to)])
+    case .requestName: message = message.with([.number(UInt32(choices.below(4)) + 1)])
+    case .call:
+      // dbus-daemon answers a call without DESTINATION so.
+      if call.destination == driver && choices.chance(10) { (message.sender, message.destination) = (nil, nil) }
+    case .listNames: message = message.with([.strings([driver, Rig.name] + names.filter { _ in choices.chance(60) } + uniques)])
+    case .ownNameHasOwner: message = message.with([choices.chance(90) ? .boolean(choices.chance(50)) : .number(0)])
+    case .question: message = message.with([choices.chance(50) ? .number(1) : .string(choices.pick(uniques))])
+    case .addMatch, .becomeMonitor, .own: break
+    }
+    return message
+  }
+
   // MARK: Every message
 
-  static func serial(_ choices: inout Choices) -> UInt32 {
+  private static func serial(_ choices: inout Choices) -> UInt32 {
     switch choices.below(30) {
     case 0: .max
     case 1: .max - 1
@@ -203,7 +317,7 @@ struct Speech {
     }
   }
 
-  func finished(_ draft: Draft, _ choices: inout Choices) -> Said {
+  private func finished(_ draft: Draft, _ choices: inout Choices) -> Said {
     var message = draft
     if choices.chance(25) { message.order = .big }
     if message.order == .big && !message.body.isEmpty { message.order = .little }

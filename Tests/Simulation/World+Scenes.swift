@@ -45,9 +45,9 @@ extension World {
 
   private var ownName: String { gate.name.isEmpty ? Rig.name : gate.name }
 
-  private func driverSignal(_ member: String, _ texts: [String], to: String? = nil) -> Draft {
-    Draft.signal(0, to: to, interface: Speech.driver, member, path: "/org/freedesktop/DBus", from: Speech.driver)
-      .with(texts.map { .string($0) })
+  private func nameSignal(_ member: String, _ name: String) -> Draft {
+    Draft.signal(0, to: ownName, interface: Speech.driver, member, path: "/org/freedesktop/DBus", from: Speech.driver)
+      .with([.string(name)])
   }
 
   /// What the bus most likely says to a call of the client's or of the gate's, if it is under way.
@@ -56,6 +56,14 @@ extension World {
     sceneSerial += 1
     let answer = busSpeech.answer(&choices, sceneSerial, ownName, serial, call, from: call.destination)
     send(.init(message: answer, bytes: answer.bytes), .bus)
+  }
+
+  /// Most buses answer Hello soon.
+  func answerHello() {
+    for (serial, call) in gate.outgoing.sorted(by: { $0.key < $1.key }) where call.purpose == .hello || call.purpose == .ownHello
+    {
+      answer(serial)
+    }
   }
 
   private func answerAll(_ serials: [UInt32]) throws {
@@ -105,10 +113,10 @@ extension World {
     var message = Draft.call(0, to: name, "Do", from: ":1.5")
     if choices.chance(50) { message.flags = Draft.noReply }
     if choices.chance(30) { message = .signal(0, to: name, "Sig", from: ":1.5") }
-    tell(driverSignal("NameAcquired", [name], to: ownName), .bus)
+    tell(nameSignal("NameAcquired", name), .bus)
     tell(message, .bus, times: 2 + choices.below(4))
     if choices.chance(30) { try deliverAll(.bus) }
-    tell(driverSignal("NameLost", [name], to: ownName), .bus)
+    tell(nameSignal("NameLost", name), .bus)
     tell(message, .bus, times: 1 + choices.below(3))
     try deliverAll(.bus)
   }
@@ -143,6 +151,7 @@ extension World {
 
   /// A sender stops within a message while something of the gate's own waits for the same receiver.
   private func waitBehindHalf(_ side: Side) throws {
+    if gate.hello != .answered { return }
     let text: Draft =
       side == .bus ? .signal(0, "Sig", from: ":1.5") : .call(0, "Do").changed { $0.flags = Draft.noReply }
     try deliverAll(side)
@@ -193,9 +202,9 @@ extension World {
   private func leaveBus() throws {
     try answerGateAsLongAsItAsks()
     let (unique, name) = (choices.pick(Speech.uniques.dropLast()), choices.pick(Speech.names))
-    if choices.chance(80) { tell(driverSignal("NameOwnerChanged", [name, "", unique]), .bus) }
+    if choices.chance(80) { tell(Speech.ownerSignal(name, "", unique), .bus) }
     for isGone in [false, true] {
-      if isGone { tell(driverSignal("NameOwnerChanged", [unique, unique, ""]), .bus) }
+      if isGone { tell(Speech.ownerSignal(unique, unique, ""), .bus) }
       tell(choices.chance(50) ? .signal(0, "Sig", from: unique) : .call(0, to: ownName, "Do", from: unique), .bus)
       try deliverAll(.bus)
       tell(.call(0, to: unique, "Do"), .client)
@@ -210,7 +219,7 @@ extension World {
     let (unique, name) = (choices.pick(Speech.uniques), choices.pick(Speech.names))
     for _ in 0..<choices.below(8) + 2 {
       let owner = choices.pick([unique, unique, "", choices.pick(Speech.uniques)])
-      tell(choices.chance(50) ? busSpeech.ownerSignal(&choices) : driverSignal("NameOwnerChanged", [name, "", owner]), .bus)
+      tell(choices.chance(50) ? busSpeech.ownerSignal(&choices) : Speech.ownerSignal(name, "", owner), .bus)
       if choices.chance(50) { tell(.signal(0, "Sig", from: unique), .bus, times: choices.below(4)) }
       // Otherwise only the gate's observer has been told.
       if choices.chance(60) { try deliverAll(.bus) }
@@ -267,13 +276,13 @@ extension World {
   /// Peers call the client faster than it answers.
   private func callClientOften() throws {
     let callers = choices.pick([[":1.5"], [":1.5", ":1.6"], (20..<40).map { ":1.\($0)" }])
-    for _ in 0..<choices.below(40) + 4 { tell(.call(0, to: ownName, "Do", from: choices.pick(callers)), .bus) }
-    try deliverAll(.bus)
-    for caller in callers {
-      for serial in gate.incoming[caller] ?? [] where choices.chance(60) {
-        tell(.answer(0, to: serial, of: caller), .client)
-      }
+    var calls: [(caller: String, serial: UInt32)] = []
+    for _ in 0..<choices.below(40) + 4 {
+      let caller = choices.pick(callers)
+      calls.append((caller, tell(.call(0, to: ownName, "Do", from: caller), .bus)))
     }
+    try deliverAll(.bus)
+    for (caller, serial) in calls where choices.chance(60) { tell(.answer(0, to: serial, of: caller), .client) }
     try deliverAll(.client)
   }
 

@@ -25,7 +25,8 @@ package final class World {
   let rig: Rig
   var gate: ReferenceGate
   var client = Wire(), bus = Wire()
-  var clientSpeech: Speech, busSpeech: Speech
+  private var clientSpeech = Speech()
+  private(set) var busSpeech = Speech()
   /// Bytes of the gate's own to each side that were looked at, the handshakes first, and messages among them.
   var ownSeen: (client: Int, bus: Int) = (0, 0), ownCount: (client: Int, bus: Int) = (0, 0)
   /// Lines that the client's handshake is answered with, until they are there; bytes that the gate's is.
@@ -62,6 +63,7 @@ package final class World {
     ownMax = max(settings.limits.ownOutputBytesMax, 4096)
     timeouts = (settings.limits.authTimeout, settings.limits.helloTimeout, settings.limits.partialMessageTimeout)
     temper = Temper(&choices)
+    busSpeech.temper = temper
     let conversation = Conversation(&choices, &gate)
     linesAwaited = conversation.isClientWrong ? .max : conversation.lineCount
     ownSeen.bus = conversation.toBus.utf8.count
@@ -75,10 +77,12 @@ package final class World {
     rig.connectsAtOnce = choices.chance(50)
     client.sayHandshake(conversation.fromClient, isDefect: conversation.isClientWrong)
     bus.sayHandshake(conversation.fromBus, isDefect: conversation.isBusWrong)
-    (clientSpeech, busSpeech) = (Speech(temper), Speech(temper))
     clientSpeech.mayPassDescriptors = gate.clientTakesDescriptors
     busSpeech.mayPassDescriptors = gate.busTakesDescriptors
+    clientSpeech.driverShare = temper.isAboutHoldings ? 60 : choices.pick([0, 0, 30, 80])
+    busSpeech.driverShare = clientSpeech.driverShare
     gate.observe([:])
+    busSpeech.callerCount = choices.pick([2, 2, 25])
     self.choices = choices
     self.gate = gate
     rig.onDealt = { [unowned self] in follow($0, $1, $2) }
@@ -92,6 +96,7 @@ package final class World {
     settings.limits.inspectBytesMax = choices.pick([262_144, 500])
     settings.limits.pendingRepliesMax = choices.pick([1000, 20, 3])
     settings.limits.incomingCallsPerCallerMax = choices.pick([128, 3])
+    settings.limits.incomingCallsMax = choices.pick([4096, 4, 16])
     settings.limits.matchesMax = choices.pick([512, 3])
     settings.limits.namesMax = choices.pick([64, 2, 1])
     settings.limits.partialMessageTimeout = choices.pick([30_000, 30_000, 200])
@@ -104,7 +109,8 @@ package final class World {
     gate.limits = ReferenceGate.Limits(
       headerBytesMax: limits.headerBytesMax, messageBytesMax: limits.messageBytesMax, inspectBytesMax: limits.inspectBytesMax,
       descriptorsMax: limits.descriptorsPerMessageMax, pendingMax: limits.pendingRepliesMax,
-      perCallerMax: limits.incomingCallsPerCallerMax, matchesMax: limits.matchesMax, namesMax: limits.namesMax)
+      matchesMax: limits.matchesMax, namesMax: limits.namesMax)
+    (gate.incoming.perCallerMax, gate.incoming.max) = (limits.incomingCallsPerCallerMax, limits.incomingCallsMax)
     gate.isAudit = settings.mode == .audit
     (gate.opensNames, gate.saysHello) = (settings.opensNames, settings.saysHello)
   }
@@ -126,6 +132,7 @@ package final class World {
     tell?("\(gate.limits)\naudit \(gate.isAudit), opens names \(gate.opensNames), says Hello \(gate.saysHello)")
     tell?("descriptors: client \(gate.clientTakesDescriptors), bus \(gate.busTakesDescriptors); \(gate.policy.document)")
     tell?("client: \(client.handshake.debugDescription) bus: \(bus.handshake.debugDescription)")
+    if choices.chance(10) { firstIsHalfUntil = choices.below(60) }
     sayHello()
     while !choices.isExhausted && steps < Self.stepsMax && (steps < count || choices.below(64) > 0) && rig.close == nil {
       try step()
@@ -212,10 +219,10 @@ package final class World {
   /// What connections begin with: mostly Hello, sometimes as a client says it that is another's; sometimes half of it for long.
   private func sayHello() {
     if choices.chance(10) { return }
-    if choices.chance(10) { firstIsHalfUntil = choices.below(60) }
-    if choices.chance(10) { for _ in 0...choices.below(3) { say(.client) } }
+    // Some talk before they say it.
+    if choices.chance(15) { for _ in 0..<choices.pick([1, 1, 3, 70]) { say(.client) } }
     if !gate.saysHello || choices.chance(50) {
-      let hello = choices.chance(90) ? Draft.driver(1, "Hello") : clientSpeech.oddHello(&choices)
+      let hello = choices.chance(90) ? Draft.driver(1, "Hello") : Speech.oddHello(&choices)
       send(.init(message: hello, bytes: hello.bytes), .client)
     } else if choices.chance(50) {
       // The gate says it, under a serial that the client may use as well.
@@ -230,6 +237,7 @@ package final class World {
   }
 
   func say(_ side: Side) {
+    if side == .bus && gate.hello != .unsaid && gate.hello != .answered && choices.chance(40) { return answerHello() }
     if choices.chance(temper.monotony) { return repeatLast(side) }
     send(side == .client ? clientSpeech.outgoing(&choices, gate) : busSpeech.incoming(&choices, gate), side)
   }
@@ -244,7 +252,7 @@ package final class World {
     if message.isReply && message.texts?.contains(Speech.secret) ?? false { return }
     message.serial = message.serial == .max ? 2 : message.serial + 1
     if message.isReply {
-      let waiting = side == .client ? gate.incoming[message.destination ?? ""] ?? [] : gate.outgoing.keys.sorted()
+      let waiting = side == .client ? gate.incoming.serials(of: message.destination ?? "") : gate.outgoing.keys.sorted()
       if !waiting.isEmpty && choices.chance(80) { message.replySerial = choices.pick(waiting) }
     }
     if message.signature == "ay" {
