@@ -155,7 +155,7 @@ package struct ReferenceGate {
 
   mutating func expects(_ message: Draft, to destination: String, _ purpose: Purpose) -> Bool {
     if !message.wantsAnswer || message.type != 1 { return true }
-    if case .ownNameHasOwner? = outgoing[message.serial]?.purpose {
+    if !isMonitor, case .ownNameHasOwner? = outgoing[message.serial]?.purpose {
       complaint = "\(message.told) was decided on while a call of the gate's own had its serial"
     }
     if outgoing[message.serial] != nil { return refuse(message, "InvalidArgs") }
