@@ -6,10 +6,17 @@ import GateSession
 /// An upstream bus, and what its gates share.
 struct Bus {
   let endpoint: BusEndpoint
-  /// What the latest connection learned of the bus; nil after the bus went away.
+  /// What is known of the bus; nil as long as no connection to it is there, since nobody would notice that it is another one.
   var knownBus: BusIdentity?
+  /// Whether we say who we are; not to a bus that rejects our uid, but may know us by another.
+  var saysUID = true
+  /// The connection that finds out who it is.
+  var probe: BusProbe?
+  /// Connections whose client waits to be told, oldest first, as tags; stale ones are passed over.
+  var waitingForIdentity: [UInt64] = []
   /// The smallest of what its gates ask for.
   private(set) var helloPendingMax: Int
+  private(set) var helloTimeout: UInt64
   /// Connections to the bus that are open, over all gates.
   var connectionCount = 0
   /// Connections that have asked the bus for something and not been told their name.
@@ -20,10 +27,14 @@ struct Bus {
   init(_ options: GateOptions) {
     endpoint = options.bus
     helloPendingMax = options.helloPendingMax
+    helloTimeout = options.settings.limits.helloTimeout
   }
 
   /// One more gate has this bus.
-  mutating func add(_ options: GateOptions) { helloPendingMax = min(helloPendingMax, options.helloPendingMax) }
+  mutating func add(_ options: GateOptions) {
+    helloPendingMax = min(helloPendingMax, options.helloPendingMax)
+    helloTimeout = min(helloTimeout, options.settings.limits.helloTimeout)
+  }
 }
 
 extension Server {

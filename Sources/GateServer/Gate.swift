@@ -24,7 +24,7 @@ public struct GateOptions: Sendable {
   public var allowedUIDs: [UInt32] = []
   /// Connections at a time.
   public var connectionsMax = 1024
-  /// Connections that have not authenticated yet; beyond, the oldest gives way. dbus-daemon's number.
+  /// Connections that have not authenticated, or not said Hello, yet; beyond, clients wait to be accepted. dbus-daemon's number.
   public var unauthenticatedMax = 64
   /// Connections to the bus without a Hello at a time, of all gates that have it; the smallest of theirs counts. dbus-daemon stops
   /// accepting, for everybody, at 64.
@@ -52,12 +52,15 @@ struct Gate {
   let bus: Int
 
   var connectionCount = 0
-  /// Connections that have not authenticated, oldest first: a list through ``Connection/nextUnauthenticated``.
+  /// Connections that have not authenticated, or not said Hello: a list through ``Connection/nextUnauthenticated``, first those that
+  /// have said nothing for longest.
   var oldestUnauthenticated = -1
   var newestUnauthenticated = -1
   var unauthenticatedCount = 0
-  /// Whether the listener is out of the poll set because descriptors ran out.
+  /// Whether new clients wait because descriptors ran out.
   var isPaused = false
+  /// Whether they wait because `unauthenticatedMax` clients have not authenticated.
+  var isFull = false
   /// Whether the listener was closed because the server is stopping.
   var isClosed = false
 

@@ -5,9 +5,6 @@ import GateSession
 import Glibc
 
 extension Server {
-  /// Milliseconds until a connect that found the bus busy is tried again.
-  private static let retryInterval: UInt64 = 10
-
   /// Does what a session asked for.
   mutating func fulfil(_ slot: UnsafeMutablePointer<Connection>, _ requests: Output.Requests) {
     let bus = unsafe bus(of: slot)
@@ -23,6 +20,7 @@ extension Server {
     if requests.contains(.displacedOfAny) {
       unsafe log.limit(.pendingIncomingMax, slot, "the oldest unanswered call of the caller with most gave way to a new one")
     }
+    if requests.contains(.identifyBus) { unsafe identifyBus(slot) }
     if requests.contains(.connectBus) {
       if buses[bus].helloPendingCount >= buses[bus].helloPendingMax {
         let gate = unsafe slot.pointee.gate
@@ -42,6 +40,21 @@ extension Server {
     let bus = unsafe bus(of: slot)
     buses[bus].helloPendingCount -= 1
     connectWaiting(bus: bus)
+  }
+
+  /// Whether a client has gone that has said nothing but Hello: the bus need not hear of it.
+  func leavesUnheard(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
+    let fd = unsafe slot.pointee.client.fd
+    if clinux_is_hung_up(fd) == 0 || clinux_unread(fd) > 0 { return false }
+    let pipe = unsafe slot.pointee.pipe(from: .client)
+    return unsafe slot.pointee.session.saidOnlyHello(unconsumed: pipe.pointee.end - pipe.pointee.start)
+  }
+
+  /// A bus that takes the gate's word and hangs up has something against the gate, which it does not say.
+  func sayHungUp(_ slot: UnsafeMutablePointer<Connection>) {
+    let address = buses[unsafe bus(of: slot)].endpoint.address
+    unsafe log.failure(
+      slot, "the bus at \(address) hung up before Hello was answered: does it let in uid \(geteuid()), which the gate runs as?")
   }
 
   /// The connection is over: its place at the bus is free when ``releaseEnded()`` looks who waits.
@@ -64,6 +77,10 @@ extension Server {
         let slot = unsafe connection(index, generation)
       else {
         taken += 1
+        continue
+      }
+      if unsafe leavesUnheard(slot) {
+        unsafe closeNow(slot)
         continue
       }
       let opened = buses[bus].endpoint.connect()
@@ -105,7 +122,7 @@ extension Server {
     return true
   }
 
-  private mutating func refuse(_ slot: UnsafeMutablePointer<Connection>, _ error: SystemError) {
+  mutating func refuse(_ slot: UnsafeMutablePointer<Connection>, _ error: SystemError) {
     unsafe log.failure(slot, "\(error); the client is closed, the next one tries again")
     let gate = unsafe slot.pointee.gate
     meters.gates[gate].busConnectFailures &+= 1
@@ -129,7 +146,10 @@ extension Server {
     buses[bus].connectionCount += 1
     buses[bus].helloPendingCount += 1
     meters.gates[unsafe slot.pointee.gate].busConnects &+= 1
-    unsafe slot.pointee.session.busConnected(at: now)
+    unsafe slot.pointee.session.busConnected(at: now, saysUID: buses[bus].saysUID)
+    // Hello goes with the handshake, in one write: before anything else leaves.
+    unsafe slot.pointee.pipe(from: .client).pointee.wait = .bytes
+    unsafe pump(slot, from: .client)
     unsafe settle(slot)
   }
 
@@ -152,6 +172,9 @@ extension Server {
     guard let at = retryAt, now >= at else { return }
     retryAt = nil
     resumeAccepting()
-    for bus in buses.indices { connectWaiting(bus: bus) }
+    for bus in buses.indices {
+      probe(bus)
+      connectWaiting(bus: bus)
+    }
   }
 }

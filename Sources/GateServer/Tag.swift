@@ -11,6 +11,7 @@ enum Tag: Equatable {
   case standardInput
   case lifeline
   case timer
+  case busProbe(bus: Int)
   case operatorListener(OperatorService)
   case operatorClient(OperatorService, id: UInt32)
 
@@ -24,6 +25,7 @@ enum Tag: Equatable {
     case .standardInput: 1 << 2 | 3
     case .lifeline: Self.lifelineIndex << 2 | 3
     case .timer: Self.timerIndex << 2 | 3
+    case .busProbe(let bus): Self.probeIndex << 2 | 3 | UInt64(bus) << 32
     case .operatorListener(let service): UInt64(2 + service.rawValue * 2) << 2 | 3
     case .operatorClient(let service, let id): UInt64(3 + service.rawValue * 2) << 2 | 3 | UInt64(id) << 32
     }
@@ -43,6 +45,7 @@ enum Tag: Equatable {
   /// No operator service has these.
   private static let lifelineIndex: UInt64 = 0x3FFF_FFFF
   private static let timerIndex: UInt64 = 0x3FFF_FFFE
+  private static let probeIndex: UInt64 = 0x3FFF_FFFD
 
   private static func other(_ index: Int, _ generation: UInt32) -> Tag {
     switch index {
@@ -50,6 +53,7 @@ enum Tag: Equatable {
     case 1: return .standardInput
     case Int(lifelineIndex): return .lifeline
     case Int(timerIndex): return .timer
+    case Int(probeIndex): return .busProbe(bus: Int(generation))
     default:
       guard let service = OperatorService(rawValue: (index - 2) / 2) else { preconditionFailure("a tag that nobody made") }
       return index % 2 == 0 ? .operatorListener(service) : .operatorClient(service, id: generation)

@@ -150,7 +150,7 @@ extension Verdict.Reason {
   var errorName: StaticString {
     switch self {
     case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .eavesdrop, .notAddressed,
-      .monitor, .ownHello, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered:
+      .monitor, .ownHello, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered, .beforeHello:
       "org.freedesktop.DBus.Error.AccessDenied"
     case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .matches,
       .names, .owners:
@@ -172,7 +172,7 @@ extension Verdict.Reason {
       true
     case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .matches,
       .names, .serialInUse, .driverArguments, .matchRuleInvalid, .matchRuleNotFound, .descriptorsNotNegotiated, .eavesdrop,
-      .owners:
+      .owners, .beforeHello:
       false
     }
   }
@@ -200,6 +200,7 @@ extension Verdict.Reason {
     case .matches: " is one match rule more than matches-max"
     case .names: " is one name more than names-max"
     case .descriptorsNotNegotiated: " has file descriptors, which the receiver does not take"
+    case .beforeHello: " comes before Hello, without which there is no connection to the bus"
     }
   }
 }

@@ -54,7 +54,7 @@ public struct Output: ~Copyable {
     public var rawValue: UInt8
     /// From the bits.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
-    /// Open the connection to the bus, then call ``Session/busConnected(at:)``.
+    /// Open the connection to the bus, then call ``Session/busConnected(at:saysUID:)``.
     public static let connectBus = Requests(rawValue: 1)
     /// Offer the client's bytes again, if some wait.
     public static let resumeClient = Requests(rawValue: 2)
@@ -66,6 +66,8 @@ public struct Output: ~Copyable {
     public static let displacedOfCaller = Requests(rawValue: 16)
     /// Somebody should know that `pending-incoming-max` was hit.
     public static let displacedOfAny = Requests(rawValue: 32)
+    /// Find out which bus it is, then call ``Session/busIdentified(_:into:)``.
+    public static let identifyBus = Requests(rawValue: 64)
   }
 
   /// How many actions fit.

@@ -71,8 +71,12 @@ public struct Session: ~Copyable {
   /// Whether the client, and the bus, agreed to NEGOTIATE_UNIX_FD.
   var clientTakesDescriptors = false
   var busTakesDescriptors = false
-  /// What the gate knows of the bus from an earlier connection, or from this one.
+  /// What the client is told of the bus, once that is known.
   var knownBus: BusIdentity?
+  /// Whether it was asked for.
+  var asksForBus = false
+  /// Bytes of the Hello that waits for the connection to the bus; 0 if it is another message that does.
+  var helloByteCount = 0
 
   var outgoingCalls: ReplyTable
   var incomingCalls: CallerTable
@@ -108,7 +112,7 @@ public struct Session: ~Copyable {
   /// - Parameters:
   ///   - peerUID: The client's user as the kernel says; nil where the transport carries no credentials.
   ///   - ownUID: The user that the gate is on the bus.
-  ///   - bus: What an earlier connection learned of the bus, so that this client's handshake need not wait for its own.
+  ///   - bus: What is known of the bus; nil: the session asks, once the client has to be told.
   public init(settings: SessionSettings, peerUID: UInt32?, ownUID: UInt32, bus: BusIdentity?, at now: Instant) {
     self.settings = settings
     self.ownUID = ownUID
@@ -158,10 +162,10 @@ public struct Session: ~Copyable {
   /// Whether both handshakes are done.
   public var isOpen: Bool { clientPhase == .open && busPhase == .open }
 
-  /// Whether the client has not authenticated yet.
-  public var isAuthenticating: Bool { clientPhase == .handshake }
+  /// Whether the client has not authenticated yet, or not said Hello: it is to hurry, and has no connection to the bus.
+  public var isAuthenticating: Bool { clientPhase == .handshake || busPhase == .absent }
 
-  /// What the bus said about itself on this connection.
+  /// What the client is told of the bus.
   public var bus: BusIdentity? { knownBus }
 
   /// The client's unique name on the bus, as text for logs; empty until Hello is answered.
@@ -237,7 +241,7 @@ public struct Session: ~Copyable {
     func note(_ instant: Instant?) {
       if let instant, earliest.map({ instant < $0 }) ?? true { earliest = instant }
     }
-    if clientPhase == .handshake { note(authDeadline) }
+    if isAuthenticating { note(authDeadline) }
     if helloPhase != .answered { note(helloDeadline) }
     note(partialDeadline(waitToClient))
     note(partialDeadline(waitToBus))
@@ -247,7 +251,7 @@ public struct Session: ~Copyable {
 
   /// What has taken too long, if anything has.
   public mutating func expire(at now: Instant) -> CloseReason? {
-    if clientPhase == .handshake && now >= authDeadline { return .authTimeout }
+    if isAuthenticating && now >= authDeadline { return .authTimeout }
     if helloPhase != .answered, let helloDeadline, now >= helloDeadline { return .helloTimeout }
     if let deadline = partialDeadline(waitToClient), now >= deadline { return .partialMessageTimeout(.bus) }
     if let deadline = partialDeadline(waitToBus), now >= deadline { return .partialMessageTimeout(.client) }

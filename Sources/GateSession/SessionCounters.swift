@@ -176,6 +176,7 @@ extension Verdict.Reason {
     case .owners: 31
     case .unfilteredPeer: 32
     case .unfiltered: 33
+    case .beforeHello: 34
     }
   }
 
@@ -187,7 +188,7 @@ extension Verdict.Reason {
       .descriptorsNotNegotiated,
       .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,
       .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .serviceUnknown, .notAddressed, .hidden,
-      .hiddenOwner, .owners:
+      .hiddenOwner, .owners, .beforeHello:
       true
     }
   }

@@ -86,6 +86,8 @@ public struct Verdict: BitwiseCopyable, Equatable, Sendable {
     case unfilteredPeer = "unfiltered-peer"
     /// The gate does not filter.
     case unfiltered
+    /// Said before Hello, without which there is no connection to the bus.
+    case beforeHello = "before-hello"
   }
 
   /// What happens to the message.

@@ -97,6 +97,7 @@ struct FollowingTests {
     let rig = Rig()
     rig.policy = Policy(rules: [], names: names(talk: ["org.foo"]), busName: "SESSION")
     rig.authenticate()
+    rig.feed(.driver(9, "Hello"), from: .client)
     rig.feed(.driver(1, "NameHasOwner").with([.string("org.hidden")]), from: .client)
     #expect(try rig.summary(.client) == ["return<-1"])
     #expect(try rig.message(.client).destination.isEmpty)

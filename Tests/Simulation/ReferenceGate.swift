@@ -101,6 +101,11 @@ package struct ReferenceGate {
     if size.header > limits.headerBytesMax { return refuse(message.isReply ? nil : message, "LimitsExceeded") }
     if let error = overLimit(message, size, receiverTakesDescriptors: busTakesDescriptors) { return refuse(message, error) }
     if message.containerInstance != nil { return refuse(message, "AccessDenied") }
+    if hello == .unsaid && (message.type == 1 || message.type == 4) {
+      // No connection to the bus is opened for anything but a whole, well-formed Hello, or by the gate that says it itself.
+      if isHello(message) && !message.signature.isEmpty { return refuse(message, "InvalidArgs") }
+      if !isHello(message) && !saysHello { return refuse(message, "AccessDenied") }
+    }
     switch message.type {
     case 1, 4:
       if saysHello && hello == .unsaid && !(isHello(message) && message.destination != nil) { sayHello(avoiding: message.serial) }

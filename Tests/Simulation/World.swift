@@ -69,6 +69,7 @@ package final class World {
     rig.acceptsIdentity = choices.chance(50)
     rig.movesBodies = choices.chance(50)
     rig.connectsAtOnce = choices.chance(50)
+    rig.identity.unixFDs = conversation.agrees
     client.sayHandshake(conversation.fromClient, isDefect: conversation.isClientWrong)
     bus.sayHandshake(conversation.fromBus, isDefect: conversation.isBusWrong)
     clientSpeech.mayPassDescriptors = gate.clientTakesDescriptors
@@ -187,6 +188,8 @@ package final class World {
   /// What connections begin with.
   private func sayHello() {
     if choices.chance(10) { return }
+    // Some talk before they say it.
+    if choices.chance(15) { for _ in 0..<choices.pick([1, 1, 3, 70]) { say(.client) } }
     if !gate.saysHello || choices.chance(50) {
       send(.init(message: .driver(1, "Hello"), bytes: Draft.driver(1, "Hello").bytes), .client)
     }
@@ -251,8 +254,7 @@ package final class World {
   private func follow(_ side: Side, _ count: Int, _ wait: Output.Wait?) {
     edit(side) { $0.consumed += count }
     tell?("\(steps) \(side): \(count) bytes dealt with, waits for \(wait.map { "\($0)" } ?? "nothing")")
-    let isLookedAt =
-      wait != nil && bus.consumed >= bus.handshakeCount && (side == .bus || client.consumed >= client.handshakeCount)
+    let isLookedAt = wait != nil && wire(side).consumed >= wire(side).handshakeCount
     if isLookedAt { gate.follow() }
     while failure == nil, wire(side).decided < wire(side).sent.count,
       wire(side).sent[wire(side).decided].start < wire(side).consumed

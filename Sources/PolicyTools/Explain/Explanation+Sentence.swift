@@ -40,6 +40,7 @@ extension Explanation {
     case .unheard: "it is about a name that is not visible, or that only the gate asked for"
     case .owners: "its receiver may own a name that a deny rule names, since there are more owners than owners-max"
     case .unfilteredPeer, .unfiltered: "the gate does not filter it"
+    case .beforeHello: "the client has not said Hello"
     }
   }
 
