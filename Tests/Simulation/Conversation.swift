@@ -42,7 +42,7 @@ struct Conversation {
     // What the gate finds out of a bus of which it knows nothing is so.
     gate.clientTakesDescriptors = negotiates && known?.unixFDs ?? agrees
     let isAsked = gate.clientTakesDescriptors
-    gate.busTakesDescriptors = isAsked && agrees
+    gate.busTakesDescriptors = isAsked
     toBus += (isAsked ? "NEGOTIATE_UNIX_FD\r\n" : "") + "BEGIN\r\n"
     fromBus = "OK \(Rig.guid)\r\n" + (isAsked ? agrees ? "AGREE_UNIX_FD\r\n" : "ERROR no\r\n" : "")
     // The client was told that descriptors pass.

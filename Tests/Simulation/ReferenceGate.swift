@@ -103,7 +103,7 @@ package struct ReferenceGate {
     if message.containerInstance != nil { return refuse(message, "AccessDenied") }
     if hello == .unsaid && (message.type == 1 || message.type == 4) {
       // No connection to the bus is opened for anything but a whole, well-formed Hello, or by the gate that says it itself.
-      if isHello(message) && !message.signature.isEmpty { return refuse(message, "InvalidArgs") }
+      if isHello(message) && (!message.signature.isEmpty || message.unixFDs ?? 0 > 0) { return refuse(message, "InvalidArgs") }
       if !isHello(message) && !saysHello { return refuse(message, "AccessDenied") }
     }
     switch message.type {
