@@ -16,6 +16,7 @@ struct Bus {
   var waitingForIdentity: [UInt64] = []
   /// The smallest of what its gates ask for.
   private(set) var helloPendingMax: Int
+  private(set) var connectionsTotal: Int
   private(set) var helloTimeout: UInt64
   /// Connections to the bus that are open, over all gates.
   var connectionCount = 0
@@ -27,12 +28,14 @@ struct Bus {
   init(_ options: GateOptions) {
     endpoint = options.bus
     helloPendingMax = options.helloPendingMax
+    connectionsTotal = options.busConnectionsTotal
     helloTimeout = options.settings.limits.helloTimeout
   }
 
   /// One more gate has this bus.
   mutating func add(_ options: GateOptions) {
     helloPendingMax = min(helloPendingMax, options.helloPendingMax)
+    connectionsTotal = min(connectionsTotal, options.busConnectionsTotal)
     helloTimeout = min(helloTimeout, options.settings.limits.helloTimeout)
   }
 }

@@ -14,6 +14,8 @@ enum ConnectionEnd: Int, CaseIterable {
   case monitorRevoked
   /// Too many others had not authenticated either.
   case gaveWay
+  /// There are as many connections to the bus as there may be.
+  case busConnectionsTotal
   /// The gate was stopped.
   case stopped
   /// A system call failed, or nothing better is known.
@@ -55,6 +57,7 @@ enum ConnectionEnd: Int, CaseIterable {
     case .namesNotFollowed: "names-not-followed"
     case .monitorRevoked: "monitor-revoked"
     case .gaveWay: "unauthenticated-max"
+    case .busConnectionsTotal: "bus-connections-total"
     case .stopped: "stopped"
     case .error: "error"
     }

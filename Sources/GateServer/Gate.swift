@@ -23,18 +23,23 @@ public struct GateOptions: Sendable {
   /// the gate's own user only, if nobody is named.
   public var allowedUIDs: [UInt32] = []
   /// Connections at a time.
-  public var connectionsMax = 1024
+  public var connectionsMax = 128
+  /// Connections to the bus at a time, of all gates that have it; the smallest of theirs counts.
+  public var busConnectionsTotal = 512
+  /// Match rules, and well-known names, of all connections together.
+  public var matchesTotal = 8192
+  public var namesTotal = 1024
   /// Connections that have not authenticated, or not said Hello, yet; beyond, clients wait to be accepted. dbus-daemon's number.
   public var unauthenticatedMax = 64
   /// Connections to the bus without a Hello at a time, of all gates that have it; the smallest of theirs counts. dbus-daemon stops
   /// accepting, for everybody, at 64.
   public var helloPendingMax = 8
   /// Descriptors of one connection that are on their way to a receiver that has not taken them; dbus-daemon's number.
-  public var descriptorsInFlightMax = 64
+  public var descriptorsInFlightMax = 253
   /// Descriptors of one connection that came with a message whose header is not complete.
   public var descriptorsHeldMax: Int { max(descriptorsInFlightMax, settings.limits.descriptorsPerMessageMax) }
 
-  /// A gate with the default limits.
+  /// A gate with the default limits, which are those of a session bus.
   public init(label: String, address: ListenAddress, bus: BusEndpoint, policy: Policy) {
     self.label = label
     self.address = address
@@ -50,6 +55,9 @@ struct Gate {
   var policy: Policy
   /// The number of its bus in ``Server/buses``.
   let bus: Int
+
+  let matchesTotal: GateCount
+  let namesTotal: GateCount
 
   var connectionCount = 0
   /// Connections that have not authenticated, or not said Hello: a list through ``Connection/nextUnauthenticated``, first those that
@@ -69,6 +77,8 @@ struct Gate {
     self.bus = bus
     self.listener = listener
     policy = options.policy
+    matchesTotal = GateCount(max: options.matchesTotal)
+    namesTotal = GateCount(max: options.namesTotal)
   }
 
   /// Whether a client may authenticate as the user that the kernel says it is.

@@ -47,6 +47,8 @@ extension Server {
     // Who may not connect is told so by REJECTED, as if the transport had no credentials.
     let isAdmitted = peer.map { gates[gate].admits($0.uid) } ?? false
     var settings = options.settings
+    settings.matchesTotal = gates[gate].matchesTotal
+    settings.namesTotal = gates[gate].namesTotal
     settings.allowsAnonymous = gates[gate].admitsAnonymous(peer?.uid)
     if let peer, !isAdmitted && !settings.allowsAnonymous {
       log.refused(peer, gate: gate, "the client is not among the users that may connect (allow-uid)")

@@ -83,6 +83,10 @@ extension Server {
         unsafe closeNow(slot)
         continue
       }
+      if buses[bus].connectionCount >= buses[bus].connectionsTotal {
+        unsafe turnAway(slot, bus)
+        continue
+      }
       let opened = buses[bus].endpoint.connect()
       let fd = opened.fd
       if -fd == EAGAIN {
@@ -108,6 +112,17 @@ extension Server {
       }
     }
     if taken > 0 { buses[bus].waitingForBus.removeFirst(taken) }
+  }
+
+  /// There are as many connections to the bus as its user may have, other processes left some.
+  private mutating func turnAway(_ slot: UnsafeMutablePointer<Connection>, _ bus: Int) {
+    let gate = unsafe slot.pointee.gate
+    hit(.busConnectionsTotal, gate: gate)
+    log.limit(
+      .busConnectionsTotal, gate: gate,
+      "a client was turned away, there are \(buses[bus].connectionsTotal) connections to \(buses[bus].endpoint.address)")
+    unsafe slot.pointee.end = .busConnectionsTotal
+    unsafe closeNow(slot)
   }
 
   /// Ends a connection whose bus is not the one that its address names; says whether it did. Nothing has gone to the client yet

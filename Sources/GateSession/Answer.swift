@@ -153,7 +153,7 @@ extension Verdict.Reason {
       .monitor, .ownHello, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered, .beforeHello:
       "org.freedesktop.DBus.Error.AccessDenied"
     case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .matches,
-      .names, .owners:
+      .names, .owners, .matchesTotal, .namesTotal:
       "org.freedesktop.DBus.Error.LimitsExceeded"
     case .serialInUse, .driverArguments: "org.freedesktop.DBus.Error.InvalidArgs"
     case .matchRuleInvalid: "org.freedesktop.DBus.Error.MatchRuleInvalid"
@@ -172,7 +172,7 @@ extension Verdict.Reason {
       true
     case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .matches,
       .names, .serialInUse, .driverArguments, .matchRuleInvalid, .matchRuleNotFound, .descriptorsNotNegotiated, .eavesdrop,
-      .owners, .beforeHello:
+      .owners, .beforeHello, .matchesTotal, .namesTotal:
       false
     }
   }
@@ -199,6 +199,8 @@ extension Verdict.Reason {
     case .matchRuleNotFound: " has a match rule that was not added"
     case .matches: " is one match rule more than matches-max"
     case .names: " is one name more than names-max"
+    case .matchesTotal: " is one match rule more than matches-total lets all clients of the gate have"
+    case .namesTotal: " is one name more than names-total lets all clients of the gate have"
     case .descriptorsNotNegotiated: " has file descriptors, which the receiver does not take"
     case .beforeHello: " comes before Hello, without which there is no connection to the bus"
     }

@@ -125,6 +125,7 @@ extension Session {
     let hash = settings.seed.hash(unsafe rule.canonicalText.span.bytes)
     if method.inspection == .addMatch {
       if matchCount >= settings.limits.matchesMax { return Verdict(.deny, .matches) }
+      if !matches.hasRoom { return Verdict(.deny, .matchesTotal) }
       let allowed = allowDriverCall(header, .addMatch, detail: hash, verdict)
       if allowed.passes {
         matches.add(hash)
@@ -156,7 +157,10 @@ extension Session {
       if allowed.passes { requestedNames.remove(hash) }
       return allowed
     }
-    if !requestedNames.contains(hash) && requestedNames.count >= settings.limits.namesMax { return Verdict(.deny, .names) }
+    if !requestedNames.contains(hash) {
+      if requestedNames.count >= settings.limits.namesMax { return Verdict(.deny, .names) }
+      if !requestedNames.hasRoom { return Verdict(.deny, .namesTotal) }
+    }
     let isNew = !requestedNames.contains(hash)
     let allowed = allowDriverCall(header, isNew ? .requestName : .call, detail: hash, verdict)
     if allowed.passes { requestedNames.insert(hash) }

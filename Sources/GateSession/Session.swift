@@ -87,9 +87,9 @@ public struct Session: ~Copyable {
   /// Hashes of the well-known names that the bus said the client acquired.
   var acquiredNames = HashCounts()
   /// Hashes of the well-known names that the client asked for and did not release.
-  var requestedNames = HashCounts()
+  var requestedNames: CountedHashes
   /// Hashes of the match rules that the client added, with how often.
-  var matches = HashCounts()
+  var matches: CountedHashes
   var matchCount = 0
   /// What names ask for; nil as long as no policy of this session had any.
   var names: NameWatch?
@@ -117,6 +117,8 @@ public struct Session: ~Copyable {
     self.settings = settings
     self.ownUID = ownUID
     knownBus = bus
+    requestedNames = CountedHashes(total: settings.namesTotal)
+    matches = CountedHashes(total: settings.matchesTotal)
     goesTheLongWay = settings.isUnfiltered
     var options = ServerHandshake.Options()
     options.anonymous = settings.allowsAnonymous

@@ -177,6 +177,8 @@ extension Verdict.Reason {
     case .unfilteredPeer: 32
     case .unfiltered: 33
     case .beforeHello: 34
+    case .matchesTotal: 35
+    case .namesTotal: 36
     }
   }
 
@@ -188,7 +190,7 @@ extension Verdict.Reason {
       .descriptorsNotNegotiated,
       .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,
       .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .serviceUnknown, .notAddressed, .hidden,
-      .hiddenOwner, .owners, .beforeHello:
+      .hiddenOwner, .owners, .beforeHello, .matchesTotal, .namesTotal:
       true
     }
   }

@@ -88,6 +88,10 @@ public struct Verdict: BitwiseCopyable, Equatable, Sendable {
     case unfiltered
     /// Said before Hello, without which there is no connection to the bus.
     case beforeHello = "before-hello"
+    /// More match rules of all clients of the gate than `matches-total`.
+    case matchesTotal = "matches-total"
+    /// More names of all clients of the gate than `names-total`.
+    case namesTotal = "names-total"
   }
 
   /// What happens to the message.

@@ -118,7 +118,8 @@ extension Verdict.Reason {
       .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,
       .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .notAddressed, .monitor, .ownHello, .ownCall,
       .filtered,
-      .unheard, .owners, .unfilteredPeer, .unfiltered, .beforeHello:
+      .unheard, .owners, .unfilteredPeer, .unfiltered, .beforeHello, .matchesTotal,
+      .namesTotal:
       false
     }
   }

@@ -40,6 +40,8 @@ extension Explanation {
     case .unheard: "it is about a name that is not visible, or that only the gate asked for"
     case .owners: "its receiver may own a name that a deny rule names, since there are more owners than owners-max"
     case .unfilteredPeer, .unfiltered: "the gate does not filter it"
+    case .matchesTotal: "more match rules of all clients of the gate than matches-total"
+    case .namesTotal: "more names of all clients of the gate than names-total"
     case .beforeHello: "the client has not said Hello"
     }
   }
