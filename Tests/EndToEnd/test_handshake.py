@@ -310,7 +310,7 @@ def test_who_does_not_authenticate_in_time_is_closed_and_who_did_is_not(workshop
     gate.log.wait_for("did not authenticate within auth-timeout")
 
 
-def test_cve_2014_3639_of_too_many_unauthenticated_clients_the_oldest_gives_way(workshop, bus):
+def test_cve_2014_3639_of_too_many_unauthenticated_clients_one_that_is_silent_gives_way_to_one_that_waits(workshop, bus):
     gate = workshop.gate(EVERYTHING, bus, "--limit", "unauthenticated-max=3")
     friends = [join(workshop, gate.path) for _ in range(4)]  # who has authenticated does not count
     strangers = [workshop.keep(Client(gate.path)) for _ in range(3)]
