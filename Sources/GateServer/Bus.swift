@@ -6,7 +6,8 @@ import GateSession
 /// An upstream bus, and what its gates share.
 struct Bus {
   let endpoint: BusEndpoint
-  /// What is known of the bus; nil as long as no connection to it is there, since nobody would notice that it is another one.
+  /// What is known of the bus; nil as long as no connection to it is there, since nobody would notice that it is another one. Of one that
+  /// programs lead to it is kept until it turns out wrong, or each client might start two.
   var knownBus: BusIdentity?
   /// Whether we say who we are; not to a bus that rejects our uid, but may know us by another.
   var saysUID = true
@@ -31,6 +32,9 @@ struct Bus {
     connectionsTotal = options.busConnectionsTotal
     helloTimeout = options.settings.limits.helloTimeout
   }
+
+  /// Whether what is known of it may be kept.
+  var keepsIdentity: Bool { connectionCount > 0 || endpoint.startsPrograms }
 
   /// One more gate has this bus.
   mutating func add(_ options: GateOptions) {

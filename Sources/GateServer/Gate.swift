@@ -26,8 +26,9 @@ public struct GateOptions: Sendable {
   public var connectionsMax = 128
   /// Connections to the bus at a time, of all gates that have it; the smallest of theirs counts.
   public var busConnectionsTotal = 512
-  /// Match rules, and well-known names, of all connections together.
+  /// Match rules of all connections together.
   public var matchesTotal = 8192
+  /// Well-known names that the clients of all connections own or wait for.
   public var namesTotal = 1024
   /// Connections that have not authenticated, or not said Hello, yet; beyond, clients wait to be accepted. dbus-daemon's number.
   public var unauthenticatedMax = 64

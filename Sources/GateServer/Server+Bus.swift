@@ -53,8 +53,7 @@ extension Server {
   /// A bus that takes the gate's word and hangs up has something against the gate, which it does not say.
   func sayHungUp(_ slot: UnsafeMutablePointer<Connection>) {
     let address = buses[unsafe bus(of: slot)].endpoint.address
-    unsafe log.failure(
-      slot, "the bus at \(address) hung up before Hello was answered: does it let in uid \(geteuid()), which the gate runs as?")
+    unsafe log.failure(slot, BusEndpoint.hungUp(address))
   }
 
   /// The connection is over: its place at the bus is free when ``releaseEnded()`` looks who waits.
@@ -66,7 +65,7 @@ extension Server {
     }
     if unsafe slot.pointee.bus.fd < 0 { return }
     buses[bus].connectionCount -= 1
-    if buses[bus].connectionCount == 0 { forgetBus(bus) }  // nobody would notice its end
+    if !buses[bus].keepsIdentity { forgetBus(bus) }
   }
 
   /// Opens the connections to the bus that wait for their turn, as far as there is room.

@@ -103,7 +103,7 @@ extension Server {
       refuseWaiting(bus, SystemError(attempt, -EREMCHG, hint: "its GUID is not \(guid)"))
       return
     }
-    if buses[bus].connectionCount > 0 { buses[bus].knownBus = identity }
+    if buses[bus].keepsIdentity { buses[bus].knownBus = identity }
     unsafe letGo(bus) { server, slot in
       unsafe server.tell(slot, identity)
       unsafe server.settle(slot)
