@@ -87,7 +87,7 @@ struct DescriptorTests {
     "as many as fds-per-message-max pass, one more is answered LimitsExceeded", arguments: [16, 17, 200] as [UInt32],
     [true, false])
   func perMessage(count: UInt32, late: Bool) throws {
-    let rig = try Rig.open(Self.open)
+    let rig = try Rig.open(Self.open) { $0.limits.descriptorsPerMessageMax = 16 }
     let message = Self.call(9, fds: count).padded(to: 1000).bytes
     rig.feed(Array(message[..<500]), descriptors: late ? 0 : Int(count), from: .client)
     rig.feed(Array(message[500...]), descriptors: late ? Int(count) : 0, from: .client)

@@ -74,7 +74,7 @@ extension ReferenceGate {
     switch member {
     case "RequestName":
       let isNew = !requested.contains(argument)
-      if isNew && requested.count >= limits.namesMax { return refuse(message, "LimitsExceeded") }
+      if isNew && requested.count >= min(limits.namesMax, limits.namesTotal) { return refuse(message, "LimitsExceeded") }
       if !expects(message, to: Self.driver, isNew ? .requestName(argument) : .call) { return false }
       requested.insert(argument)
     case "ReleaseName":

@@ -13,6 +13,7 @@ package struct ReferenceGate {
     package var perCallerMax = 128
     package var matchesMax = 512
     package var namesMax = 64
+    package var namesTotal = 1024
   }
 
   /// How many bytes a message has.

@@ -91,6 +91,10 @@ package final class World {
     settings.limits.incomingCallsPerCallerMax = choices.pick([128, 3])
     settings.limits.matchesMax = choices.pick([512, 3])
     settings.limits.namesMax = choices.pick([64, 2])
+    settings.limits.descriptorsPerMessageMax = 16
+    // What all sessions of a gate have together is here what this one has.
+    settings.matchesTotal = GateCount(max: choices.pick([8192, 8192, 2]))
+    settings.namesTotal = GateCount(max: choices.pick([1024, 1024, 1]))
     settings.logging = choices.pick([.denied, .everything, .nothing])
     settings.mode = choices.chance(20) ? .audit : .enforce
     settings.opensNames = choices.chance(30)
@@ -100,7 +104,8 @@ package final class World {
     gate.limits = ReferenceGate.Limits(
       headerBytesMax: limits.headerBytesMax, messageBytesMax: limits.messageBytesMax, inspectBytesMax: limits.inspectBytesMax,
       descriptorsMax: limits.descriptorsPerMessageMax, pendingMax: limits.pendingRepliesMax,
-      perCallerMax: limits.incomingCallsPerCallerMax, matchesMax: limits.matchesMax, namesMax: limits.namesMax)
+      perCallerMax: limits.incomingCallsPerCallerMax, matchesMax: min(limits.matchesMax, settings.matchesTotal!.max),
+      namesMax: limits.namesMax, namesTotal: settings.namesTotal!.max)
     gate.isAudit = settings.mode == .audit
     (gate.opensNames, gate.saysHello) = (settings.opensNames, settings.saysHello)
   }
