@@ -54,7 +54,7 @@ extension BusEndpoint {
 
   /// What a bus that hangs up before Hello is answered has to say to people.
   static func hungUp(_ address: String) -> String {
-    "the bus at \(address) hung up before Hello was answered: does it let in uid \(geteuid()), which the gate runs as?"
+    "the bus at \(address) hung up before Hello was answered (does it let in uid \(geteuid()), which the gate runs as?)"
   }
 
   private func receive(_ fd: Int32, _ heard: inout [UInt8]) -> Bool {
