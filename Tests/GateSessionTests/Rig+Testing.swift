@@ -71,5 +71,6 @@ extension Rig {
   var knowsOwners: Bool { session.names?.isReady ?? false }
   var goesTheLongWay: Bool { session.goesTheLongWay }
   var isHelloAnswered: Bool { session.helloPhase == .answered }
+  func saidOnlyHello(unconsumed: Int) -> Bool { session.saidOnlyHello(unconsumed: unconsumed) }
   var pendingReplies: Int { session.pendingReplies(.outgoing) }
 }
