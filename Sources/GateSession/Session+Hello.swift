@@ -59,8 +59,14 @@ extension Session {
     }
   }
 
-  /// Whether the bus has answered Hello.
-  public var isHelloAnswered: Bool { helloPhase == .answered }
+  /// Whether the bus has answered Hello, be it with an error.
+  public var isHelloAnswered: Bool {
+    switch helloPhase {
+    case .unsaid, .askedByGate: false
+    case .asked: counters.bytes(from: .bus, forwarded: true) > 0
+    case .answered: true
+    }
+  }
 
   /// Why a first message is none that a connection to the bus is opened for; nil if it is one.
   private func refusalBeforeHello(_ message: RawSpan, _ header: MessageHeader) -> Verdict? {
