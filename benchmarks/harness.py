@@ -45,7 +45,9 @@ class Proxy:
 def busgate_arguments(listen, bus, ready, setup):
     config = pathlib.Path(listen).with_name("rules.json")
     config.write_text(setup.document())
-    return ["run", "--config", config, "--session", listen, "--bus", f"session=unix:path={bus}", "--ready-fd", ready, "--log", "none"]
+    # A thousand clients are more than a container's share of a bus, which is the default.
+    limits = [f"--limit={name}=2000" for name in ("connections-max", "bus-connections-total")]
+    return ["run", "--config", config, "--session", listen, "--bus", f"session=unix:path={bus}", "--ready-fd", ready, "--log", "none", *limits]
 
 
 def proxies():

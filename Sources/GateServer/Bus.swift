@@ -6,10 +6,19 @@ import GateSession
 /// An upstream bus, and what its gates share.
 struct Bus {
   let endpoint: BusEndpoint
-  /// What the latest connection learned of the bus; nil after the bus went away.
+  /// What is known of the bus; nil as long as no connection to it is there, since nobody would notice that it is another one. Of one that
+  /// programs lead to it is kept until it turns out wrong, or each client might start two.
   var knownBus: BusIdentity?
+  /// Whether we say who we are; not to a bus that rejects our uid, but may know us by another.
+  var saysUID = true
+  /// The connection that finds out who it is.
+  var probe: BusProbe?
+  /// Connections whose client waits to be told, oldest first, as tags; stale ones are passed over.
+  var waitingForIdentity: [UInt64] = []
   /// The smallest of what its gates ask for.
   private(set) var helloPendingMax: Int
+  private(set) var connectionsTotal: Int
+  private(set) var helloTimeout: UInt64
   /// Connections to the bus that are open, over all gates.
   var connectionCount = 0
   /// Connections that have asked the bus for something and not been told their name.
@@ -27,10 +36,19 @@ struct Bus {
     endpoint = options.bus
     helloPendingMax = options.helloPendingMax
     observer = ObserverConnection(ownersMax: options.settings.limits.ownersMax)
+    connectionsTotal = options.busConnectionsTotal
+    helloTimeout = options.settings.limits.helloTimeout
   }
 
+  /// Whether what is known of it may be kept.
+  var keepsIdentity: Bool { connectionCount > 0 || observer.isOpen || endpoint.startsPrograms }
+
   /// One more gate has this bus.
-  mutating func add(_ options: GateOptions) { helloPendingMax = min(helloPendingMax, options.helloPendingMax) }
+  mutating func add(_ options: GateOptions) {
+    helloPendingMax = min(helloPendingMax, options.helloPendingMax)
+    connectionsTotal = min(connectionsTotal, options.busConnectionsTotal)
+    helloTimeout = min(helloTimeout, options.settings.limits.helloTimeout)
+  }
 }
 
 extension Server {

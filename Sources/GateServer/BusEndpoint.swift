@@ -70,6 +70,16 @@ public struct BusEndpoint: Sendable {
     }
   }
 
+  /// Whether a connection may be a program that is started for it.
+  var startsPrograms: Bool {
+    alternatives.contains { alternative in
+      switch alternative.way {
+      case .program: true
+      case .socket: false
+      }
+    }
+  }
+
   /// Starts a connection. A Unix socket connects at once or not at all.
   ///
   /// - Returns: The connected descriptor, or the last alternative's -errno; -EAGAIN means that the bus is busy accepting.
@@ -83,15 +93,6 @@ public struct BusEndpoint: Sendable {
       if last.fd >= 0 || -last.fd == EAGAIN { return last }
     }
     return last
-  }
-
-  /// Whether the bus takes connections now. What was opened to find out is closed again.
-  public func isReachable() -> SystemError? {
-    let fd = connect().fd
-    if -fd == EAGAIN { return nil }  // it listens, and has much to do
-    if fd < 0 { return SystemError("cannot connect to the bus at \(address)", fd) }
-    closeDescriptor(fd)
-    return nil
   }
 
   /// The GUID that the bus at an alternative has to have, if it is not what `bus` says of itself.

@@ -56,6 +56,8 @@ struct Connection: ~Copyable {
   /// Whether it is one of the bus's ``Bus/helloPendingCount``.
   var countsAsHelloPending = false
   var isUnauthenticated = true
+  /// When it last said something, as long as it is one of those.
+  var progressedAt = Instant(milliseconds: 0)
   var previousUnauthenticated = -1
   var nextUnauthenticated = -1
 

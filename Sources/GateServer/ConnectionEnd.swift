@@ -15,6 +15,8 @@ enum ConnectionEnd: Int, CaseIterable {
   case nameNotReleased
   /// Too many others had not authenticated either.
   case gaveWay
+  /// There are as many connections to the bus as there may be.
+  case busConnectionsTotal
   /// The gate was stopped.
   case stopped
   /// A system call failed, or nothing better is known.
@@ -58,6 +60,7 @@ enum ConnectionEnd: Int, CaseIterable {
     case .monitorRevoked: "monitor-revoked"
     case .nameNotReleased: "name-not-released"
     case .gaveWay: "unauthenticated-max"
+    case .busConnectionsTotal: "bus-connections-total"
     case .stopped: "stopped"
     case .error: "error"
     }

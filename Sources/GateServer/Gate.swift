@@ -23,8 +23,14 @@ public struct GateOptions: Sendable {
   /// the gate's own user only, if nobody is named.
   public var allowedUIDs: [UInt32] = []
   /// Connections at a time.
-  public var connectionsMax = 1024
-  /// Connections that have not authenticated yet; beyond, the oldest gives way. dbus-daemon's number.
+  public var connectionsMax = 128
+  /// Connections to the bus at a time, of all gates that have it; the smallest of theirs counts.
+  public var busConnectionsTotal = 512
+  /// Match rules of all connections together.
+  public var matchesTotal = 8192
+  /// Well-known names that the clients of all connections own or wait for.
+  public var namesTotal = 1024
+  /// Connections that have not authenticated, or not said Hello, yet; beyond, clients wait to be accepted. dbus-daemon's number.
   public var unauthenticatedMax = 64
   /// Connections to the bus without a Hello at a time, of all gates that have it; the smallest of theirs counts. dbus-daemon stops
   /// accepting, for everybody, at 64.
@@ -32,11 +38,11 @@ public struct GateOptions: Sendable {
   /// Calls without an answer of all connections, in each direction.
   public var pendingRepliesTotal = 100_000
   /// Descriptors of one connection that are on their way to a receiver that has not taken them; dbus-daemon's number.
-  public var descriptorsInFlightMax = 64
+  public var descriptorsInFlightMax = 253
   /// Descriptors of one connection that came with a message whose header is not complete.
   public var descriptorsHeldMax: Int { max(descriptorsInFlightMax, settings.limits.descriptorsPerMessageMax) }
 
-  /// A gate with the default limits.
+  /// A gate with the default limits, which are those of a session bus.
   public init(label: String, address: ListenAddress, bus: BusEndpoint, policy: Policy) {
     self.label = label
     self.address = address
@@ -59,13 +65,19 @@ struct Gate {
   /// The number of its bus in ``Server/buses``.
   let bus: Int
 
+  let matchesTotal: GateCount
+  let namesTotal: GateCount
+
   var connectionCount = 0
-  /// Connections that have not authenticated, oldest first: a list through ``Connection/nextUnauthenticated``.
+  /// Connections that have not authenticated, or not said Hello: a list through ``Connection/nextUnauthenticated``, first those that
+  /// have said nothing for longest.
   var oldestUnauthenticated = -1
   var newestUnauthenticated = -1
   var unauthenticatedCount = 0
-  /// Whether the listener is out of the poll set because descriptors ran out.
+  /// Whether new clients wait because descriptors ran out.
   var isPaused = false
+  /// Whether they wait because `unauthenticatedMax` clients have not authenticated.
+  var isFull = false
   /// Whether the listener was closed because the server is stopping.
   var isClosed = false
 
@@ -76,6 +88,8 @@ struct Gate {
     policy = options.policy
     followsNames = options.policy.followsNames
     callBudgets = CallBudgets(total: options.pendingRepliesTotal, connectionsMax: options.connectionsMax)
+    matchesTotal = GateCount(max: options.matchesTotal)
+    namesTotal = GateCount(max: options.namesTotal)
   }
 
   /// Whether a client may authenticate as the user that the kernel says it is.

@@ -6,6 +6,8 @@ import GateSession
 public enum LimitName: Int, CaseIterable, Sendable {
   /// Time until a client has authenticated.
   case authTimeout
+  /// Connections to one bus, of all gates.
+  case busConnectionsTotal
   /// Connections of a gate.
   case connectionsMax
   /// Descriptors of the process: the one bound that is not ours (RLIMIT_NOFILE, or the kernel's), and has no flag.
@@ -26,10 +28,14 @@ public enum LimitName: Int, CaseIterable, Sendable {
   case inspectBytesMax
   /// Match rules of a connection.
   case matchesMax
+  /// Match rules of all connections of a gate.
+  case matchesTotal
   /// Bytes of a message.
   case messageBytesMax
   /// Well-known names of a connection.
   case namesMax
+  /// Well-known names of all connections of a gate.
+  case namesTotal
   /// Bytes of error replies that wait for one peer.
   case ownOutputBytesMax
   /// Owners and names that are followed for a connection.
@@ -51,6 +57,7 @@ public enum LimitName: Int, CaseIterable, Sendable {
   public var name: String {
     switch self {
     case .authTimeout: "auth-timeout"
+    case .busConnectionsTotal: "bus-connections-total"
     case .connectionsMax: "connections-max"
     case .descriptors: "descriptors"
     case .drainTimeout: "drain-timeout"
@@ -61,8 +68,10 @@ public enum LimitName: Int, CaseIterable, Sendable {
     case .helloTimeout: "hello-timeout"
     case .inspectBytesMax: "inspect-bytes-max"
     case .matchesMax: "matches-max"
+    case .matchesTotal: "matches-total"
     case .messageBytesMax: "message-bytes-max"
     case .namesMax: "names-max"
+    case .namesTotal: "names-total"
     case .ownOutputBytesMax: "own-output-bytes-max"
     case .ownersMax: "owners-max"
     case .partialMessageTimeout: "partial-message-timeout"
@@ -81,14 +90,17 @@ public enum LimitName: Int, CaseIterable, Sendable {
     case .headerBytesMax: .headerTooLong
     case .inspectBytesMax: .inspectTooLong
     case .matchesMax: .matches
+    case .matchesTotal: .matchesTotal
     case .messageBytesMax: .messageTooLong
     case .namesMax: .names
+    case .namesTotal: .namesTotal
     case .ownersMax: .owners
     case .pendingIncomingMax: .pendingIncoming
     case .pendingIncomingPerCallerMax: .pendingIncomingPerCaller
     case .pendingRepliesMax: .pendingReplies
     case .pendingRepliesTotal: .pendingRepliesTotal
-    case .authTimeout, .connectionsMax, .descriptors, .drainTimeout, .fdsInFlightMax, .helloPendingMax, .helloTimeout,
+    case .authTimeout, .busConnectionsTotal, .connectionsMax, .descriptors, .drainTimeout, .fdsInFlightMax, .helloPendingMax,
+      .helloTimeout,
       .ownOutputBytesMax,
       .partialMessageTimeout, .unauthenticatedMax:
       nil

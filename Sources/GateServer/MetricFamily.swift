@@ -66,7 +66,7 @@ public struct MetricFamily: Sendable {
   static let accepted = MetricFamily("busgate_connections_accepted", .counter, "Connections that were accepted.")
   static let closed = MetricFamily("busgate_connections_closed", .counter, "Connections that ended, by what ended them.")
   static let unauthenticated = MetricFamily(
-    "busgate_connections_unauthenticated", .gauge, "Connections of clients that have not authenticated yet.")
+    "busgate_connections_unauthenticated", .gauge, "Connections of clients that have not authenticated, or not said Hello, yet.")
   static let helloPending = MetricFamily(
     "busgate_connections_hello_pending", .gauge, "Connections to the bus that have no unique name yet.")
   static let pendingReplies = MetricFamily("busgate_replies_pending", .gauge, "Calls that were forwarded and not answered yet.")

@@ -14,6 +14,8 @@ final class ObserverConnection {
     case upToDate
     /// There is more than is heard in one go: somebody on the bus talks to the observer. What was not heard yet may be what matters.
     case behind
+    /// The bus does not take us for who we say we are.
+    case rejected
     /// The connection is over.
     case failed(String)
   }
@@ -41,8 +43,6 @@ final class ObserverConnection {
   var retryAt: Instant?
   /// Attempts that came to nothing since the last one that was answered.
   var failures = 0
-  /// Whether the bus rejected our uid, so that the transport is to say who we are.
-  var leavesIdentityToTransport = false
   /// Whether somebody owns other names than the sessions have taken note of; whether what waits for owners may go on.
   var isNews = false, isSettled = false
 
@@ -50,11 +50,12 @@ final class ObserverConnection {
 
   var isOpen: Bool { fd >= 0 }
 
-  func open(_ fd: Int32, alternative: Int, uid: UInt32) {
+  /// - Parameter uid: Our own; nil leaves it to the transport to say.
+  func open(_ fd: Int32, alternative: Int, uid: UInt32?) {
     precondition(!isOpen, "an observer has one connection")
     self.fd = fd
     self.alternative = alternative
-    machine = OwnerObserver(directory, ownUID: leavesIdentityToTransport ? nil : uid)
+    machine = OwnerObserver(directory, ownUID: uid)
     buffer = [UInt8](repeating: 0, count: Self.bufferBytesMin)
     count = 0
   }
@@ -90,7 +91,7 @@ final class ObserverConnection {
       if n < 0 { return .failed("\(SystemError("cannot read", Int32(n)))") }
       count += n
       total += n
-      if let failure = hear() { return .failed(failure) }
+      if let ended = hear() { return ended }
       if n < room { return caughtUp() }
     }
     if !directory.isBehind { (directory.isBehind, isNews) = (true, true) }
@@ -102,7 +103,7 @@ final class ObserverConnection {
     return .upToDate
   }
 
-  private func hear() -> String? {
+  private func hear() -> Reading? {
     guard let progress = unsafe machine?.receive(buffer.span.bytes.extracting(0..<count)) else { return nil }
     if let identity = progress.bus { bus = identity }
     if progress.isNews { isNews = true }
@@ -114,10 +115,10 @@ final class ObserverConnection {
     switch progress.failure {
     case nil: return nil
     case .handshake(let failure):
-      if case .busRejected = failure { leavesIdentityToTransport.toggle() }
-      return "\(failure)"
-    case .malformed(let error): return "what the bus says is no D-Bus: \(error)"
-    case .refused(let method): return "the bus refused \(method)"
+      if case .busRejected = failure { return .rejected }
+      return .failed("\(failure)")
+    case .malformed(let error): return .failed("what the bus says is no D-Bus: \(error)")
+    case .refused(let method): return .failed("the bus refused \(method)")
     }
   }
 

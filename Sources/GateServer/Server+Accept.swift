@@ -12,6 +12,7 @@ extension Server {
 
   mutating func accept(gate: Int) {
     for _ in 0..<Self.acceptsPerWakeup {
+      if !makesRoom(gate) { return }
       let fd = clinux_accept(gates[gate].listener.fd)
       if fd >= 0 {
         accepted(fd, gate: gate)
@@ -46,6 +47,8 @@ extension Server {
     // Who may not connect is told so by REJECTED, as if the transport had no credentials.
     let isAdmitted = peer.map { gates[gate].admits($0.uid) } ?? false
     var settings = options.settings
+    settings.matchesTotal = gates[gate].matchesTotal
+    settings.namesTotal = gates[gate].namesTotal
     settings.allowsAnonymous = gates[gate].admitsAnonymous(peer?.uid)
     if let peer, !isAdmitted && !settings.allowsAnonymous {
       log.refused(peer, gate: gate, "the client is not among the users that may connect (allow-uid)")
@@ -79,33 +82,97 @@ extension Server {
     unsafe noteDeadline(slot)
   }
 
-  // MARK: Unauthenticated clients, oldest first
+  // MARK: Clients that have not authenticated, or not said Hello
+
+  /// Milliseconds after which one that has said nothing gives way, if others wait.
+  private static let silenceMax: UInt64 = 1000
+
+  /// Sees to it that one more client may be accepted. False: none waits, or those that do wait on.
+  private mutating func makesRoom(_ gate: Int) -> Bool {
+    if gates[gate].unauthenticatedCount < gates[gate].options.unauthenticatedMax { return true }
+    if clinux_is_asked(gates[gate].listener.fd) == 0 { return false }
+    hit(.unauthenticatedMax, gate: gate)
+    log.limit(
+      .unauthenticatedMax, gate: gate, "further clients wait until one has said Hello; who says nothing for a second gives way")
+    var lookAt = now.advanced(byMilliseconds: Self.silenceMax)
+    for _ in 0..<gates[gate].unauthenticatedCount {
+      guard let silent = unsafe slots[gates[gate].oldestUnauthenticated] else {
+        preconditionFailure("a list of what is not there")
+      }
+      if case .bus = unsafe silent.pointee.pipe(from: .client).pointee.wait {
+        unsafe noteProgress(silent)  // it is the bus that makes none
+        continue
+      }
+      lookAt = unsafe silent.pointee.progressedAt.advanced(byMilliseconds: Self.silenceMax)
+      if now < lookAt { break }
+      unsafe silent.pointee.end = .gaveWay
+      unsafe closeNow(silent)
+      return true
+    }
+    gates[gate].isFull = true
+    watchListener(gate)
+    if roomAt.map({ lookAt < $0 }) ?? true { roomAt = lookAt }
+    return false
+  }
+
+  /// The first that was silent may have been so for long enough: whoever waits asks again.
+  mutating func lookForRoom() {
+    guard let at = roomAt, now >= at else { return }
+    roomAt = nil
+    for gate in gates.indices where gates[gate].isFull { acceptAgain(gate) }
+  }
+
+  private mutating func acceptAgain(_ gate: Int) {
+    gates[gate].isFull = false
+    watchListener(gate)
+  }
+
+  private mutating func watchListener(_ gate: Int) {
+    if gates[gate].isClosed { return }
+    let events = gates[gate].isPaused || gates[gate].isFull ? 0 : EPOLLIN.rawValue
+    _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, gates[gate].listener.fd, events, Tag.listener(gate: gate).bits)
+  }
 
   private mutating func rememberUnauthenticated(_ slot: UnsafeMutablePointer<Connection>) {
+    let gate = unsafe slot.pointee.gate
+    unsafe slot.pointee.progressedAt = now
+    unsafe append(slot)
+    gates[gate].unauthenticatedCount += 1
+  }
+
+  /// It has said something, and is the last to give way.
+  mutating func noteProgress(_ slot: UnsafeMutablePointer<Connection>) {
+    if unsafe !slot.pointee.isUnauthenticated { return }
+    unsafe slot.pointee.progressedAt = now
+    if unsafe slot.pointee.nextUnauthenticated < 0 { return }
+    unsafe takeOut(slot)
+    unsafe append(slot)
+  }
+
+  private mutating func append(_ slot: UnsafeMutablePointer<Connection>) {
     let gate = unsafe slot.pointee.gate
     let index = unsafe slot.pointee.index
     let last = gates[gate].newestUnauthenticated
     unsafe slot.pointee.previousUnauthenticated = last
+    unsafe slot.pointee.nextUnauthenticated = -1
     if last >= 0, let before = unsafe slots[last] {
       unsafe before.pointee.nextUnauthenticated = index
     } else {
       gates[gate].oldestUnauthenticated = index
     }
     gates[gate].newestUnauthenticated = index
-    gates[gate].unauthenticatedCount += 1
-    if gates[gate].unauthenticatedCount > gates[gate].options.unauthenticatedMax,
-      let oldest = unsafe slots[gates[gate].oldestUnauthenticated]
-    {
-      hit(.unauthenticatedMax, gate: gate)
-      log.limit(.unauthenticatedMax, gate: gate, "the oldest client gave way")
-      unsafe oldest.pointee.end = .gaveWay
-      unsafe closeNow(oldest)
-    }
   }
 
   mutating func forgetUnauthenticated(_ slot: UnsafeMutablePointer<Connection>) {
     if unsafe !slot.pointee.isUnauthenticated { return }
     unsafe slot.pointee.isUnauthenticated = false
+    let gate = unsafe slot.pointee.gate
+    unsafe takeOut(slot)
+    gates[gate].unauthenticatedCount -= 1
+    if gates[gate].isFull { acceptAgain(gate) }
+  }
+
+  private mutating func takeOut(_ slot: UnsafeMutablePointer<Connection>) {
     let gate = unsafe slot.pointee.gate
     let (previous, next) = unsafe (slot.pointee.previousUnauthenticated, slot.pointee.nextUnauthenticated)
     if previous >= 0, let before = unsafe slots[previous] {
@@ -118,7 +185,6 @@ extension Server {
     } else {
       gates[gate].newestUnauthenticated = previous
     }
-    gates[gate].unauthenticatedCount -= 1
   }
 
   // MARK: Out of descriptors
@@ -128,7 +194,7 @@ extension Server {
     hit(.descriptors, gate: gate)
     log.limit(.descriptors, gate: gate, "\(error); accepting pauses")
     gates[gate].isPaused = true
-    _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, gates[gate].listener.fd, 0, Tag.listener(gate: gate).bits)
+    watchListener(gate)
     retryAt = now.advanced(byMilliseconds: Self.pause)
   }
 
@@ -136,8 +202,7 @@ extension Server {
     resumeAcceptingOperators()
     for gate in gates.indices where gates[gate].isPaused && !gates[gate].isClosed {
       gates[gate].isPaused = false
-      _ = clinux_epoll_control(
-        epoll, EPOLL_CTL_MOD, gates[gate].listener.fd, EPOLLIN.rawValue, Tag.listener(gate: gate).bits)
+      watchListener(gate)
     }
   }
 }

@@ -5,9 +5,6 @@ import GateSession
 import Glibc
 
 extension Server {
-  /// Milliseconds until a connect that found the bus busy is tried again.
-  private static let retryInterval: UInt64 = 10
-
   /// Does what a session asked for.
   mutating func fulfil(_ slot: UnsafeMutablePointer<Connection>, _ requests: Output.Requests) {
     let bus = unsafe bus(of: slot)
@@ -17,6 +14,7 @@ extension Server {
     }
     if requests.contains(.resumeClient) { unsafe slot.pointee.pipe(from: .client).pointee.wait = .room }
     if requests.contains(.helloDone) { unsafe givePlaceAmongHelloPending(slot) }
+    if requests.contains(.identifyBus) { unsafe identifyBus(slot) }
     if requests.contains(.connectBus) {
       if buses[bus].helloPendingCount >= buses[bus].helloPendingMax {
         let gate = unsafe slot.pointee.gate
@@ -38,6 +36,20 @@ extension Server {
     connectWaiting(bus: bus)
   }
 
+  /// Whether a client has gone that has said nothing but Hello: the bus need not hear of it.
+  func leavesUnheard(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
+    let fd = unsafe slot.pointee.client.fd
+    if clinux_is_hung_up(fd) == 0 || clinux_unread(fd) > 0 { return false }
+    let pipe = unsafe slot.pointee.pipe(from: .client)
+    return unsafe slot.pointee.session.saidOnlyHello(unconsumed: pipe.pointee.end - pipe.pointee.start)
+  }
+
+  /// A bus that takes the gate's word and hangs up has something against the gate, which it does not say.
+  func sayHungUp(_ slot: UnsafeMutablePointer<Connection>) {
+    let address = buses[unsafe bus(of: slot)].endpoint.address
+    unsafe log.failure(slot, BusEndpoint.hungUp(address))
+  }
+
   /// The connection is over: its place at the bus is free when ``releaseEnded()`` looks who waits.
   mutating func leaveBus(_ slot: UnsafeMutablePointer<Connection>) {
     let bus = unsafe bus(of: slot)
@@ -47,7 +59,7 @@ extension Server {
     }
     if unsafe slot.pointee.bus.fd < 0 { return }
     buses[bus].connectionCount -= 1
-    if buses[bus].connectionCount == 0 { forgetBus(bus) }  // nobody would notice its end
+    if !buses[bus].keepsIdentity { forgetBus(bus) }
   }
 
   /// Opens the connections to the bus that wait for their turn, as far as there is room.
@@ -58,6 +70,14 @@ extension Server {
         let slot = unsafe connection(index, generation)
       else {
         taken += 1
+        continue
+      }
+      if unsafe leavesUnheard(slot) {
+        unsafe closeNow(slot)
+        continue
+      }
+      if buses[bus].connectionCount >= buses[bus].connectionsTotal {
+        unsafe turnAway(slot, bus)
         continue
       }
       let opened = buses[bus].endpoint.connect()
@@ -87,6 +107,17 @@ extension Server {
     if taken > 0 { buses[bus].waitingForBus.removeFirst(taken) }
   }
 
+  /// There are as many connections to the bus as its user may have, other processes left some.
+  private mutating func turnAway(_ slot: UnsafeMutablePointer<Connection>, _ bus: Int) {
+    let gate = unsafe slot.pointee.gate
+    hit(.busConnectionsTotal, gate: gate)
+    log.limit(
+      .busConnectionsTotal, gate: gate,
+      "a client was turned away, there are \(buses[bus].connectionsTotal) connections to \(buses[bus].endpoint.address)")
+    unsafe slot.pointee.end = .busConnectionsTotal
+    unsafe closeNow(slot)
+  }
+
   /// Ends a connection whose bus is not the one that its address names; says whether it did. Nothing has gone to the client yet
   /// that came from this bus, and nothing but the handshake to the bus.
   private mutating func refusesBus(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
@@ -99,7 +130,7 @@ extension Server {
     return true
   }
 
-  private mutating func refuse(_ slot: UnsafeMutablePointer<Connection>, _ error: SystemError) {
+  mutating func refuse(_ slot: UnsafeMutablePointer<Connection>, _ error: SystemError) {
     unsafe log.failure(slot, "\(error); the client is closed, the next one tries again")
     let gate = unsafe slot.pointee.gate
     meters.gates[gate].busConnectFailures &+= 1
@@ -123,7 +154,11 @@ extension Server {
     buses[bus].connectionCount += 1
     buses[bus].helloPendingCount += 1
     meters.gates[unsafe slot.pointee.gate].busConnects &+= 1
-    unsafe slot.pointee.session.busConnected(at: now)
+    busIsThere(bus)
+    unsafe slot.pointee.session.busConnected(at: now, saysUID: buses[bus].saysUID)
+    // Hello goes with the handshake, in one write: before anything else leaves.
+    unsafe slot.pointee.pipe(from: .client).pointee.wait = .bytes
+    unsafe pump(slot, from: .client)
     unsafe settle(slot)
   }
 
@@ -146,6 +181,9 @@ extension Server {
     guard let at = retryAt, now >= at else { return }
     retryAt = nil
     resumeAccepting()
-    for bus in buses.indices { connectWaiting(bus: bus) }
+    for bus in buses.indices {
+      probe(bus)
+      connectWaiting(bus: bus)
+    }
   }
 }

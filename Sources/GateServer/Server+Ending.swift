@@ -15,7 +15,16 @@ extension Server {
     if unsafe slot.pointee.closeReason == nil { unsafe slot.pointee.closeReason = reason }
     switch reason {
     case .endOfStream(let side):
-      if side == .bus { forgetBus(unsafe bus(of: slot)) }
+      if side == .bus {
+        forgetBus(unsafe bus(of: slot))
+        if unsafe !slot.pointee.session.isHelloAnswered && slot.pointee.ending == .none { unsafe sayHungUp(slot) }
+      } else {
+        let pipe = unsafe slot.pointee.pipe(from: .client)
+        if unsafe slot.pointee.session.saidOnlyHello(unconsumed: pipe.pointee.end - pipe.pointee.start) {
+          unsafe closeNow(slot)
+          return
+        }
+      }
       unsafe nothingMore(slot, from: side)
     case .malformed(let side, _), .descriptorMismatch(let side), .handshake(let side, _):
       _ = unsafe flushOwnOutput(slot, to: side)
@@ -121,6 +130,7 @@ extension Server {
     unsafe slot.pointee.setSocket(side, socket)
     unsafe stopSending(slot, to: side)
     unsafe startDrainTimer(slot)
+    if unsafe side == .client && leavesUnheard(slot) { unsafe closeNow(slot) }
   }
 
   /// Everything of the connection goes, at once.

@@ -30,6 +30,12 @@ extension Server {
     if observer.isOpen {
       switch observer.read() {
       case .upToDate, .behind: break
+      case .rejected where buses[bus].saysUID:
+        // In its user namespace we may be another one than in ours, and only the kernel knows which.
+        buses[bus].saysUID = false
+        observer.close()
+        openObserver(bus)
+      case .rejected: loseObserver(bus, "the bus does not know the gate's user")
       case .failed(let text): loseObserver(bus, text)
       }
       serveObserver(bus)
@@ -129,7 +135,7 @@ extension Server {
       loseObserver(bus, "\(SystemError("cannot connect", -ELOOP, hint: "it is the gate's own socket"))")
       return
     }
-    observer.open(opened.fd, alternative: opened.alternative, uid: geteuid())
+    observer.open(opened.fd, alternative: opened.alternative, uid: buses[bus].saysUID ? geteuid() : nil)
     observer.deadline = answerDeadline(bus)
     let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, opened.fd, EPOLLIN.rawValue, Tag.observer(bus: bus).bits)
     if result < 0 {
@@ -142,6 +148,7 @@ extension Server {
   private mutating func loseObserver(_ bus: Int, _ reason: String) {
     let observer = buses[bus].observer
     observer.close()
+    forgetBus(bus)
     if observer.failures == 0 {
       log.error(
         "the observer of the bus at \(buses[bus].endpoint.address) is lost: \(reason); until it is back, deny rules with a name hold for every unique name"

@@ -65,6 +65,7 @@ extension Server {
       unsafe end(slot, .endOfStream(side))
       return
     }
+    if unsafe slot.pointee.isUnauthenticated && side == .client { unsafe noteProgress(slot) }
     unsafe pump(slot, from: side)
     // More than a message may have, and none that would take them.
     if unsafe pipe.pointee.descriptors.count > gates[slot.pointee.gate].options.descriptorsHeldMax && !pipe.pointee.hasUnsent {

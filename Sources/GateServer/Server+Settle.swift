@@ -134,6 +134,8 @@ extension Server {
     var earliest = nextDeadline
     if let retryAt, earliest.map({ retryAt < $0 }) ?? true { earliest = retryAt }
     if let observerDeadline, earliest.map({ observerDeadline < $0 }) ?? true { earliest = observerDeadline }
+    if let probeDeadline, earliest.map({ probeDeadline < $0 }) ?? true { earliest = probeDeadline }
+    if let roomAt, earliest.map({ roomAt < $0 }) ?? true { earliest = roomAt }
     if case .draining(let until) = stopping, earliest.map({ until < $0 }) ?? true { earliest = until }
     if let operatorDeadline, earliest.map({ operatorDeadline < $0 }) ?? true { earliest = operatorDeadline }
     if let expiry = movingKit.expiry, earliest.map({ expiry < $0 }) ?? true { earliest = expiry }
@@ -145,6 +147,8 @@ extension Server {
   /// Ends what has taken too long. All connections are looked at, but only when the earliest deadline has passed.
   mutating func expireDeadlines() {
     retry()
+    expireProbes()
+    lookForRoom()
     expireOperators()
     movingKit.expire(at: now)
     guard let due = nextDeadline, now >= due else { return }

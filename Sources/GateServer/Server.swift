@@ -44,6 +44,10 @@ public struct Server: ~Copyable {
   var isRoutine = false
   /// When accepting or connecting that failed for lack of something is tried again.
   var retryAt: Instant?
+  /// When the first of the probes of buses has taken too long.
+  var probeDeadline: Instant?
+  /// When a client that keeps others out is to give way.
+  var roomAt: Instant?
   let log: Log
   /// What is counted.
   var meters = Meters()
@@ -84,6 +88,7 @@ public struct Server: ~Copyable {
       unsafe slot.deallocate()
     }
     for gate in gates where !gate.isClosed { gate.listener.close() }
+    for bus in buses { closeDescriptor(bus.probe?.fd ?? -1) }
     for socket in operators { socket.close() }
     for bus in buses where bus.observer.isOpen { bus.observer.close() }
     unsafe received.deallocate()
@@ -205,6 +210,8 @@ public struct Server: ~Copyable {
       timer.wentOff()
     case .observer(let bus):
       handleObserver(bus)
+    case .busProbe(let bus):
+      readProbe(bus)
     case .operatorListener(let service):
       acceptOperators(service)
     case .operatorClient(let service, let id):

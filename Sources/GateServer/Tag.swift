@@ -12,6 +12,7 @@ enum Tag: Equatable {
   case lifeline
   case timer
   case observer(bus: Int)
+  case busProbe(bus: Int)
   case operatorListener(OperatorService)
   case operatorClient(OperatorService, id: UInt32)
 
@@ -26,6 +27,7 @@ enum Tag: Equatable {
     case .lifeline: Self.lifelineIndex << 2 | 3
     case .timer: Self.timerIndex << 2 | 3
     case .observer(let bus): UInt64(Self.observerIndex + bus) << 2 | 3
+    case .busProbe(let bus): Self.probeIndex << 2 | 3 | UInt64(bus) << 32
     case .operatorListener(let service): UInt64(2 + service.rawValue * 2) << 2 | 3
     case .operatorClient(let service, let id): UInt64(3 + service.rawValue * 2) << 2 | 3 | UInt64(id) << 32
     }
@@ -47,6 +49,7 @@ enum Tag: Equatable {
   private static let timerIndex: UInt64 = 0x3FFF_FFFE
   /// And these: the buses' observers, from here on.
   private static let observerIndex = 0x1000_0000
+  private static let probeIndex: UInt64 = 0x3FFF_FFFD
 
   private static func other(_ index: Int, _ generation: UInt32) -> Tag {
     switch index {
@@ -54,6 +57,7 @@ enum Tag: Equatable {
     case 1: return .standardInput
     case Int(lifelineIndex): return .lifeline
     case Int(timerIndex): return .timer
+    case Int(probeIndex): return .busProbe(bus: Int(generation))
     case Self.observerIndex...: return .observer(bus: index - observerIndex)
     default:
       guard let service = OperatorService(rawValue: (index - 2) / 2) else { preconditionFailure("a tag that nobody made") }

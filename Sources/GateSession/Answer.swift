@@ -198,10 +198,10 @@ extension Verdict.Reason {
   var errorName: StaticString {
     switch self {
     case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .eavesdrop, .notAddressed,
-      .monitor, .ownHello, .ownCall, .ownMatch, .filtered, .unheard, .unfilteredPeer, .unfiltered, .ownersUnknown:
+      .monitor, .ownHello, .ownCall, .ownMatch, .filtered, .unheard, .unfilteredPeer, .unfiltered, .ownersUnknown, .beforeHello:
       "org.freedesktop.DBus.Error.AccessDenied"
     case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies,
-      .pendingRepliesTotal, .pendingIncoming, .pendingIncomingPerCaller, .matches, .names, .owners:
+      .pendingRepliesTotal, .pendingIncoming, .pendingIncomingPerCaller, .matches, .names, .owners, .matchesTotal, .namesTotal:
       "org.freedesktop.DBus.Error.LimitsExceeded"
     case .serialInUse, .driverArguments: "org.freedesktop.DBus.Error.InvalidArgs"
     case .matchRuleInvalid: "org.freedesktop.DBus.Error.MatchRuleInvalid"
@@ -221,7 +221,7 @@ extension Verdict.Reason {
     case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies,
       .pendingRepliesTotal, .pendingIncoming, .pendingIncomingPerCaller, .matches, .names, .serialInUse, .driverArguments,
       .matchRuleInvalid, .matchRuleNotFound, .descriptorsNotNegotiated, .eavesdrop,
-      .owners, .ownersUnknown:
+      .owners, .ownersUnknown, .beforeHello, .matchesTotal, .namesTotal:
       false
     }
   }
@@ -253,7 +253,10 @@ extension Verdict.Reason {
     case .matchRuleNotFound: " has a match rule that was not added"
     case .matches: " is one match rule more than matches-max"
     case .names: " is one name more than names-max"
+    case .matchesTotal: " is one match rule more than matches-total lets all clients of the gate have"
+    case .namesTotal: " is one name more than names-total lets all clients of the gate have"
     case .descriptorsNotNegotiated: " has file descriptors, which the receiver does not take"
+    case .beforeHello: " comes before Hello, without which there is no connection to the bus"
     }
   }
 }

@@ -35,7 +35,14 @@ struct ClientMatches: ~Copyable {
   private(set) var entries: [Entry] = []
   private var nextNumber: UInt64 = 1
   /// Rules that the client has, each as often as it added it.
-  private(set) var count = 0
+  private(set) var count = 0 { didSet { share.set(count) } }
+  private var share: GateShare
+
+  /// No rules; those that will be there count in `total`.
+  init(total: GateCount?) { share = GateShare(of: total) }
+
+  /// Whether the gate has room for one more.
+  var hasRoom: Bool { share.hasRoom }
 
   /// Where a rule is.
   func place(of hash: UInt64) -> Int? { entries.firstIndex { $0.hash == hash } }

@@ -25,8 +25,15 @@ struct ClientNames: ~Copyable {
   /// A longer path is not remembered. Untuned.
   private static let pathBytesMax = 255
 
-  private var entries: [Entry] = []
+  private var entries: [Entry] = [] { didSet { share.set(entries.count) } }
+  private var share: GateShare
   private var nextNumber: UInt64 = 1
+
+  /// No names; those that will be there count in `total`.
+  init(total: GateCount?) { share = GateShare(of: total) }
+
+  /// Whether the gate has room for one more.
+  var hasRoom: Bool { share.hasRoom }
 
   var count: Int { entries.count }
 

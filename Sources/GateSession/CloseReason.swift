@@ -14,7 +14,7 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
   case descriptorMismatch(Side)
   /// A peer failed to authenticate, or spoke nonsense doing it.
   case handshake(Side, HandshakeFailure)
-  /// BEGIN did not come within `auth-timeout`.
+  /// BEGIN and Hello did not come within `auth-timeout`.
   case authTimeout
   /// Hello was not answered within `hello-timeout`.
   case helloTimeout
@@ -41,7 +41,7 @@ public enum CloseReason: Equatable, Sendable, CustomStringConvertible {
     case .malformed(let side, let error): "\(side) sent a malformed message: \(error)"
     case .descriptorMismatch(let side): "\(side) sent file descriptors that do not match UNIX_FDS"
     case .handshake(let side, let failure): "handshake with the \(side) failed: \(failure)"
-    case .authTimeout: "the client did not authenticate within auth-timeout"
+    case .authTimeout: "the client did not authenticate within auth-timeout, or did not say Hello"
     case .helloTimeout: "no Hello was answered within hello-timeout"
     case .partialMessageTimeout(let side): "the \(side) left a message unfinished for partial-message-timeout"
     case .mutualWait: "neither side took the errors that it had caused for partial-message-timeout"

@@ -12,18 +12,18 @@ public struct Limits: Sendable {
   /// Largest message whose body is looked into (the driver's arguments). One read buffer, at most: what is to be
   /// inspected has to be in one place.
   public var inspectBytesMax = 262_144
-  /// Descriptors that may accompany one message, 0…253 (the kernel's SCM_MAX_FD). 16: dbus-daemon's.
-  public var descriptorsPerMessageMax = 16
+  /// Descriptors that may accompany one message, 0…253 (the kernel's SCM_MAX_FD). dbus-daemon's, 16 on a system bus.
+  public var descriptorsPerMessageMax = 253
   /// Outgoing calls whose answer is outstanding. 50000: dbus-daemon's for a session bus; 128 on a system bus.
   public var pendingRepliesMax = 50_000
   /// Incoming calls whose answer is outstanding, for each caller. 50000: dbus-daemon's for a session bus; 128 on a system bus.
   public var incomingCallsPerCallerMax = 50_000
   /// Incoming calls whose answer is outstanding, in all. 4096 on a system bus.
   public var incomingCallsMax = 50_000
-  /// Match rules that the client may have at a time. 512: dbus-daemon's; the bus charges them to the gate's uid.
-  public var matchesMax = 512
+  /// Match rules that the client may have at a time. 512 on a system bus: dbus-daemon's; the bus charges them to the gate's uid.
+  public var matchesMax = 4096
   /// Well-known names that the client may own or wait for.
-  public var namesMax = 64
+  public var namesMax = 512
   /// Owners of names, and names, that are followed for the client, each; and as many peers that called it.
   public var ownersMax = 4096
   /// Bytes of the gate's own messages (error replies) that wait for one peer to take them.
@@ -40,11 +40,6 @@ public struct Limits: Sendable {
 
   /// The defaults, which are those of a session bus.
   public init() {}
-
-  /// Calls without an answer as a system bus bounds them.
-  public mutating func boundCallsAsSystemBus() {
-    (pendingRepliesMax, incomingCallsPerCallerMax, incomingCallsMax) = (128, 128, 4096)
-  }
 
   /// The most descriptors the kernel passes with one sendmsg (SCM_MAX_FD).
   public static let kernelDescriptorsMax = 253

@@ -56,7 +56,7 @@ public struct Output: ~Copyable {
     public var rawValue: UInt8
     /// From the bits.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
-    /// Open the connection to the bus, then call ``Session/busConnected(at:)``.
+    /// Open the connection to the bus, then call ``Session/busConnected(at:saysUID:)``.
     public static let connectBus = Requests(rawValue: 1)
     /// Offer the client's bytes again, if some wait.
     public static let resumeClient = Requests(rawValue: 2)
@@ -64,6 +64,8 @@ public struct Output: ~Copyable {
     public static let helloDone = Requests(rawValue: 4)
     /// The bus said who it is: ``Session/bus``.
     public static let busKnown = Requests(rawValue: 8)
+    /// Find out which bus it is, then call ``Session/busIdentified(_:into:)``.
+    public static let identifyBus = Requests(rawValue: 16)
   }
 
   /// How many actions fit.

@@ -151,7 +151,10 @@ extension Session {
     if name.byteCount == 0 || name.byteCount > ClientNames.nameBytesMax {
       return allowDriverCall(header, .call, detail: 0, verdict)
     }
-    if !requestedNames.contains(hash) && requestedNames.count >= settings.limits.namesMax { return Verdict(.deny, .names) }
+    if !requestedNames.contains(hash) {
+      if requestedNames.count >= settings.limits.namesMax { return Verdict(.deny, .names) }
+      if !requestedNames.hasRoom { return Verdict(.deny, .namesTotal) }
+    }
     let allowed = allowDriverCall(header, .requestName, detail: requestedNames.number(of: hash), verdict)
     if allowed.passes {
       requestedNames.request(

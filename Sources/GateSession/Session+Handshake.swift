@@ -17,10 +17,6 @@ extension Session {
         return at
       }
     }
-    if busPhase != .open {
-      output.wait = .bus
-      return at
-    }
     return frame(bytes, from: at, side: .client, descriptors: descriptors, policy: policy, into: &output)
   }
 
@@ -43,7 +39,8 @@ extension Session {
         continue
       case .needsBus:
         guard let bus = knownBus else {
-          requestBus(&output)
+          if !asksForBus { output.requests.insert(.identifyBus) }
+          asksForBus = true
           output.wait = .bus
           return at
         }
@@ -56,7 +53,7 @@ extension Session {
       case .begun(let negotiatedUnixFDs):
         clientPhase = .open
         clientTakesDescriptors = negotiatedUnixFDs
-        requestBus(&output)
+        busTakesDescriptors = negotiatedUnixFDs  // what the client was told, until its own connection says so
         return at
       case .close(let failure):
         output.close = .handshake(.client, failure)
@@ -74,10 +71,11 @@ extension Session {
     reply.removeAll(keepingCapacity: true)
   }
 
-  private mutating func requestBus(_ output: inout Output) {
-    if busPhase != .absent { return }
-    busPhase = .requested
-    output.requests.insert(.connectBus)
+  /// The bus that ``Output/Requests/identifyBus`` asked for is this one. The client's bytes are to be offered again.
+  public mutating func busIdentified(_ identity: BusIdentity, into output: inout Output) {
+    precondition(asksForBus, "told of the bus unasked")
+    knownBus = identity
+    _ = authenticate(RawSpan(), into: &output)
   }
 
   /// Whether the client's claim to be ``Output/claimedUID`` is true. The client's bytes are to be offered again.
@@ -88,14 +86,15 @@ extension Session {
     _ = authenticate(RawSpan(), into: &output)
   }
 
-  /// The connection to the bus that was requested is there: the gate's side of the handshake is now in the own output.
-  public mutating func busConnected(at now: Instant) {
+  /// The connection to the bus that was requested is there: the gate's side of the handshake is now in the own output. The client's bytes are
+  /// to be offered again before any of that leaves, so that Hello goes with it.
+  ///
+  /// - Parameter saysUID: Whether to say who we are; else the transport does, for a bus that knows our uid by another number.
+  public mutating func busConnected(at now: Instant, saysUID: Bool = true) {
     precondition(busPhase == .requested, "connected to the bus unasked")
     busPhase = .handshake
     helloDeadline = now.advanced(byMilliseconds: settings.limits.helloTimeout)
-    // For the first client of a gate the bus is asked before the client has said whether it takes descriptors.
-    var handshake = ClientHandshake(
-      uid: ownUID, anonymous: false, negotiateUnixFDs: clientPhase == .handshake || clientTakesDescriptors)
+    var handshake = ClientHandshake(uid: saysUID ? ownUID : nil, anonymous: false, negotiateUnixFDs: clientTakesDescriptors)
     var opening = HandshakeOutput()
     handshake.start(into: &opening)
     clientHandshake = handshake
@@ -122,8 +121,6 @@ extension Session {
           return at
         }
         output.requests.formUnion([.busKnown, .resumeClient])
-        if clientPhase == .handshake { _ = authenticate(RawSpan(), into: &output) }
-        output.wait = .bytes
       }
     }
     precondition(busPhase == .open, "the bus spoke before it was connected")
@@ -131,13 +128,10 @@ extension Session {
   }
 
   private mutating func busIdentified(_ identity: BusIdentity) -> CloseReason? {
-    if let known = knownBus {
-      // What the client was told: the GUID in its OK, and whether descriptors may be sent.
-      if BusIdentity(guid: identity.guid, unixFDs: known.unixFDs) != known { return .busChanged }
-      if clientTakesDescriptors && !identity.unixFDs { return .busChanged }
-    } else {
-      knownBus = identity
-    }
+    guard let known = knownBus else { preconditionFailure("a client was told of a bus that nobody knows") }
+    // What the client was told: the GUID in its OK, and whether descriptors may be sent.
+    if BusIdentity(guid: identity.guid, unixFDs: known.unixFDs) != known { return .busChanged }
+    if clientTakesDescriptors && !identity.unixFDs { return .busChanged }
     busTakesDescriptors = identity.unixFDs
     busPhase = .open
     return nil

@@ -24,6 +24,7 @@ extension Session {
     _ rule: MatchRule, _ hash: UInt64, _ text: RawSpan, _ verdict: Verdict, _ header: MessageHeader
   ) -> Verdict {
     if matches.count >= settings.limits.matchesMax { return Verdict(.deny, .matches) }
+    if !matches.hasRoom { return Verdict(.deny, .matchesTotal) }
     let wantsAnswer = !header.frame.flags.contains(.noReplyExpected)
     let isOwn = names?.ownMatches[hash] != nil
     var decision = Verdict(.drop, .ownMatch)

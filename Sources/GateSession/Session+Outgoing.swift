@@ -10,6 +10,13 @@ extension Session {
   mutating func judgeOutgoing(
     _ message: RawSpan, _ header: MessageHeader, isComplete: Bool, _ policy: Policy, _ output: inout Output
   ) -> Verdict? {
+    if busPhase != .open {
+      switch judgeBeforeBus(message, header, &output) {
+      case .refused(let verdict): return verdict
+      case .waits: return nil
+      case .isHello: break
+      }
+    }
     if goesTheLongWay && settings.isUnfiltered { return passUnfiltered(message, header) }
     if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
     switch header.frame.type {
@@ -114,7 +121,7 @@ extension Session {
       && (header.interface.isAbsent || message.bytes(in: header.interface).isEqual(to: Driver.name))
   }
 
-  private mutating func sayHello(avoiding serial: UInt32, _ output: inout Output) {
+  mutating func sayHello(avoiding serial: UInt32, _ output: inout Output) {
     ownHelloSerial = serial == .max ? .max - 1 : .max
     let hello = PendingCall(serial: ownHelloSerial, purpose: .ownHello, answerer: .driver, detail: 0)
     precondition(outgoingCalls.insert(hello) == .done, "Hello is the first call of a connection")

@@ -27,7 +27,7 @@ extension Session {
   // MARK: Names
 
   private mutating func releaseNames(_ policy: Policy) {
-    var names = ClientNames()
+    var names = ClientNames(total: nil)
     swap(&names, &requestedNames)
     let lost = names.remove { mayOwn($0, policy) }
     swap(&names, &requestedNames)

@@ -71,8 +71,12 @@ public struct Session: ~Copyable {
   /// Whether the client, and the bus, agreed to NEGOTIATE_UNIX_FD.
   var clientTakesDescriptors = false
   var busTakesDescriptors = false
-  /// What the gate knows of the bus from an earlier connection, or from this one.
+  /// What the client is told of the bus, once that is known.
   var knownBus: BusIdentity?
+  /// Whether it was asked for.
+  var asksForBus = false
+  /// Bytes of the Hello that waits for the connection to the bus; 0 if it is another message that does.
+  var helloByteCount = 0
 
   var outgoingCalls: ReplyTable
   var incomingCalls: CallerTable
@@ -87,13 +91,13 @@ public struct Session: ~Copyable {
   /// Hashes of the well-known names that the bus said the client acquired.
   var acquiredNames = HashCounts()
   /// The well-known names that the client asked for and did not release.
-  var requestedNames = ClientNames()
+  var requestedNames: ClientNames
   /// Names that the gate takes from the client.
   var releases: [NameRelease] = []
   /// What the client asked the driver about names, and has no answer to.
   var questions: [NameQuestion] = []
   /// The match rules that the client added.
-  var matches = ClientMatches()
+  var matches: ClientMatches
   /// What names ask for; nil as long as no policy of this session had any.
   var names: NameWatch?
   /// Who owns which name, whatever of it this connection was told.
@@ -117,7 +121,7 @@ public struct Session: ~Copyable {
   /// - Parameters:
   ///   - peerUID: The client's user as the kernel says; nil where the transport carries no credentials.
   ///   - ownUID: The user that the gate is on the bus.
-  ///   - bus: What an earlier connection learned of the bus, so that this client's handshake need not wait for its own.
+  ///   - bus: What is known of the bus; nil: the session asks, once the client has to be told.
   ///   - owners: Who owns which name on that bus. To be up to date whenever bytes of the client are offered.
   ///   - budgets: What it shares with other connections; nil: nothing.
   public init(
@@ -128,6 +132,8 @@ public struct Session: ~Copyable {
     self.owners = owners
     self.ownUID = ownUID
     knownBus = bus
+    requestedNames = ClientNames(total: settings.namesTotal)
+    matches = ClientMatches(total: settings.matchesTotal)
     goesTheLongWay = settings.isUnfiltered
     var options = ServerHandshake.Options()
     options.anonymous = settings.allowsAnonymous
@@ -177,10 +183,10 @@ public struct Session: ~Copyable {
   /// Whether both handshakes are done.
   public var isOpen: Bool { clientPhase == .open && busPhase == .open }
 
-  /// Whether the client has not authenticated yet.
-  public var isAuthenticating: Bool { clientPhase == .handshake }
+  /// Whether the client has not authenticated yet, or not said Hello: it is to hurry, and has no connection to the bus.
+  public var isAuthenticating: Bool { clientPhase == .handshake || busPhase == .absent }
 
-  /// What the bus said about itself on this connection.
+  /// What the client is told of the bus.
   public var bus: BusIdentity? { knownBus }
 
   /// The client's unique name on the bus, as text for logs; empty until Hello is answered.
@@ -253,7 +259,7 @@ public struct Session: ~Copyable {
     func note(_ instant: Instant?) {
       if let instant, earliest.map({ instant < $0 }) ?? true { earliest = instant }
     }
-    if clientPhase == .handshake { note(authDeadline) }
+    if isAuthenticating { note(authDeadline) }
     if helloPhase != .answered { note(helloDeadline) }
     note(partialDeadline(waitToClient))
     note(partialDeadline(waitToBus))
@@ -263,7 +269,7 @@ public struct Session: ~Copyable {
 
   /// What has taken too long, if anything has.
   public mutating func expire(at now: Instant) -> CloseReason? {
-    if clientPhase == .handshake && now >= authDeadline { return .authTimeout }
+    if isAuthenticating && now >= authDeadline { return .authTimeout }
     if helloPhase != .answered, let helloDeadline, now >= helloDeadline { return .helloTimeout }
     if let deadline = partialDeadline(waitToClient), now >= deadline { return .partialMessageTimeout(.bus) }
     if let deadline = partialDeadline(waitToBus), now >= deadline { return .partialMessageTimeout(.client) }

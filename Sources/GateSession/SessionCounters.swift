@@ -181,6 +181,9 @@ extension Verdict.Reason {
     case .pendingRepliesTotal: 36
     case .pendingIncoming: 37
     case .pendingIncomingPerCaller: 38
+    case .beforeHello: 39
+    case .matchesTotal: 40
+    case .namesTotal: 41
     }
   }
 
@@ -193,7 +196,7 @@ extension Verdict.Reason {
       .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .pendingRepliesTotal,
       .pendingIncoming, .pendingIncomingPerCaller, .serialInUse, .eavesdrop,
       .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .serviceUnknown, .notAddressed, .hidden,
-      .hiddenOwner, .owners, .ownersUnknown:
+      .hiddenOwner, .owners, .ownersUnknown, .beforeHello, .matchesTotal, .namesTotal:
       true
     }
   }

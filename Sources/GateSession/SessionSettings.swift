@@ -38,6 +38,10 @@ public struct SessionSettings: Sendable {
   public var isUnfiltered = false
   /// Clients may authenticate as ANONYMOUS.
   public var allowsAnonymous = false
+  /// Match rules of all sessions of the gate; nil: unbounded.
+  public var matchesTotal: GateCount?
+  /// Well-known names that clients of the gate own or wait for; nil: unbounded.
+  public var namesTotal: GateCount?
   /// Seed of the tables whose keys an attacker picks.
   public var seed = SeededHash()
 

@@ -96,6 +96,12 @@ public struct Verdict: BitwiseCopyable, Equatable, Sendable {
     case pendingIncoming = "pending-incoming-max"
     /// More incoming calls of one caller without an answer than `pending-incoming-per-caller-max`.
     case pendingIncomingPerCaller = "pending-incoming-per-caller-max"
+    /// Said before Hello, without which there is no connection to the bus.
+    case beforeHello = "before-hello"
+    /// More match rules of all clients of the gate than `matches-total`.
+    case matchesTotal = "matches-total"
+    /// More names of all clients of the gate than `names-total`.
+    case namesTotal = "names-total"
   }
 
   /// What happens to the message.

@@ -8,27 +8,38 @@ import Glibc
 
 /// The personality `dbus-proxy`.
 enum ClassicProxyCommand {
-  static let usage = "usage: dbus-proxy SOCKET session|system"
+  static let usage = "usage: dbus-proxy SOCKET session|system [--limit NAME=VALUE]…"
 
   static func perform(_ arguments: [String]) -> Int32 {
     if arguments.contains("--version") || arguments.contains("--help") {
       print(usage)
       return ExitStatus.success
     }
-    guard arguments.count == 2, let bus = BusKind(rawValue: arguments[1]), !arguments[0].isEmpty else {
+    var words: [String] = []
+    var limits: [(inout GateOptions) -> Void] = []
+    do throws(UsageError) {
+      var rest = arguments[...]
+      while let word = rest.popFirst() {
+        if let limit = try LimitFlag.take(word, next: { rest.popFirst() }) { limits.append(limit) } else { words.append(word) }
+      }
+    } catch {
+      printError("dbus-proxy: \(error); \(usage)")
+      return ExitStatus.usage
+    }
+    guard words.count == 2, let bus = BusKind(rawValue: words[1]), !words[0].isEmpty else {
       let got = arguments.isEmpty ? "no arguments" : "\"\(arguments.joined(separator: " "))\""
       printError("dbus-proxy: \(got), expected a socket path and session or system; \(usage)")
       return ExitStatus.usage
     }
     do {
-      try run(socket: arguments[0], bus)
+      try run(socket: words[0], bus, limits)
       return ExitStatus.success
     } catch {
       return RunCommand.report(error)
     }
   }
 
-  private static func run(socket: String, _ bus: BusKind) throws {
+  private static func run(socket: String, _ bus: BusKind, _ limits: [(inout GateOptions) -> Void]) throws {
     // Sockets are not inherited here; but what the environment says to this process must not reach a program of unixexec.
     _ = try InheritedSockets()
     let notifier = ServiceNotifier()
@@ -40,7 +51,8 @@ enum ClassicProxyCommand {
     var options = GateOptions(label: bus.rawValue, address: .path(socket), bus: endpoint, policy: closed)
     options.settings.opensNames = true
     options.settings.saysHello = true
-    if bus == .system { options.settings.limits.boundCallsAsSystemBus() }
+    if bus == .system { options.setSystemBusDefaults() }
+    for change in limits { change(&options) }
     try server.handleSignals([SIGTERM, SIGINT])
     server.onStopping = { notifier.stopping() }
     let gate = try server.addGate(options)

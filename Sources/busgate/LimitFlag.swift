@@ -28,24 +28,29 @@ enum LimitFlag {
 
   /// Sorted by name.
   static let all: [Limit] = [
-    Limit("auth-timeout", "30s", "from accept to BEGIN (dbus-daemon)", .time { $0.settings.limits.authTimeout = $1 }),
+    Limit("auth-timeout", "30s", "from accept to Hello (dbus-daemon)", .time { $0.settings.limits.authTimeout = $1 }),
     Limit(
-      "connections-max", "1024", "connections of a gate at a time; further clients are closed",
+      "bus-connections-total", "512, 192 on a system bus",
+      "connections to one bus at a time, of all gates; further clients are closed",
+      .count({ $0.busConnectionsTotal = $1 }, max: 1_000_000)),
+    Limit(
+      "connections-max", "128, 64 on a system bus", "connections of a gate at a time; further clients are closed",
       .count({ $0.connectionsMax = $1 }, max: 1_000_000)),
     Limit(
       "drain-timeout", "10s", "until what a closed peer had sent, or a stopping gate has allowed, must be delivered",
       .time { $0.settings.limits.drainTimeout = $1 }),
     Limit(
-      "fds-in-flight-max", "64", "descriptors of a connection that its receiver has not taken; more wait (dbus-daemon)",
+      "fds-in-flight-max", "253, 64 on a system bus",
+      "descriptors of a connection that its receiver has not taken; more wait (dbus-daemon)",
       .count({ $0.descriptorsInFlightMax = $1 }, max: 1_000_000)),
     Limit(
-      "fds-per-message-max", "16", "descriptors of a message, 253 at most (dbus-daemon)",
+      "fds-per-message-max", "253, 16 on a system bus", "descriptors of a message, 253 at most (dbus-daemon)",
       .count({ $0.settings.limits.descriptorsPerMessageMax = $1 }, max: 253)),
     Limit(
       "header-bytes-max", "262144", "bytes of a header: one read buffer",
       .count({ $0.settings.limits.headerBytesMax = $1 }, max: 262_144)),
     Limit(
-      "hello-pending-max", "8", "connections to the bus without a Hello at a time; further clients wait",
+      "hello-pending-max", "8", "connections to one bus without a Hello at a time, of all gates; further clients wait",
       .count({ $0.helloPendingMax = $1 }, max: 1_000_000)),
     Limit(
       "hello-timeout", "5s", "from the connection to the bus until Hello is answered",
@@ -54,14 +59,20 @@ enum LimitFlag {
       "inspect-bytes-max", "262144", "bytes of a message whose arguments are looked at: one read buffer",
       .count({ $0.settings.limits.inspectBytesMax = $1 }, max: 262_144)),
     Limit(
-      "matches-max", "512", "match rules of a connection (dbus-daemon)",
+      "matches-max", "4096, 512 on a system bus", "match rules of a connection (dbus-daemon)",
       .count({ $0.settings.limits.matchesMax = $1 }, max: 1_000_000)),
+    Limit(
+      "matches-total", "8192", "match rules of all connections of a gate",
+      .count({ $0.matchesTotal = $1 }, max: 1_000_000)),
     Limit(
       "message-bytes-max", "134217728", "bytes of a message (the specification)",
       .count({ $0.settings.limits.messageBytesMax = $1 }, max: 134_217_728)),
     Limit(
-      "names-max", "64", "names that a connection owns or waits for", .count({ $0.settings.limits.namesMax = $1 }, max: 1_000_000)
-    ),
+      "names-max", "512", "names that a connection owns or waits for",
+      .count({ $0.settings.limits.namesMax = $1 }, max: 1_000_000)),
+    Limit(
+      "names-total", "1024", "names that connections of a gate own or wait for",
+      .count({ $0.namesTotal = $1 }, max: 1_000_000)),
     Limit(
       "own-output-bytes-max", "65536", "bytes of errors that a side has not taken; then it is not read",
       .count({ $0.settings.limits.ownOutputBytesMax = $1 }, max: 16_777_216)),
@@ -87,9 +98,18 @@ enum LimitFlag {
       "calls without an answer, of all connections of a gate, in each direction; half of it is divided among connections-max",
       .count({ $0.pendingRepliesTotal = $1 }, max: 1_000_000)),
     Limit(
-      "unauthenticated-max", "64", "clients that have not authenticated; the oldest gives way (dbus-daemon)",
+      "unauthenticated-max", "64",
+      "clients that have not said Hello; further ones wait, and who is silent for 1s gives way to them (dbus-daemon)",
       .count({ $0.unauthenticatedMax = $1 }, max: 1_000_000)),
   ]
+
+  /// What `--limit NAME=VALUE` or `--limit=NAME=VALUE` asks for, to be applied to each gate; nil if `flag` is another one.
+  static func take(_ flag: String, next: () -> String?) throws(UsageError) -> ((inout GateOptions) -> Void)? {
+    if flag.hasPrefix("--limit=") { return try parse(String(flag.dropFirst("--limit=".count))) }
+    if flag != "--limit" { return nil }
+    guard let value = next(), !value.isEmpty else { throw UsageError("--limit: no value, expected NAME=VALUE") }
+    return try parse(value)
+  }
 
   /// What `text` ("NAME=VALUE") asks for, to be applied to each gate.
   static func parse(_ text: String) throws(UsageError) -> (inout GateOptions) -> Void {

@@ -24,6 +24,7 @@ enum NamesProxyCommand {
       --version                print the version
       --fd=FD                  write a byte to descriptor FD when all sockets accept, stop when its other end closes
       --args=FD                read arguments from descriptor FD, each ended by a NUL (repeatable)
+      --limit=NAME=VALUE       a limit, as connections-max=32 or auth-timeout=10s; busgate run --list limits has them (repeatable)
 
     Behind ADDRESS PATH:
 
@@ -68,7 +69,7 @@ enum NamesProxyCommand {
     try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in server.stop() }
     for proxy in options.proxies {
       do {
-        let gate = try gateOptions(proxy)
+        let gate = try gateOptions(proxy, options)
         removePlaceholder(proxy.path)
         try server.addGate(gate)
       } catch {
@@ -95,10 +96,14 @@ enum NamesProxyCommand {
         + "expected --filter as well")
   }
 
-  private static func gateOptions(_ proxy: NamesProxyOptions.Proxy) throws(UsageError) -> GateOptions {
+  private static func gateOptions(
+    _ proxy: NamesProxyOptions.Proxy, _ options: NamesProxyOptions
+  ) throws(UsageError) -> GateOptions {
     let policy = Policy(rules: [], names: proxy.isFiltered ? proxy.names : nil, busName: "--filter")
     var gate = GateOptions(
       label: proxy.path, address: .path(proxy.path), bus: try BusEndpoint(address: proxy.address), policy: policy)
+    if (try? BusKind.system.defaultAddress()) == proxy.address { gate.setSystemBusDefaults() }
+    for change in options.limits { change(&gate) }
     gate.settings.isUnfiltered = !proxy.isFiltered
     gate.settings.logging = proxy.isLogged ? .everything : .nothing
     let mask = umask(0o077)

@@ -26,6 +26,8 @@ struct NamesProxyOptions {
   private(set) var proxies: [Proxy] = []
   /// Where readiness is told, and whose other end's closing stops the program.
   private(set) var lifeline: Int32?
+  /// Changes to the limits of each gate, in order.
+  private(set) var limits: [(inout GateOptions) -> Void] = []
   /// What is still to be parsed, the next argument last.
   private var waiting: [String]
   /// How many arguments have been parsed.
@@ -58,6 +60,10 @@ struct NamesProxyOptions {
   }
 
   private mutating func take(_ argument: String, _ read: (Int32) throws(UsageError) -> [UInt8]) throws(UsageError) {
+    if let limit = try LimitFlag.take(argument, next: { waiting.popLast() }) {
+      limits.append(limit)
+      return
+    }
     let (option, value) = Self.parts(argument)
     switch (option, value) {
     case ("--help", nil): request = .help

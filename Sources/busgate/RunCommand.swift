@@ -39,8 +39,10 @@ enum RunCommand {
     for note in rules.notes { log.note(note) }
     let gates = try options.listeners.map { try gateOptions($0, options, rules) }
     if options.requiresBus {
-      for gate in gates {
-        if let failure = gate.bus.isReachable() {
+      var asked: [String] = []
+      for gate in gates where !asked.contains(gate.bus.address) {
+        asked.append(gate.bus.address)
+        if let failure = gate.bus.failure(toAnswerHelloWithin: gate.settings.limits.helloTimeout) {
           printError("busgate: gate \(gate.label): \(failure), and --require-bus was given")
           return ExitStatus.noBus
         }
@@ -79,7 +81,7 @@ enum RunCommand {
     gate.settings.logging = options.log.logging
     gate.settings.mode = options.log.mode
     gate.settings.allowsAnonymous = options.allowsAnonymous
-    if bus == .system { gate.settings.limits.boundCallsAsSystemBus() }
+    if bus == .system { gate.setSystemBusDefaults() }
     for change in options.limits { change(&gate) }
     return gate
   }

@@ -37,7 +37,9 @@ struct RunOptions {
   /// Parses the words behind `run`. Throws what is wrong and what was expected.
   init(_ arguments: [String], inherited: InheritedSockets) throws(UsageError) {
     var rest = arguments[...]
-    while let flag = rest.popFirst() { try take(flag, &rest) }
+    while let flag = rest.popFirst() {
+      if let limit = try LimitFlag.take(flag, next: { rest.popFirst() }) { limits.append(limit) } else { try take(flag, &rest) }
+    }
     for socket in inherited.entries { try listen(on: socket) }
     try log.check()
     if metricsMode != nil && metricsPath == nil { throw UsageError("--metrics-mode: expected --metrics PATH with it") }
@@ -88,7 +90,6 @@ struct RunOptions {
       if !policies.add(label, word) { throw UsageError("--policy \(label) given twice, expected one") }
     case "--log", "--log-format", "--log-rate", "--log-fold", "--log-target", "--mode":
       try log.take(flag, try value(LogFlags.expected(flag)))
-    case "--limit": limits.append(try LimitFlag.parse(try value("NAME=VALUE")))
     case "--socket-mode": socketFile.mode = try Self.mode(flag, try value("an octal mode such as 0660"))
     case "--socket-owner": try setOwner(try value("USER or USER:GROUP"))
     case "--allow-uid":

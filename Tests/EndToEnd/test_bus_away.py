@@ -1,5 +1,7 @@
 """A bus that is away, dies, comes back as another one, refuses, or falls silent: its clients end, the gate lives on."""
 
+import os
+
 import pytest
 
 from harness import EVERYTHING
@@ -74,6 +76,7 @@ def test_a_client_that_was_told_of_another_bus_is_closed_and_the_next_is_told_th
     bus = raw_bus(workshop)
     gate = workshop.gate(EVERYTHING, bus)
     bystander, bystanders_bus = introduce(workshop, gate, bus)
+    bus.guid = OTHER_GUID
     client = knock(workshop, gate)
     side = workshop.keep(bus.accept())
     side.handshake(guid=OTHER_GUID)
@@ -121,14 +124,16 @@ def test_a_bus_that_refuses_or_is_none_is_named_in_the_log_and_the_next_client_t
     gate = workshop.gate(EVERYTHING, bus)
     before = gate.descriptors()
     client = knock(workshop, gate)
-    side = bus.accept()
-    side.send(answer)
+    # A uid that is rejected is not said again: in the bus's user namespace the gate may be another one.
+    for opening in [OPENING, OPENING.replace(OWN_UID, b"\r\nDATA").replace(b" \r", b"\r")][:2 if b"REJECTED" in answer else 1]:
+        side = bus.accept_any()
+        side.send(b"DATA\r\n" + answer if b"DATA" in opening else answer)
+        side.expect_end()
+        assert side.buffer == opening  # and no byte of the client's
+        side.close()
     client.expect_end()
     assert b"OK" not in client.buffer
-    side.expect_end()
-    assert side.buffer == OPENING  # and no byte of the client's
     client.close()
-    side.close()
     line = gate.log.wait_for(reason)
     assert line.isprintable()
     expect_descriptors(gate, before)
@@ -138,16 +143,18 @@ def test_a_bus_that_refuses_or_is_none_is_named_in_the_log_and_the_next_client_t
 @pytest.mark.parametrize("answer", [b"", b"OK 0123", b"OK " + GUID.encode() + b"\r\n", b"OK " + GUID.encode() + b"\r\nAGREE_UNIX_FD\r"])
 def test_a_bus_that_closes_in_the_middle_of_the_handshake_ends_that_client_only(workshop, answer):
     bus = raw_bus(workshop)
-    gate = workshop.gate(EVERYTHING, bus)
+    gate = workshop.gate(EVERYTHING, bus, "--log", "none")  # an error is one all the same
     before = gate.descriptors()
-    client = knock(workshop, gate)
-    side = bus.accept()
-    while len(side.buffer) < len(OPENING):
-        side.fill()
-    side.send(answer)
-    side.close()
-    client.expect_end()
-    client.close()
+    for asked in ("who it is", "to take the client"):
+        client = knock(workshop, gate)
+        side = bus.accept_any() if asked == "who it is" else bus.accept()
+        while len(side.buffer) < len(OPENING):
+            side.fill()
+        side.send(answer)
+        side.close()
+        client.expect_end()
+        client.close()
+    gate.log.wait_until(lambda: len(gate.log.matching("hung up before Hello was answered", f"uid {os.getuid()}")) == 2)
     expect_descriptors(gate, before)
     expect_service(workshop, gate, bus)
 
@@ -158,10 +165,13 @@ def test_the_answer_of_a_bus_may_be_cut_at_every_byte(workshop):
     answer = b"OK " + GUID.encode() + b"\r\nAGREE_UNIX_FD\r\n"
     for cut in range(1, len(answer)):
         client = knock(workshop, gate)
+        probe = bus.accept_any()
+        probe.send_parts(answer[:cut], answer[cut:])
+        probe.expect_end()
+        probe.close()
         side = bus.accept()
-        while len(side.buffer) < len(OPENING):
-            side.fill()
-        side.buffer.clear()
+        assert side.buffer == OPENING + hello(1)  # in one write
+        del side.buffer[:len(OPENING)]
         side.send_parts(answer[:cut], answer[cut:])
         side.answer_hello()
         client.finish_handshake()
@@ -220,11 +230,9 @@ def test_no_more_connections_than_allowed_are_without_hello_and_further_clients_
     clients[0].finish_hello()
     sides.append(workshop.keep(bus.accept()))
     assert not bus.is_asked()
-    # So does a client that leaves, and a bus that hangs up.
+    # So does a client that leaves, whatever the bus does, and a bus that hangs up.
     clients[1].close()
-    sides[1].handshake()
-    sides[1].receive_all()
-    sides[1].close()
+    sides[1].expect_end()
     sides.append(workshop.keep(bus.accept()))
     sides[2].close()
     clients[2].expect_end()
@@ -272,12 +280,7 @@ def test_a_client_that_leaves_while_it_waits_for_its_turn_is_passed_over(worksho
     second.close()
     first_side.reply(asked, ":1.2", signature="s", args=[":1.2"])
     assert first.receive_reply(1).args == [":1.2"]
-    # What it had said is still delivered, if there was anything: it takes its turn for that, or none.
     side, asked = next_hello(bus)
-    if asked.serial == second.number:
-        side.expect_end()
-        side.close()
-        side, asked = next_hello(bus)
     assert asked.serial == third.number
     side.reply(asked, ":1.3", signature="s", args=[":1.3"])
     assert third.receive_reply(third.number).args == [":1.3"]
@@ -375,7 +378,7 @@ def test_a_bus_that_has_another_guid_than_its_address_is_told_nothing_but_the_ha
     before = gate.descriptors()
     for _ in range(2):
         client = knock(workshop, gate)
-        side = bus.accept()
+        side = bus.accept_any()
         side.handshake()
         client.expect_end()
         assert not client.buffer

@@ -87,7 +87,7 @@ def test_status_tells_the_gate_and_its_connections(workshop, bus):
 
 
 def test_status_lists_no_more_connections_than_it_says(workshop, bus):
-    gate = controlled(workshop, EVERYTHING, bus, "--limit", "unauthenticated-max=1000")
+    gate = controlled(workshop, EVERYTHING, bus, "--limit", "unauthenticated-max=1000", "--limit", "connections-max=300")
     for _ in range(300):
         workshop.keep(Client(gate.path))
     eventually(lambda: ask(gate, "status")["gates"][0]["connections"] == 300, "not accepted")

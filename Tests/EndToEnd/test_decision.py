@@ -512,7 +512,7 @@ def test_descriptors_arrive_as_the_files_they_are_in_both_directions(workshop, b
 
 
 def test_more_descriptors_than_the_limit_are_refused_and_the_connection_lives_on(workshop, bus):
-    scene = Scene(workshop, bus, EVERYTHING)
+    scene = Scene(workshop, bus, EVERYTHING, "--limit", "fds-per-message-max=16")
     with open(os.devnull) as null:
         scene.inside.send(with_descriptors(request(scene.outside.name, "Sixteen"), [null.fileno()] * 16))
         assert len(scene.outside.await_member("Sixteen").descriptors) == 16

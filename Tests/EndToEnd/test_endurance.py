@@ -121,6 +121,25 @@ def test_a_bus_that_says_half_of_what_is_due_or_nothing_is_given_up_and_the_othe
     assert client.receive().member == "Served"
 
 
+@pytest.mark.parametrize("word", WORDS)
+def test_a_bus_that_does_not_say_who_it_is_is_given_up_and_all_who_wait_for_that_are_told(scene, word):
+    if word == "agreed-and-silent":
+        pytest.skip("that is all it is asked")
+    before = scene.gate.descriptors()
+    clients = [scene.knock() for _ in range(3)]
+    probe = scene.bad.accept_any()
+    probe.send(WORDS[word])
+    for _ in range(5):
+        scene.others_are_served()
+    for end in (*clients, probe):
+        end.expect_end()
+        end.close()
+    assert not scene.bad.is_asked()  # the one question was everybody's
+    scene.gate.log.wait_for("no Hello was answered within hello-timeout")
+    eventually(lambda: scene.gate.descriptors() == before, "descriptors are left")
+    scene.introduce()
+
+
 def test_a_bus_that_does_not_even_accept_keeps_nobody_else_waiting(scene):
     clients = [scene.knock() for _ in range(20)]  # more than may be without a Hello, so some wait for their turn
     for _ in range(5):
@@ -148,7 +167,7 @@ def test_a_bus_whose_queue_is_full_keeps_nobody_else_waiting_and_costs_no_proces
     select.select([client], [], [], 0.3)
     assert scene.gate.cpu_nanoseconds() - before < 60_000_000
     for end in waiting:
-        scene.bad.accept().close()
+        scene.bad.accept_any().close()
         end.close()
     side = workshop.keep(scene.bad.accept())
     side.handshake()
@@ -160,9 +179,8 @@ def test_a_bus_whose_queue_is_full_keeps_nobody_else_waiting_and_costs_no_proces
 def test_a_bus_that_speaks_byte_by_byte_is_understood_and_the_others_are_served_between_any_two(scene):
     client = scene.knock()
     side = scene.workshop.keep(scene.bad.accept())
-    while b"BEGIN\r\n" not in side.buffer:
-        side.fill()
-    side.buffer.clear()
+    assert side.buffer == OPENING + hello(1)
+    del side.buffer[:len(OPENING)]
     answer = b"OK " + GUID.encode() + b"\r\nAGREE_UNIX_FD\r\n"
     for number, byte in enumerate(answer):
         side.send(bytes([byte]))

@@ -468,7 +468,7 @@ def settle_at(gate, descriptors, kib):
 
 
 def test_five_hundred_clients_at_once_are_all_served_and_leave_nothing_behind(workshop, bus):
-    gate = workshop.gate([rule(interface=OPEN)], bus)
+    gate = workshop.gate([rule(interface=OPEN)], bus, "--limit", "connections-max=510")
     service = join(workshop, bus.path)
     service.request_name(SERVICE)
     join(workshop, gate.path).round_trip()

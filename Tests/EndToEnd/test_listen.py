@@ -16,7 +16,7 @@ import pytest
 
 from harness import BUSGATE, EVERYTHING, PATIENCE, Watch, rule
 from service import (CLAIM, NOBODY, Inotify, busgate, claim_as, connect, external, listening, only_for_root, refused, start)
-from wire import Client, eventually, join
+from wire import Client, eventually, join, raw_bus
 
 NOWHERE = ["--bus", "session=unix:path=/nonexistent"]
 
@@ -436,14 +436,49 @@ def test_a_required_bus_may_be_any_of_the_alternatives(workshop, bus):
     join(workshop, path)
 
 
+def require(workshop, bus, *arguments):
+    """A gate that is being started and requires its bus."""
+    return workshop.child([BUSGATE, "run", "--config", workshop.config([]), "--session", workshop.directory / "gate", "--bus",
+                           f"session={bus.address}", "--require-bus", *arguments])
+
+
 def test_a_required_bus_that_has_no_room_for_a_moment_is_there(workshop):
-    full = workshop.directory / "full"
-    ours = listening(full, backlog=0)
-    waiting = connect(full)
-    start(workshop, "--config", workshop.config([]), "--session", workshop.directory / "gate", "--bus", f"session=unix:path={full}",
-          "--require-bus")
-    ours.close()
+    bus = raw_bus(workshop)
+    bus.listener.listen(0)
+    waiting = connect(bus.path)
+    gate = require(workshop, bus)
+    bus.accept_any().close()
+    side = workshop.keep(bus.accept())
+    side.handshake()
+    side.answer_hello()
+    eventually((workshop.directory / "gate").exists, "it does not start")
+    assert gate.process.poll() is None
     waiting.close()
+
+
+def test_a_required_bus_has_to_answer_hello(workshop):
+    bus = raw_bus(workshop)
+    gate = require(workshop, bus, "--limit", "hello-timeout=300ms")
+    side = bus.accept()
+    side.handshake()
+    assert gate.process.wait(PATIENCE) == 69
+    gate.log.wait_for("did not answer Hello within hello-timeout", "--require-bus")
+    # A bus that takes whoever authenticates, and hangs up on whom it does not want.
+    gate = require(workshop, bus)
+    side = bus.accept()
+    side.handshake()
+    side.close()
+    assert gate.process.wait(PATIENCE) == 69
+    gate.log.wait_for("hung up before Hello was answered", f"uid {os.getuid()}")
+    # One that refuses the uid is asked once more, without one.
+    gate = require(workshop, bus)
+    for _ in range(2):
+        side = bus.accept()
+        side.send(b"REJECTED EXTERNAL\r\n")
+        side.expect_end()
+    assert gate.process.wait(PATIENCE) == 69
+    gate.log.wait_for("does not accept the gate's uid")
+    assert not (workshop.directory / "gate").exists()
 
 
 def test_a_bad_address_of_the_second_bus_is_found_before_the_first_socket_is_made(workshop):

@@ -102,7 +102,8 @@ def taken(descriptor):
 @pytest.mark.parametrize("seed", range(4))
 def test_a_mixture_of_messages_cut_anywhere_arrives_as_if_each_came_alone(workshop, seed):
     bus = raw_bus(workshop)
-    gate = workshop.gate([rule(interface=OPEN)], bus, "--log", "none", "--limit", f"header-bytes-max={HEADER_BYTES_MAX}")
+    gate = workshop.gate([rule(interface=OPEN)], bus, "--log", "none", "--limit", f"header-bytes-max={HEADER_BYTES_MAX}",
+                         "--limit", "fds-per-message-max=16")
     client, side = introduce(workshop, gate, bus, name=ME)
     before = gate.descriptors()
     chance = random.Random(seed)

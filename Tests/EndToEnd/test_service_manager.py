@@ -127,7 +127,8 @@ def test_the_environment_for_the_service_manager_is_not_passed_on_to_a_program(w
     seen, path = workshop.directory / "seen", workshop.directory / "inherited"
     notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
     start_with_sockets(workshop, [listening(path)], *flags(workshop, f"session=unixexec:path=/bin/sh,argv1=-c,argv2=env%20>{seen}".replace(
-        ">", "%3e")), "--require-bus", names="session", env={**notify.environment, "WATCHDOG_USEC": "60000000", "MINE": "stays"})
+        ">", "%3e")), names="session", env={**notify.environment, "WATCHDOG_USEC": "60000000", "MINE": "stays"})
+    workshop.keep(Client(path)).send(b"\0AUTH EXTERNAL " + OWN_UID + b"\r\n")
     eventually(lambda: seen.exists() and "MINE=stays" in seen.read_text(), "the program does not run")
     names = {line.split("=")[0] for line in seen.read_text().splitlines()}
     assert not names & {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
@@ -184,11 +185,10 @@ def test_clients_that_wait_at_an_inherited_socket_while_the_gate_ends_cost_it_no
 def stall(workshop, gate, path, bus):
     """A client that does not read while the bus sends it more than fits, in whole messages that the gate has read."""
     client = workshop.keep(Client(path))
-    client.send(b"\0AUTH EXTERNAL " + OWN_UID + b"\r\nBEGIN\r\n")
+    client.send(b"\0AUTH EXTERNAL " + OWN_UID + b"\r\nBEGIN\r\n" + hello(1))
     side = workshop.keep(bus.accept())
     side.handshake()
     client.finish_handshake(False)
-    client.send(hello(1))
     side.answer_hello()
     client.finish_hello()
     flood(gate, side)

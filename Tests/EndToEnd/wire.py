@@ -458,6 +458,8 @@ class RawBus:
     """A socket that a gate takes for a bus."""
 
     def __init__(self, directory, name="raw-bus"):
+        # What it says of itself to a gate that only wants to know that.
+        self.guid, self.agree = GUID, True
         self.path = directory / name
         self.address = f"unix:path={self.path}"
         self.listener = None
@@ -470,7 +472,27 @@ class RawBus:
         self.listener.listen(128)
 
     def accept(self):
+        """The next connection of a client's: with its handshake comes its Hello. Before it, the gate may ask who the bus is."""
+        while True:
+            side = self.accept_any()
+            side.fill()
+            if not side.buffer.endswith(b"BEGIN\r\n"):
+                return side
+            self.answer(side)
+
+    def accept_any(self):
+        """The next connection, whatever the gate wants."""
         return BusSide(self.listener.accept()[0])
+
+    def answer(self, probe):
+        """Answers the gate's question who the bus is."""
+        probe.handshake(self.agree, self.guid)
+        probe.expect_end()
+        probe.close()
+
+    def tell(self):
+        """Waits for the gate's question who the bus is, and answers it."""
+        self.answer(self.accept_any())
 
     def is_asked(self):
         """Whether a connection waits to be accepted."""
@@ -490,13 +512,13 @@ def raw_bus(workshop):
 def introduce(workshop, gate, bus, fds=True, agree=True, name=":1.7"):
     """A client and the raw bus's end of its connection, Hello said and answered."""
     client = workshop.keep(Client(gate.path))
-    client.send(b"\0AUTH EXTERNAL " + OWN_UID + (b"\r\nNEGOTIATE_UNIX_FD" if fds else b"") + b"\r\nBEGIN\r\n")
+    client.send(b"\0AUTH EXTERNAL " + OWN_UID + (b"\r\nNEGOTIATE_UNIX_FD" if fds else b"") + b"\r\nBEGIN\r\n" + hello(1))
+    bus.agree = agree
     side = workshop.keep(bus.accept())
     side.handshake(agree)
     client.finish_handshake(fds and agree)
     if fds and not agree:
         assert client.line().startswith("ERROR")
-    client.send(hello(1))
     side.answer_hello(name)
     client.finish_hello()
     return client, side

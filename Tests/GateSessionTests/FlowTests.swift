@@ -87,13 +87,16 @@ struct WaitTests {
     let rig = Rig([rule(.outgoing)])
     rig.connectsAtOnce = false
     rig.feed(Array("\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".utf8) + Draft.driver(1, "Hello").bytes, from: .client)
+    rig.feed(.call(2, "Do"), from: .client)
     #expect(rig.wait(.client) == "bus" && rig.requests == .connectBus && !rig.isOpen)
     rig.connect()
     #expect(rig.wait(.client) == "bus")
+    let opening = Array("\0AUTH EXTERNAL 353030\r\nBEGIN\r\n".utf8)
+    #expect(rig.bus.stream == opening + Draft.driver(1, "Hello").bytes, "Hello goes with the handshake, and nothing else does")
     rig.forget()
     rig.answerHandshake(unixFDs: nil)
     #expect(rig.isOpen && rig.wait(.client) == "bytes")
-    #expect(try rig.summary(.bus) == ["Hello"])
+    #expect(try rig.summary(.bus) == ["Do"])
   }
 
   @Test("for somebody to say whether the client is who it claims to be", arguments: [true, false])
@@ -108,6 +111,7 @@ struct WaitTests {
   func busChanged() {
     let rig = Rig()
     rig.feed("\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n", from: .client)
+    rig.feed(.driver(1, "Hello"), from: .client)
     rig.feed("OK ffffffffffffffffffffffffffffffff\r\n", from: .bus)
     #expect(rig.close == .busChanged)
   }
@@ -116,6 +120,7 @@ struct WaitTests {
   func busAgreesToLess() {
     let rig = Rig()
     rig.feed("\0AUTH EXTERNAL\r\nDATA\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n", from: .client)
+    rig.feed(.driver(1, "Hello"), from: .client)
     rig.answerHandshake(unixFDs: false)
     #expect(rig.close == .busChanged)
   }
@@ -136,15 +141,28 @@ struct TimeTests {
     #expect(rig.expired == .authTimeout)
   }
 
-  @Test("a client that does not say Hello is closed at hello-timeout after the bus was connected; afterwards nothing is due")
+  @Test("a client that does not say Hello is closed at auth-timeout, and the bus has heard nothing", arguments: [0, 1, 60])
+  func noHello(count: Int) {
+    let rig = Rig()
+    rig.authenticate()
+    rig.feed(Array(Draft.driver(1, "Hello").bytes[..<count]), from: .client)
+    rig.advance(29_999)
+    #expect(rig.expired == nil)
+    rig.advance(1)
+    #expect(rig.expired == .authTimeout)
+    #expect(rig.bus.stream.isEmpty && !rig.requests.contains(.connectBus))
+  }
+
+  @Test("a Hello that is not answered closes the client at hello-timeout after the bus was connected; afterwards nothing is due")
   func hello() throws {
     let rig = Rig()
     rig.authenticate()
+    rig.feed(.driver(1, "Hello"), from: .client)
     rig.advance(4_999)
     #expect(rig.expired == nil)
     rig.advance(1)
     #expect(rig.expired == .helloTimeout)
-    try rig.hello()
+    rig.feed(.answer(1, to: 1, of: Rig.name, from: "org.freedesktop.DBus").with([.string(Rig.name)]), from: .bus)
     #expect(rig.expired == nil && rig.deadline == nil)
   }
 

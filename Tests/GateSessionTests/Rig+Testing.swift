@@ -46,7 +46,6 @@ extension Rig {
   ///
   /// - Parameter keeping: Whether what the gate asks for then is kept.
   func hello(keeping: Bool = false) throws {
-    try #require(isOpen)
     feed(.driver(1, "Hello"), from: .client)
     feed(.answer(1, to: 1, of: Rig.name, from: "org.freedesktop.DBus").with([.string(Rig.name)]), from: .bus)
     try #require(name == Rig.name)
@@ -72,5 +71,6 @@ extension Rig {
   var knowsOwners: Bool { session.names?.isReady ?? false }
   var goesTheLongWay: Bool { session.goesTheLongWay }
   var isHelloAnswered: Bool { session.helloPhase == .answered }
+  func saidOnlyHello(unconsumed: Int) -> Bool { session.saidOnlyHello(unconsumed: unconsumed) }
   var pendingReplies: Int { session.pendingReplies(.outgoing) }
 }

@@ -29,14 +29,15 @@ struct RigTests {
   func opens(isKnown: Bool, unixFDs: Bool) throws {
     let rig = Rig(known: isKnown ? Rig.identity : nil)
     rig.feed("\0AUTH EXTERNAL\r\nDATA\r\n\(unixFDs ? "NEGOTIATE_UNIX_FD\r\n" : "")BEGIN\r\n", from: .client)
-    rig.answerHandshake(unixFDs: unixFDs || !isKnown ? true : nil)
-    #expect(rig.isOpen)
+    #expect(rig.requests == (isKnown ? [] : .identifyBus) && rig.bus.stream.isEmpty)
     let expected = "DATA\r\nOK \(Rig.guid)\r\n\(unixFDs ? "AGREE_UNIX_FD\r\n" : "")"
     #expect(String(decoding: rig.client.stream, as: UTF8.self) == expected)
-    let toBus = "\0AUTH EXTERNAL 353030\r\n\(unixFDs || !isKnown ? "NEGOTIATE_UNIX_FD\r\n" : "")BEGIN\r\n"
-    #expect(String(decoding: rig.bus.stream, as: UTF8.self) == toBus)
-    rig.forget()
-    try rig.hello()
+    rig.feed(.driver(1, "Hello"), from: .client)
+    let toBus = "\0AUTH EXTERNAL 353030\r\n\(unixFDs ? "NEGOTIATE_UNIX_FD\r\n" : "")BEGIN\r\n"
+    #expect(rig.bus.stream == Array(toBus.utf8) + Draft.driver(1, "Hello").bytes)
+    rig.answerHandshake(unixFDs: unixFDs ? true : nil)
+    #expect(rig.isOpen)
+    rig.feed(.answer(1, to: 1, of: Rig.name, from: "org.freedesktop.DBus").with([.string(Rig.name)]), from: .bus)
     #expect(rig.name == ":1.7")
   }
 }

@@ -11,6 +11,8 @@ struct Conversation {
   /// How many lines the client is answered with.
   private(set) var lineCount = 0
   private(set) var isClientWrong = false, isBusWrong = false
+  /// Whether the bus takes descriptors.
+  let agrees: Bool
   /// What the gate knows of the bus before.
   private(set) var known: BusIdentity?
 
@@ -29,17 +31,18 @@ struct Conversation {
 
   init(_ choices: inout Choices, _ gate: inout ReferenceGate) {
     let opening = choices.pick(Self.openings)
-    let negotiates = choices.chance(70), agrees = choices.chance(85)
+    let negotiates = choices.chance(70)
+    agrees = choices.chance(85)
     fromClient += opening.text + (negotiates ? "NEGOTIATE_UNIX_FD\r\n" : "") + "BEGIN\r\n"
     lineCount = opening.lines + (negotiates ? 1 : 0)
     if choices.chance(60) {
       known = Rig.identity
       if !agrees && choices.chance(80) { known?.unixFDs = false }
     }
+    // What the gate finds out of a bus of which it knows nothing is so.
     gate.clientTakesDescriptors = negotiates && known?.unixFDs ?? agrees
-    // A bus of which nothing is known is asked before the client has said whether it takes descriptors.
-    let isAsked = known == nil || gate.clientTakesDescriptors
-    gate.busTakesDescriptors = isAsked && agrees
+    let isAsked = gate.clientTakesDescriptors
+    gate.busTakesDescriptors = isAsked
     toBus += (isAsked ? "NEGOTIATE_UNIX_FD\r\n" : "") + "BEGIN\r\n"
     fromBus = "OK \(Rig.guid)\r\n" + (isAsked ? agrees ? "AGREE_UNIX_FD\r\n" : "ERROR no\r\n" : "")
     // The client was told that descriptors pass.

@@ -78,7 +78,7 @@ extension ReferenceGate {
     case "RequestName":
       if argument.isEmpty || argument.utf8.count > 255 { return expects(message, to: Self.driver, .call) }
       let place = requested.firstIndex { $0.name == argument }
-      if place == nil && requested.count >= limits.namesMax { return refuse(message, "LimitsExceeded") }
+      if place == nil && requested.count >= min(limits.namesMax, limits.namesTotal) { return refuse(message, "LimitsExceeded") }
       let number = place.map { requested[$0].number } ?? nextNumber
       if !expects(message, to: Self.driver, .requestName(number)) { return false }
       noteRequest(argument, number, message)

@@ -14,6 +14,7 @@ package struct ReferenceGate {
     package var pendingTotal = 100_000
     package var matchesMax = 512
     package var namesMax = 64
+    package var namesTotal = 1024
   }
 
   /// How many bytes a message has.
@@ -115,6 +116,11 @@ package struct ReferenceGate {
     if size.header > limits.headerBytesMax { return refuse(message.isReply ? nil : message, "LimitsExceeded") }
     if let error = overLimit(message, size, receiverTakesDescriptors: busTakesDescriptors) { return refuse(message, error) }
     if message.containerInstance != nil { return refuse(message, "AccessDenied") }
+    if hello == .unsaid && (message.type == 1 || message.type == 4) {
+      // No connection to the bus is opened for anything but a whole, well-formed Hello, or by the gate that says it itself.
+      if isHello(message) && (!message.signature.isEmpty || message.unixFDs ?? 0 > 0) { return refuse(message, "InvalidArgs") }
+      if !isHello(message) && !saysHello { return refuse(message, "AccessDenied") }
+    }
     switch message.type {
     case 1, 4:
       if message.type == 1 && message.wantsAnswer && !isMonitor, case .own = outgoing[message.serial]?.purpose {

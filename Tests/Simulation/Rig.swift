@@ -59,6 +59,10 @@ package final class Rig {
   package var acceptsIdentity = false
   /// Whether a connection to the bus that is asked for is there at once.
   package var connectsAtOnce = true
+  /// What the gate finds out about the bus when the session asks.
+  package var identity = Rig.identity
+  /// What the bus says to the gate's handshake, as soon as that is there, if it does so by itself.
+  private var promptAnswer: String?
   /// When the connection to the bus was there.
   package private(set) var connectedAt: Instant?
   /// The kernel takes no descriptors (ETOOMANYREFS).
@@ -89,10 +93,11 @@ package final class Rig {
 
   deinit { precondition(failures.isEmpty, "the session asked for what cannot be done: \(failures)") }
 
-  /// Both handshakes, as clients and buses do them.
-  package func authenticate(unixFDs: Bool = true, busUnixFDs: Bool = true) {
+  /// The client's handshake, as clients do it; when there is a connection to the bus the bus does its part of the other one at once, and
+  /// that is forgotten.
+  package func authenticate(unixFDs: Bool = true) {
     feed("\0AUTH EXTERNAL 31303030\r\n\(unixFDs ? "NEGOTIATE_UNIX_FD\r\n" : "")BEGIN\r\n", from: .client)
-    answerHandshake(unixFDs: unixFDs ? busUnixFDs : nil)
+    promptAnswer = "OK \(Rig.guid)\r\n" + (unixFDs ? "AGREE_UNIX_FD\r\n" : "")
     forget()
   }
 
@@ -195,8 +200,18 @@ package final class Rig {
   }
 
   private func tellConnected() {
+    let (own, stream) = (bus.own.count, bus.stream.count)
     session.busConnected(at: now)
+    let opening = session.ownOutputCount(to: .bus)
     connectedAt = now
+    fromClient.wait = .bytes
+    pump(.client)
+    guard let answer = promptAnswer else { return }
+    promptAnswer = nil
+    _ = flush(to: .bus)
+    bus.own.removeSubrange(own..<own + opening)
+    bus.stream.removeSubrange(stream..<stream + opening)
+    feed(answer, from: .bus)
   }
 
   /// The policy is another one from now on.
@@ -391,7 +406,15 @@ package final class Rig {
   private func fulfil(_ requested: Output.Requests) {
     requests.formUnion(requested)
     if requested.contains(.resumeClient) { fromClient.wait = .room }
+    if requested.contains(.identifyBus) { identifyBus() }
     if requested.contains(.connectBus) && connectsAtOnce { tellConnected() }
+  }
+
+  private func identifyBus() {
+    output.removeAll()
+    session.busIdentified(identity, into: &output)
+    fromClient.wait = .room
+    if close == nil { close = output.close }
   }
 
   private func identify() {

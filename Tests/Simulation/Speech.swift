@@ -246,7 +246,6 @@ struct Speech {
   static func answer(_ call: ReferenceNames.OwnCall, _ answer: Draft) -> Draft {
     switch call {
     case .addMatch, .removeMatch: answer
-    case .releaseName: answer.with([.number(1)])
     case .listNames: answer.with([.strings([driver] + uniques + names)])
     case .getNameOwner: answer.with([.string(uniques[0])])
     case .releaseName: answer.with([.number(1)])
@@ -261,7 +260,6 @@ struct Speech {
     }
     switch call {
     case .addMatch, .removeMatch: return answer
-    case .releaseName: return answer.with([.number(UInt32(choices.below(3)) + 1)])
     case .listNames: return answer.with([.strings([driver, Rig.name] + names.filter { _ in choices.chance(60) } + uniques)])
     case .getNameOwner:
       if choices.chance(30) { return answer.changed { ($0.type, $0.errorName) = (3, "org.foo.Error.NameHasNoOwner") } }

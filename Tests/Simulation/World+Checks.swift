@@ -100,7 +100,7 @@ extension World {
       case .descriptorMismatch(let side): wire(side).sent.contains { $0.defect == .descriptors }
       case .handshake(let side, _): wire(side).hasDefect && wire(side).decided == 0
       case .busChanged: bus.hasDefect && bus.decided == 0
-      case .authTimeout: isInHandshake && now >= timeouts.auth
+      case .authTimeout: (isInHandshake || !rig.requests.contains(.connectBus)) && now >= timeouts.auth
       case .helloTimeout: gate.hello != .answered && rig.connectedAt.map { now >= $0.milliseconds + timeouts.hello } ?? false
       case .partialMessageTimeout, .mutualWait: now >= timeouts.partial
       case .monitorRevoked:

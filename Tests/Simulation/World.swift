@@ -79,6 +79,7 @@ package final class World {
     rig.acceptsIdentity = choices.chance(50)
     rig.movesBodies = choices.chance(50)
     rig.connectsAtOnce = choices.chance(50)
+    rig.identity.unixFDs = conversation.agrees
     client.sayHandshake(conversation.fromClient, isDefect: conversation.isClientWrong)
     bus.sayHandshake(conversation.fromBus, isDefect: conversation.isBusWrong)
     clientSpeech.mayPassDescriptors = gate.clientTakesDescriptors
@@ -104,6 +105,10 @@ package final class World {
     settings.limits.matchesMax = choices.pick([512, 3])
     settings.limits.namesMax = choices.pick([64, 2, 1])
     settings.limits.partialMessageTimeout = choices.pick([30_000, 30_000, 200])
+    settings.limits.descriptorsPerMessageMax = 16
+    // What all sessions of a gate have together is here what this one has.
+    settings.matchesTotal = GateCount(max: choices.pick([8192, 8192, 2]))
+    settings.namesTotal = GateCount(max: choices.pick([1024, 1024, 1]))
     settings.logging = choices.pick([.denied, .everything, .nothing])
     settings.mode = choices.chance(20) ? .audit : .enforce
     settings.opensNames = choices.chance(30)
@@ -113,7 +118,8 @@ package final class World {
     gate.limits = ReferenceGate.Limits(
       headerBytesMax: limits.headerBytesMax, messageBytesMax: limits.messageBytesMax, inspectBytesMax: limits.inspectBytesMax,
       descriptorsMax: limits.descriptorsPerMessageMax, pendingMax: limits.pendingRepliesMax,
-      matchesMax: limits.matchesMax, namesMax: limits.namesMax)
+      matchesMax: min(limits.matchesMax, settings.matchesTotal!.max), namesMax: limits.namesMax,
+      namesTotal: settings.namesTotal!.max)
     (gate.incoming.perCallerMax, gate.incoming.max) = (limits.incomingCallsPerCallerMax, limits.incomingCallsMax)
     gate.isAudit = settings.mode == .audit
     (gate.opensNames, gate.saysHello) = (settings.opensNames, settings.saysHello)
@@ -314,8 +320,7 @@ package final class World {
   private func follow(_ side: Side, _ count: Int, _ wait: Output.Wait?) {
     edit(side) { $0.consumed += count }
     tell?("\(steps) \(side): \(count) bytes dealt with, waits for \(wait.map { "\($0)" } ?? "nothing")")
-    let isLookedAt =
-      wait != nil && bus.consumed >= bus.handshakeCount && (side == .bus || client.consumed >= client.handshakeCount)
+    let isLookedAt = wait != nil && wire(side).consumed >= wire(side).handshakeCount
     if isLookedAt { gate.follow() }
     while failure == nil, wire(side).decided < wire(side).sent.count,
       wire(side).sent[wire(side).decided].start < wire(side).consumed

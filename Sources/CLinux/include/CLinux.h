@@ -143,6 +143,23 @@ static inline int clinux_pidfd_is_alive(int pidfd) {
 }
 /// Bytes that were sent and not yet received by the peer (SIOCOUTQ), or -errno.
 static inline int clinux_unread_by_peer(int fd) { int n = 0; return ioctl(fd, SIOCOUTQ, &n) ? -errno : n; }
+/// Bytes that came and were not read yet (FIONREAD), or -errno.
+static inline int clinux_unread(int fd) { int n = 0; return ioctl(fd, FIONREAD, &n) ? -errno : n; }
+/// Whether the peer has closed its socket.
+static inline int clinux_is_hung_up(int fd) {
+  struct pollfd p = {fd, 0, 0};
+  return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR));
+}
+/// Whether a client waits to be accepted.
+static inline int clinux_is_asked(int fd) {
+  struct pollfd p = {fd, POLLIN, 0};
+  return poll(&p, 1, 0) == 1 && (p.revents & POLLIN);
+}
+/// recv(2) that does not wait, without descriptors: what comes is closed.
+static inline ssize_t clinux_receive_now(int fd, void *_Nonnull p, size_t n) {
+  ssize_t r = recv(fd, p, n, MSG_DONTWAIT);
+  return r < 0 ? -errno : r;
+}
 /// Whether a write of up to PIPE_BUF bytes would not block.
 static inline int clinux_is_writable(int fd) {
   struct pollfd p = {fd, POLLOUT, 0};

@@ -123,7 +123,8 @@ extension Verdict.Reason {
       .pendingIncoming, .pendingIncomingPerCaller, .serialInUse, .eavesdrop,
       .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .notAddressed, .monitor, .ownHello, .ownCall,
       .ownMatch, .filtered,
-      .unheard, .owners, .ownersUnknown, .unfilteredPeer, .unfiltered:
+      .unheard, .owners, .ownersUnknown, .unfilteredPeer, .unfiltered, .beforeHello, .matchesTotal,
+      .namesTotal:
       false
     }
   }

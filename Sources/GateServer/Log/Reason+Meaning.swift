@@ -46,6 +46,9 @@ extension Verdict.Reason {
     case .owners: "to somebody who may own a denied name: more owners than the limit"
     case .unfilteredPeer: "what the personality xdg-dbus-proxy does not filter"
     case .unfiltered: "the gate does not filter"
+    case .matchesTotal: "more match rules of all clients of the gate than the limit"
+    case .namesTotal: "more names of all clients of the gate than the limit"
+    case .beforeHello: "said before Hello, without which there is no connection to the bus"
     }
   }
 }

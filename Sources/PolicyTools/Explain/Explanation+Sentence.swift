@@ -45,6 +45,9 @@ extension Explanation {
     case .ownersUnknown: "its receiver may own a name that a deny rule names, and the bus does not tell who owns it"
     case .owners: "its receiver may own a name that a deny rule names, since there are more owners than owners-max"
     case .unfilteredPeer, .unfiltered: "the gate does not filter it"
+    case .matchesTotal: "more match rules of all clients of the gate than matches-total"
+    case .namesTotal: "more names of all clients of the gate than names-total"
+    case .beforeHello: "the client has not said Hello"
     }
   }
 

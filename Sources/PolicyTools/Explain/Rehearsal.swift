@@ -45,10 +45,10 @@ struct Rehearsal: ~Copyable {
       settings: settings, peerUID: 1000, ownUID: 1000, bus: BusIdentity(guid: unsafe guid.span.bytes, unixFDs: true),
       owners: directory, at: now)
     try feed(Array("\0AUTH EXTERNAL 31303030\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n".utf8), from: .client)
-    try feed(Array("OK \(Self.guid)\r\nAGREE_UNIX_FD\r\n".utf8), from: .bus)
     var hello = Question(direction: .outgoing, kind: .methodCall)
     (hello.interface, hello.path, hello.member) = (MessageWriter.driver, MessageWriter.driverPath, "Hello")
     try feed(MessageWriter.message(for: hello, client: client, serial: serial), from: .client)
+    try feed(Array("OK \(Self.guid)\r\nAGREE_UNIX_FD\r\n".utf8), from: .bus)
     var answer = MessageWriter()
     answer.field(.replySerial, serial)
     answer.field(.destination, client)
@@ -120,12 +120,13 @@ struct Rehearsal: ~Copyable {
     for index in 0..<output.actionCount { descriptors -= min(descriptors, Int(output.action(index).descriptors)) }
     if side == .client { unread.client.removeFirst(count) } else { unread.bus.removeFirst(count) }
     if let reason = output.close { throw Closed(description: "the gate would close the connection: \(reason)") }
-    if output.requests.contains(.connectBus) { session.busConnected(at: now) }
+    let isConnected = output.requests.contains(.connectBus)
+    if isConnected { session.busConnected(at: now) }
     session.ownOutputLeft(session.ownOutputCount(to: .client), to: .client)
     let own = unsafe session.withOwnOutput(to: .bus) { unsafe Array($0) }
     session.ownOutputLeft(own.count, to: .bus)
     if hasName { answer(own[...]) }
-    return count
+    return isConnected ? count + 1 : count  // what waits for the bus is offered again
   }
 
   // MARK: As a bus does

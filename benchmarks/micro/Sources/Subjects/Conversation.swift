@@ -17,9 +17,8 @@ final class Conversation {
     policy = Policy(rules: rules, busName: "SESSION")
     session = Session(settings: SessionSettings(), peerUID: 1000, ownUID: 1000, bus: Conversation.bus, owners: OwnerDirectory(ownersMax: 1), at: now)
     feed(Array("\0AUTH EXTERNAL 31303030\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n".utf8), from: .client)
-    session.busConnected(at: now)
-    feed(Array("OK \(Conversation.guid)\r\nAGREE_UNIX_FD\r\n".utf8), from: .bus)
     feed(Message.hello(), from: .client)
+    feed(Array("OK \(Conversation.guid)\r\nAGREE_UNIX_FD\r\n".utf8), from: .bus)
     feed(Message.helloAnswer(), from: .bus)
     precondition(session.isOpen && session.name == Message.client, "the session is not open")
   }
@@ -33,6 +32,7 @@ final class Conversation {
       output.removeAll()
       start += session.receive(
         bytes.span.bytes.extracting(start..<bytes.count), from: side, descriptors: 0, policy: policy, at: now, into: &output)
+      if output.requests.contains(.connectBus) { session.busConnected(at: now) }
       for side in [Side.client, .bus] where session.ownOutputCount(to: side) > 0 {
         session.ownOutputLeft(session.ownOutputCount(to: side), to: side)
       }

@@ -1,0 +1,184 @@
+// Who is the bus? Clients are told its GUID, and whether it takes descriptors, before they have said anything that a connection of their own
+// would be opened for. So a connection of the gate's finds out, whenever a client has to be told and no other connection to that bus
+// is there to know it by, and ends at once. All clients that need the answer wait for the same one.
+
+import CLinux
+import GateSession
+import Glibc
+
+/// A connection that learns who a bus is.
+struct BusProbe {
+  let fd: Int32
+  /// Which alternative of the bus's address it was opened to.
+  let alternative: Int
+  var handshake: ClientHandshake
+  /// When it has taken too long.
+  let deadline: Instant
+  /// What the bus has said, as far as it ends within a line.
+  var input: [UInt8] = []
+}
+
+extension Server {
+  /// Milliseconds until a connect that found the bus busy is tried again.
+  static let retryInterval: UInt64 = 10
+
+  /// The session wants to tell its client of the bus.
+  mutating func identifyBus(_ slot: UnsafeMutablePointer<Connection>) {
+    let bus = unsafe bus(of: slot)
+    if let known = buses[bus].knownBus {
+      unsafe tell(slot, known)
+      return
+    }
+    buses[bus].waitingForIdentity.append(
+      unsafe Tag.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .client).bits)
+    probe(bus)
+  }
+
+  /// Finds out who the bus is, if somebody waits for that.
+  mutating func probe(_ bus: Int) {
+    if buses[bus].probe != nil || buses[bus].waitingForIdentity.isEmpty { return }
+    let address = buses[bus].endpoint.address
+    let opened = buses[bus].endpoint.connect()
+    if -opened.fd == EAGAIN {
+      retryAt = now.advanced(byMilliseconds: Self.retryInterval)
+      return
+    }
+    if opened.fd < 0 {
+      // Out of descriptors too: clients that all wait for another one would hold each other's for ever.
+      refuseWaiting(bus, SystemError("cannot connect to the bus at \(address)", opened.fd))
+      return
+    }
+    if gates.contains(where: { $0.bus == bus && !$0.isClosed && $0.listener.isOther(end: opened.fd) }) {
+      closeDescriptor(opened.fd)
+      refuseWaiting(bus, SystemError("cannot connect to the bus at \(address)", -ELOOP, hint: "it is the gate's own socket"))
+      return
+    }
+    var handshake = ClientHandshake(uid: buses[bus].saysUID ? geteuid() : nil, anonymous: false, negotiateUnixFDs: true)
+    var opening = HandshakeOutput()
+    handshake.start(into: &opening)
+    var sent = opening.withBytes { bytes in
+      unsafe bytes.withUnsafeBytes { unsafe clinux_send_now(opened.fd, $0.baseAddress!, $0.count) }
+    }
+    if sent >= 0 {
+      sent = Int(clinux_epoll_control(epoll, EPOLL_CTL_ADD, opened.fd, EPOLLIN.rawValue, Tag.busProbe(bus: bus).bits))
+    }
+    if sent < 0 {
+      closeDescriptor(opened.fd)
+      refuseWaiting(bus, SystemError("cannot ask the bus at \(address) who it is", Int32(sent)))
+      return
+    }
+    let deadline = now.advanced(byMilliseconds: buses[bus].helloTimeout)
+    buses[bus].probe = BusProbe(fd: opened.fd, alternative: opened.alternative, handshake: handshake, deadline: deadline)
+    if probeDeadline.map({ deadline < $0 }) ?? true { probeDeadline = deadline }
+  }
+
+  /// The bus has said something to a probe, or hung up.
+  mutating func readProbe(_ bus: Int) {
+    guard var probe = buses[bus].probe else { return }
+    var chunk = [UInt8](repeating: 0, count: 1024)
+    let count = unsafe chunk.withUnsafeMutableBytes { unsafe clinux_receive_now(probe.fd, $0.baseAddress!, $0.count) }
+    if -count == EAGAIN || -count == EINTR { return }
+    if count <= 0 {
+      endProbe(bus)
+      closeWaiting(bus, .endOfStream(.bus))
+      return
+    }
+    let said = probe.input + chunk[..<count]
+    let (consumed, step) = unsafe probe.handshake.receive(said.span.bytes)
+    probe.input = Array(said[consumed...])
+    buses[bus].probe = probe
+    switch step {
+    case .needsBytes: return
+    case .done(let identity): learn(bus, identity, probe)
+    case .close(let failure): probeFailed(bus, failure)
+    }
+  }
+
+  // MARK: What comes of it
+
+  private mutating func learn(_ bus: Int, _ identity: BusIdentity, _ probe: BusProbe) {
+    endProbe(bus)
+    if let guid = buses[bus].endpoint.guid(ofAlternative: probe.alternative, missedBy: identity) {
+      let attempt = "the bus at \(buses[bus].endpoint.address) is another one"
+      refuseWaiting(bus, SystemError(attempt, -EREMCHG, hint: "its GUID is not \(guid)"))
+      return
+    }
+    if buses[bus].keepsIdentity { buses[bus].knownBus = identity }
+    unsafe letGo(bus) { server, slot in
+      unsafe server.tell(slot, identity)
+      unsafe server.settle(slot)
+    }
+  }
+
+  private mutating func probeFailed(_ bus: Int, _ failure: HandshakeFailure) {
+    endProbe(bus)
+    if case .busRejected = failure, buses[bus].saysUID {
+      // In its user namespace we may be another one than in ours, and only the kernel knows which.
+      buses[bus].saysUID = false
+      probe(bus)
+      return
+    }
+    buses[bus].saysUID = true
+    closeWaiting(bus, .handshake(.bus, failure))
+  }
+
+  /// Ends the probes that have taken too long.
+  mutating func expireProbes() {
+    guard let due = probeDeadline, now >= due else { return }
+    probeDeadline = nil
+    for bus in buses.indices {
+      guard let probe = buses[bus].probe else { continue }
+      if now >= probe.deadline {
+        endProbe(bus)
+        closeWaiting(bus, .helloTimeout)
+      } else if probeDeadline.map({ probe.deadline < $0 }) ?? true {
+        probeDeadline = probe.deadline
+      }
+    }
+  }
+
+  private mutating func endProbe(_ bus: Int) {
+    guard let probe = buses[bus].probe else { return }
+    closeDescriptor(probe.fd)
+    buses[bus].probe = nil
+  }
+
+  // MARK: Who waits
+
+  /// Those that wait to be told of the bus wait no longer: each that is still there is dealt with by `body`.
+  private mutating func letGo(_ bus: Int, _ body: (inout Server, UnsafeMutablePointer<Connection>) -> Void) {
+    let tags = buses[bus].waitingForIdentity
+    buses[bus].waitingForIdentity = []
+    for tag in tags {
+      guard case .connection(let index, let generation, _) = Tag(bits: tag) else { preconditionFailure("not a connection's tag") }
+      if let slot = unsafe connection(index, generation) { unsafe body(&self, slot) }
+    }
+  }
+
+  private mutating func tell(_ slot: UnsafeMutablePointer<Connection>, _ identity: BusIdentity) {
+    output.removeAll()
+    unsafe slot.pointee.session.busIdentified(identity, into: &output)
+    if case .bytes = output.wait {
+      unsafe slot.pointee.pipe(from: .client).pointee.wait = .room  // what was read already is offered again
+    } else {
+      unsafe slot.pointee.pipe(from: .client).pointee.wait = output.wait
+    }
+    if let close = output.close { unsafe end(slot, close) }
+  }
+
+  private mutating func refuseWaiting(_ bus: Int, _ error: SystemError) {
+    unsafe letGo(bus) { server, slot in unsafe server.refuse(slot, error) }
+  }
+
+  private mutating func closeWaiting(_ bus: Int, _ reason: CloseReason) {
+    forgetBus(bus)
+    unsafe letGo(bus) { server, slot in
+      if reason == .endOfStream(.bus) { unsafe server.sayHungUp(slot) }
+      if let limit = LimitName(reason) { server.hit(limit, gate: unsafe slot.pointee.gate) }
+      server.meters.gates[unsafe slot.pointee.gate].busConnectFailures &+= 1
+      unsafe slot.pointee.closeReason = reason
+      _ = unsafe server.flushOwnOutput(slot, to: .client)
+      unsafe server.closeNow(slot)
+    }
+  }
+}
