@@ -29,6 +29,8 @@ public struct GateOptions: Sendable {
   /// Connections to the bus without a Hello at a time, of all gates that have it; the smallest of theirs counts. dbus-daemon stops
   /// accepting, for everybody, at 64.
   public var helloPendingMax = 8
+  /// Calls without an answer of all connections, in each direction.
+  public var pendingRepliesTotal = 100_000
   /// Descriptors of one connection that are on their way to a receiver that has not taken them; dbus-daemon's number.
   public var descriptorsInFlightMax = 64
   /// Descriptors of one connection that came with a message whose header is not complete.
@@ -52,6 +54,8 @@ struct Gate {
   }
   /// Whether the policy asks who owns which name.
   private(set) var followsNames: Bool
+  /// What the connections share of `pending-replies-total`.
+  let callBudgets: CallBudgets
   /// The number of its bus in ``Server/buses``.
   let bus: Int
 
@@ -71,6 +75,7 @@ struct Gate {
     self.listener = listener
     policy = options.policy
     followsNames = options.policy.followsNames
+    callBudgets = CallBudgets(total: options.pendingRepliesTotal, connectionsMax: options.connectionsMax)
   }
 
   /// Whether a client may authenticate as the user that the kernel says it is.

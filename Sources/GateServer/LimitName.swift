@@ -42,6 +42,8 @@ public enum LimitName: Int, CaseIterable, Sendable {
   case pendingIncomingPerCallerMax
   /// Outgoing calls without an answer.
   case pendingRepliesMax
+  /// Calls without an answer, of all connections of a gate.
+  case pendingRepliesTotal
   /// Connections that have not authenticated.
   case unauthenticatedMax
 
@@ -67,6 +69,7 @@ public enum LimitName: Int, CaseIterable, Sendable {
     case .pendingIncomingMax: "pending-incoming-max"
     case .pendingIncomingPerCallerMax: "pending-incoming-per-caller-max"
     case .pendingRepliesMax: "pending-replies-max"
+    case .pendingRepliesTotal: "pending-replies-total"
     case .unauthenticatedMax: "unauthenticated-max"
     }
   }
@@ -81,10 +84,13 @@ public enum LimitName: Int, CaseIterable, Sendable {
     case .messageBytesMax: .messageTooLong
     case .namesMax: .names
     case .ownersMax: .owners
+    case .pendingIncomingMax: .pendingIncoming
+    case .pendingIncomingPerCallerMax: .pendingIncomingPerCaller
     case .pendingRepliesMax: .pendingReplies
+    case .pendingRepliesTotal: .pendingRepliesTotal
     case .authTimeout, .connectionsMax, .descriptors, .drainTimeout, .fdsInFlightMax, .helloPendingMax, .helloTimeout,
       .ownOutputBytesMax,
-      .partialMessageTimeout, .pendingIncomingMax, .pendingIncomingPerCallerMax, .unauthenticatedMax:
+      .partialMessageTimeout, .unauthenticatedMax:
       nil
     }
   }

@@ -24,11 +24,7 @@ struct GateMeter {
   }
 
   /// Adds what a session counted.
-  mutating func add(_ session: borrowing Session) {
-    sessions.add(session.counters)
-    limits[LimitName.pendingIncomingPerCallerMax.rawValue] &+= session.incomingCallsDisplaced.perCaller
-    limits[LimitName.pendingIncomingMax.rawValue] &+= session.incomingCallsDisplaced.inAll
-  }
+  mutating func add(_ session: borrowing Session) { sessions.add(session.counters) }
 
   /// How often a limit was hit.
   func hits(of limit: LimitName) -> UInt64 {

@@ -12,16 +12,16 @@ final class ObserverConnection {
   enum Reading {
     /// Everything that the bus has said was heard.
     case upToDate
-    /// The bus goes on saying things; it is heard again in the next round.
+    /// There is more than is heard in one go: somebody on the bus talks to the observer. What was not heard yet may be what matters.
     case behind
     /// The connection is over.
     case failed(String)
   }
 
   /// The buffer at first; it grows to what one message needs. Most often an owner's change, of some 300 bytes.
-  private static let bufferBytesMin = 16_384
-  /// Reads in one go: no peer that talks to the observer can hold up the loop. A bus's socket holds a few hundred kilobytes.
-  private static let readsMax = 16
+  private static let bufferBytesMin = 65_536
+  /// Bytes read in one go: no peer that talks to the observer can hold up the loop. A socket holds a few hundred kilobytes. Untuned.
+  private static let readBytesMax = 2_097_152
 
   let directory: OwnerDirectory
   private(set) var fd: Int32 = -1
@@ -79,19 +79,27 @@ final class ObserverConnection {
 
   /// Hears what the bus has said.
   func read() -> Reading {
-    for _ in 0..<Self.readsMax {
+    var total = 0
+    while total < Self.readBytesMax {
       if buffer.count - count < 1024 { buffer += [UInt8](repeating: 0, count: buffer.count) }
       let room = buffer.count - count
       let n = unsafe buffer.withUnsafeMutableBytes { unsafe clinux_read(fd, $0.baseAddress! + count, room) }
-      if n == -Int(EAGAIN) { return .upToDate }
+      if n == -Int(EAGAIN) { return caughtUp() }
       if n == -Int(EINTR) { continue }
       if n == 0 { return .failed("the bus closed the connection") }
       if n < 0 { return .failed("\(SystemError("cannot read", Int32(n)))") }
       count += n
+      total += n
       if let failure = hear() { return .failed(failure) }
-      if n < room { return .upToDate }
+      if n < room { return caughtUp() }
     }
+    if !directory.isBehind { (directory.isBehind, isNews) = (true, true) }
     return .behind
+  }
+
+  private func caughtUp() -> Reading {
+    if directory.isBehind { (directory.isBehind, isNews) = (false, true) }
+    return .upToDate
   }
 
   private func hear() -> String? {

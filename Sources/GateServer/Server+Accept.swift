@@ -52,7 +52,7 @@ extension Server {
     }
     let session = Session(
       settings: settings, peerUID: isAdmitted ? peer?.uid : nil, ownUID: geteuid(), bus: buses[gates[gate].bus].knownBus,
-      owners: buses[gates[gate].bus].observer.directory, at: now)
+      owners: buses[gates[gate].bus].observer.directory, budgets: gates[gate].callBudgets, at: now)
     let index = unsafe freeSlots.popLast() ?? slots.count
     if unsafe index == slots.count { unsafe slots.append(nil) }
     let slot = UnsafeMutablePointer<Connection>.allocate(capacity: 1)

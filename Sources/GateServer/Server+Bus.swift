@@ -17,12 +17,6 @@ extension Server {
     }
     if requests.contains(.resumeClient) { unsafe slot.pointee.pipe(from: .client).pointee.wait = .room }
     if requests.contains(.helloDone) { unsafe givePlaceAmongHelloPending(slot) }
-    if requests.contains(.displacedOfCaller) {
-      unsafe log.limit(.pendingIncomingPerCallerMax, slot, "the oldest unanswered call of a caller gave way to a new one")
-    }
-    if requests.contains(.displacedOfAny) {
-      unsafe log.limit(.pendingIncomingMax, slot, "the oldest unanswered call of the caller with most gave way to a new one")
-    }
     if requests.contains(.connectBus) {
       if buses[bus].helloPendingCount >= buses[bus].helloPendingMax {
         let gate = unsafe slot.pointee.gate

@@ -152,8 +152,8 @@ extension Verdict.Reason {
     case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .eavesdrop, .notAddressed,
       .monitor, .ownHello, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered, .ownersUnknown:
       "org.freedesktop.DBus.Error.AccessDenied"
-    case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .matches,
-      .names, .owners:
+    case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies,
+      .pendingRepliesTotal, .pendingIncoming, .pendingIncomingPerCaller, .matches, .names, .owners:
       "org.freedesktop.DBus.Error.LimitsExceeded"
     case .serialInUse, .driverArguments: "org.freedesktop.DBus.Error.InvalidArgs"
     case .matchRuleInvalid: "org.freedesktop.DBus.Error.MatchRuleInvalid"
@@ -170,8 +170,9 @@ extension Verdict.Reason {
     case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .notAddressed, .monitor,
       .ownHello, .serviceUnknown, .hidden, .hiddenOwner, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered:
       true
-    case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .matches,
-      .names, .serialInUse, .driverArguments, .matchRuleInvalid, .matchRuleNotFound, .descriptorsNotNegotiated, .eavesdrop,
+    case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies,
+      .pendingRepliesTotal, .pendingIncoming, .pendingIncomingPerCaller, .matches, .names, .serialInUse, .driverArguments,
+      .matchRuleInvalid, .matchRuleNotFound, .descriptorsNotNegotiated, .eavesdrop,
       .owners, .ownersUnknown:
       false
     }
@@ -194,6 +195,10 @@ extension Verdict.Reason {
     case .messageTooLong: " is larger than message-bytes-max"
     case .inspectTooLong: " is larger than inspect-bytes-max"
     case .pendingReplies: " is one call more than pending-replies-max lets wait for their answers"
+    case .pendingRepliesTotal: " is one call more than pending-replies-total lets wait for their answers"
+    case .pendingIncoming: " is one call more than pending-incoming-max lets wait for their answers"
+    case .pendingIncomingPerCaller:
+      " is one call more of its caller than pending-incoming-per-caller-max lets wait for their answers"
     case .serialInUse: " has the serial of a call that still waits for its answer"
     case .driverArguments: " has other arguments than that method takes"
     case .matchRuleInvalid: " has a match rule that cannot be parsed"

@@ -16,10 +16,10 @@ public struct Limits: Sendable {
   public var descriptorsPerMessageMax = 16
   /// Outgoing calls whose answer is outstanding. 50000: dbus-daemon's for a session bus; 128 on a system bus.
   public var pendingRepliesMax = 50_000
-  /// Incoming calls whose answer is outstanding, for each caller.
-  public var incomingCallsPerCallerMax = 128
-  /// Incoming calls whose answer is outstanding, in all.
-  public var incomingCallsMax = 4096
+  /// Incoming calls whose answer is outstanding, for each caller. 50000: dbus-daemon's for a session bus; 128 on a system bus.
+  public var incomingCallsPerCallerMax = 50_000
+  /// Incoming calls whose answer is outstanding, in all. 4096 on a system bus.
+  public var incomingCallsMax = 50_000
   /// Match rules that the client may have at a time. 512: dbus-daemon's; the bus charges them to the gate's uid.
   public var matchesMax = 512
   /// Well-known names that the client may own or wait for.
@@ -40,6 +40,11 @@ public struct Limits: Sendable {
 
   /// The defaults, which are those of a session bus.
   public init() {}
+
+  /// Calls without an answer as a system bus bounds them.
+  public mutating func boundCallsAsSystemBus() {
+    (pendingRepliesMax, incomingCallsPerCallerMax, incomingCallsMax) = (128, 128, 4096)
+  }
 
   /// The most descriptors the kernel passes with one sendmsg (SCM_MAX_FD).
   public static let kernelDescriptorsMax = 253

@@ -64,10 +64,6 @@ public struct Output: ~Copyable {
     public static let helloDone = Requests(rawValue: 4)
     /// The bus said who it is: ``Session/bus``.
     public static let busKnown = Requests(rawValue: 8)
-    /// Somebody should know that `pending-incoming-per-caller-max` was hit.
-    public static let displacedOfCaller = Requests(rawValue: 16)
-    /// Somebody should know that `pending-incoming-max` was hit.
-    public static let displacedOfAny = Requests(rawValue: 32)
   }
 
   /// How many actions fit.

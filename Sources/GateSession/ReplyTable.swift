@@ -20,6 +20,8 @@ enum CallPurpose: UInt8, BitwiseCopyable {
   case ownListNames
   /// GetNameOwner of the gate's own. `detail` is the name's hash.
   case ownGetNameOwner
+  /// NameHasOwner of the gate's own: is a caller still there? `detail` is its hash.
+  case ownNameHasOwner
   /// BecomeMonitor: if it succeeds, everything passes.
   case becomeMonitor
 }
@@ -45,21 +47,23 @@ struct PendingCall: BitwiseCopyable {
 
 /// Outgoing calls by serial. An entry is good for one answer.
 struct ReplyTable: ~Copyable {
-  enum Insertion { case done, full, serialInUse }
+  enum Insertion { case done, full, totalIsFull, serialInUse }
 
   private var slots: [PendingCall] = []  // serial 0 marks a free slot: no message has it
   private var mask = 0
   private(set) var count = 0
   private let limit: Int
   private let seed: SeededHash
+  private var lease: BudgetLease
 
   private static var free: PendingCall { PendingCall(serial: 0, purpose: .call, answerer: .anyone, detail: 0) }
   /// Tables of more slots than this give their memory back when the last call is answered.
   private static let keptSlots = 1024
 
-  init(limit: Int, seed: SeededHash) {
+  init(limit: Int, seed: SeededHash, budget: SharedBudget? = nil) {
     self.limit = limit
     self.seed = seed
+    lease = BudgetLease(limit: limit, budget: budget)
   }
 
   @inline(__always)
@@ -101,7 +105,7 @@ struct ReplyTable: ~Copyable {
   @inline(__always)
   mutating func insert(_ call: PendingCall, beyondLimit: Bool = false) -> Insertion {
     precondition(call.serial != 0, "serial 0 is no serial")
-    if count >= limit && !beyondLimit { return contains(call.serial) ? .serialInUse : .full }
+    if count >= lease.room && !beyondLimit, let refusal = makeRoom(call.serial) { return refusal }
     if 2 &* (count &+ 1) > slots.count { grow() }
     let mask = mask
     var at = home(call.serial)
@@ -142,10 +146,19 @@ struct ReplyTable: ~Copyable {
       slots[hole] = Self.free
     }
     count &-= 1
+    if count < lease.shrinksBelow { lease.shrink(to: count) }
     if count == 0 && slots.count > Self.keptSlots {
       slots = []
       self.mask = 0
     }
+  }
+
+  /// Why there is no room for one more.
+  @inline(never)
+  private mutating func makeRoom(_ serial: UInt32) -> Insertion? {
+    if contains(serial) { return .serialInUse }
+    if count >= limit { return .full }
+    return lease.extend() ? nil : .totalIsFull
   }
 
   @inline(never)

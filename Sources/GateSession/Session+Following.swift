@@ -74,7 +74,7 @@ extension Session {
   }
 
   /// A serial that no call has which waits for its answer.
-  private mutating func takeFreeSerial() -> UInt32 {
+  mutating func takeFreeSerial() -> UInt32 {
     var serial = takeOwnSerial()
     while outgoingCalls.contains(serial) { serial = takeOwnSerial() }
     return serial
@@ -105,7 +105,7 @@ extension Session {
           let owner = body.extracting(Int(place.offset)..<Int(place.offset) + Int(place.count))
           names.table.setOwner(settings.seed.hash(owner), of: call.detail, matchedBy: patterns)
         }
-      case .call, .hello, .ownHello, .addMatch, .requestName, .listNames, .becomeMonitor:
+      case .call, .hello, .ownHello, .addMatch, .requestName, .listNames, .becomeMonitor, .ownNameHasOwner:
         preconditionFailure("not a call of the gate's own")
       }
     } catch {

@@ -26,27 +26,13 @@ extension Session {
       if header.destination.isAbsent || !isAddressedToClient(message, header) { return Verdict(.drop, .notAddressed) }
       let verdict = judgeByRules(message, header, policy)
       if verdict.passes && !header.frame.flags.contains(.noReplyExpected) {
-        rememberCall(of: settings.seed.hash(message.bytes(in: header.sender)), serial: header.frame.serial, &output)
+        return rememberCall(message, header) ?? verdict
       }
       return verdict
     case let unknown:
       precondition(unknown.rawValue > MessageType.signal.rawValue, "a type that is known was not decided on")
       return Verdict(.drop, .unknownType)
     }
-  }
-
-  /// Remembers a call that the client is to answer, and says so if another gave way to it.
-  @inline(__always)
-  private mutating func rememberCall(of caller: UInt64, serial: UInt32, _ output: inout Output) {
-    if incomingCalls.hasRoomForAny {
-      incomingCalls.insert(caller: caller, serial: serial)
-      return
-    }
-    let before = incomingCallsDisplaced
-    incomingCalls.insert(caller: caller, serial: serial)
-    let after = incomingCallsDisplaced
-    if after.perCaller != before.perCaller { output.requests.insert(.displacedOfCaller) }
-    if after.inAll != before.inAll { output.requests.insert(.displacedOfAny) }
   }
 
   @inline(__always)
@@ -94,6 +80,8 @@ extension Session {
       return Verdict(.allow, .reply)
     case .listNames, .ownAddMatch, .ownListNames, .ownGetNameOwner:
       return judgeNamesAnswer(call, message, header, isComplete, policy, &output)
+    case .ownNameHasOwner:
+      return judgeCallerAnswer(call, message, header, isComplete, &output)
     case .hello, .ownHello, .addMatch, .requestName, .becomeMonitor:
       return judgeDriverAnswer(call, message, header, isComplete, policy, &output)
     }
@@ -117,7 +105,7 @@ extension Session {
     switch call.purpose {
     case .call, .addMatch, .requestName, .listNames:
       return isUnaddressed || isUniqueName(message.bytes(in: header.destination)) ? nil : .notAddressed
-    case .becomeMonitor, .ownAddMatch, .ownListNames, .ownGetNameOwner:
+    case .becomeMonitor, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownNameHasOwner:
       return isUniqueName(message.bytes(in: header.destination)) ? nil : .notAddressed
     case .hello, .ownHello:
       return nil  // the name that it is for is what it tells
@@ -150,7 +138,7 @@ extension Session {
     case .becomeMonitor:
       isMonitor = succeeded
       forgetRoutines()
-    case .call, .listNames, .ownAddMatch, .ownListNames, .ownGetNameOwner:
+    case .call, .listNames, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownNameHasOwner:
       preconditionFailure("answered elsewhere")
     }
     return Verdict(.allow, .reply)
@@ -184,7 +172,8 @@ extension Session {
     let member = message.bytes(in: header.member)
     if Driver.isNeededSignal(interface: interface, member: member) {
       if member.isEqual(to: "NameOwnerChanged") {
-        return names == nil ? Verdict(.allow, .driver) : judgeOwnerChange(message, header, isComplete, policy)
+        if names != nil { return judgeOwnerChange(message, header, isComplete, policy) }
+        return noteLeaving(message, header, isComplete) ? Verdict(.allow, .driver) : nil
       }
       if header.frame.messageByteCount > settings.limits.inspectBytesMax { return Verdict(.drop, .inspectTooLong) }
       if !isComplete { return nil }

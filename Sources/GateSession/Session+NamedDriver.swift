@@ -145,6 +145,7 @@ extension Session {
     let isVisible = policy.names == nil || settings.mode == .audit || level(of: name, policy) >= .see
     let isHeard = names.isHeard(name: name, oldOwner: old, newOwner: new)
     noteOwner(of: name, new, policy)
+    if new.byteCount == 0 { incomingCalls.removeAll(of: settings.seed.hash(name)) }
     return isVisible && isHeard ? Verdict(.allow, .driver) : Verdict(.drop, .unheard)
   }
 }

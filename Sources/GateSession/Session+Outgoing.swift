@@ -14,6 +14,10 @@ extension Session {
     if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
     switch header.frame.type {
     case .methodCall, .signal:
+      if callersAsked > 0, mustWaitForOwnCall(header) {
+        output.wait = .serial
+        return nil
+      }
       if settings.saysHello, helloPhase != .answered, !mayGoBeforeHello(message, header, &output) { return nil }
       if goesTheLongWay { return judgeCallOrSignalByName(message, header, isComplete, policy, &output) }
       return judgeCallOrSignal(message, header, isComplete, policy, &output)
@@ -66,6 +70,7 @@ extension Session {
     switch outgoingCalls.insert(call) {
     case .done: nil
     case .full: Verdict(.deny, .pendingReplies)
+    case .totalIsFull: Verdict(.deny, .pendingRepliesTotal)
     case .serialInUse: Verdict(.deny, .serialInUse)
     }
   }

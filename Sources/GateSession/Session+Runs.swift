@@ -186,9 +186,10 @@ extension Session {
         }
         outgoingCalls.remove(at: place)
       case .expectClientAnswer:
-        // Another would give way to it, which is to be said.
         if !incomingCalls.hasRoomForAny { return unsafe endRun(.bus, lane, start, at, count) }
-        incomingCalls.insert(caller: routine.detail, serial: next.serial)
+        let sender = unsafe bytes.extracting(at...).bytes(in: lane.pointee.headers.header.sender)
+        let insertion = incomingCalls.insert(caller: routine.detail, sender, serial: next.serial)
+        precondition(insertion == .done, "there was no room where there was room for any")
       case .none, .expectAnswer, .clientAnswer, .refuse: preconditionFailure("not what a message of the bus is treated by")
       }
       count &+= 1

@@ -76,6 +76,8 @@ public struct Session: ~Copyable {
 
   var outgoingCalls: ReplyTable
   var incomingCalls: CallerTable
+  /// Calls of the gate's own that ask whether callers are still there, and are not answered.
+  var callersAsked = 0
   /// Serial of the gate's own Hello while it is outstanding, else 0.
   var ownHelloSerial: UInt32 = 0
   /// The client's name on the bus; empty until Hello is answered.
@@ -112,8 +114,10 @@ public struct Session: ~Copyable {
   ///   - ownUID: The user that the gate is on the bus.
   ///   - bus: What an earlier connection learned of the bus, so that this client's handshake need not wait for its own.
   ///   - owners: Who owns which name on that bus. To be up to date whenever bytes of the client are offered.
+  ///   - budgets: What it shares with other connections; nil: nothing.
   public init(
-    settings: SessionSettings, peerUID: UInt32?, ownUID: UInt32, bus: BusIdentity?, owners: OwnerDirectory, at now: Instant
+    settings: SessionSettings, peerUID: UInt32?, ownUID: UInt32, bus: BusIdentity?, owners: OwnerDirectory,
+    budgets: CallBudgets? = nil, at now: Instant
   ) {
     self.settings = settings
     self.owners = owners
@@ -125,9 +129,10 @@ public struct Session: ~Copyable {
     serverHandshake = ServerHandshake(peerUID: peerUID, options: options)
     ownToClient = OwnOutput(limit: settings.limits.ownOutputBytesMax)
     ownToBus = OwnOutput(limit: settings.limits.ownOutputBytesMax)
-    outgoingCalls = ReplyTable(limit: settings.limits.pendingRepliesMax, seed: settings.seed)
+    outgoingCalls = ReplyTable(limit: settings.limits.pendingRepliesMax, seed: settings.seed, budget: budgets?.outgoing)
     incomingCalls = CallerTable(
-      perCallerLimit: settings.limits.incomingCallsPerCallerMax, limit: settings.limits.incomingCallsMax, seed: settings.seed)
+      perCallerLimit: settings.limits.incomingCallsPerCallerMax, limit: settings.limits.incomingCallsMax, seed: settings.seed,
+      budget: budgets?.incoming)
     authDeadline = now.advanced(byMilliseconds: settings.limits.authTimeout)
   }
 
@@ -162,11 +167,6 @@ public struct Session: ~Copyable {
     case .outgoing: outgoingCalls.count
     case .incoming: incomingCalls.count
     }
-  }
-
-  /// Incoming calls whose answer will not pass because newer ones took their place: of the same caller, or of any.
-  public var incomingCallsDisplaced: (perCaller: UInt64, inAll: UInt64) {
-    (incomingCalls.displacedPerCaller, incomingCalls.displacedInAll)
   }
 
   /// Whether both handshakes are done.

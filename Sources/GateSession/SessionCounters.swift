@@ -177,6 +177,9 @@ extension Verdict.Reason {
     case .ownersUnknown: 32
     case .unfilteredPeer: 33
     case .unfiltered: 34
+    case .pendingRepliesTotal: 35
+    case .pendingIncoming: 36
+    case .pendingIncomingPerCaller: 37
     }
   }
 
@@ -186,7 +189,8 @@ extension Verdict.Reason {
     case .driver, .reply, .monitor, .ownHello, .ownCall, .filtered, .unheard, .unfilteredPeer, .unfiltered: false
     case .rule, .noRule, .driverClosed, .strayReply, .unknownType, .containerInstance, .tooManyDescriptors,
       .descriptorsNotNegotiated,
-      .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,
+      .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .pendingRepliesTotal,
+      .pendingIncoming, .pendingIncomingPerCaller, .serialInUse, .eavesdrop,
       .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .serviceUnknown, .notAddressed, .hidden,
       .hiddenOwner, .owners, .ownersUnknown:
       true

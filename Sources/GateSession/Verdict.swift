@@ -88,6 +88,12 @@ public struct Verdict: BitwiseCopyable, Equatable, Sendable {
     case unfilteredPeer = "unfiltered-peer"
     /// The gate does not filter.
     case unfiltered
+    /// More calls without an answer, of all connections of the gate, than `pending-replies-total`.
+    case pendingRepliesTotal = "pending-replies-total"
+    /// More incoming calls without an answer than `pending-incoming-max`, or than the caller's share of them.
+    case pendingIncoming = "pending-incoming-max"
+    /// More incoming calls of one caller without an answer than `pending-incoming-per-caller-max`.
+    case pendingIncomingPerCaller = "pending-incoming-per-caller-max"
   }
 
   /// What happens to the message.

@@ -40,7 +40,7 @@ enum ClassicProxyCommand {
     var options = GateOptions(label: bus.rawValue, address: .path(socket), bus: endpoint, policy: closed)
     options.settings.opensNames = true
     options.settings.saysHello = true
-    if bus == .system { options.settings.limits.pendingRepliesMax = 128 }
+    if bus == .system { options.settings.limits.boundCallsAsSystemBus() }
     try server.handleSignals([SIGTERM, SIGINT])
     server.onStopping = { notifier.stopping() }
     let gate = try server.addGate(options)

@@ -72,14 +72,20 @@ enum LimitFlag {
       "partial-message-timeout", "30s", "how long an unfinished message may keep the gate's errors waiting for its sender",
       .time { $0.settings.limits.partialMessageTimeout = $1 }),
     Limit(
-      "pending-incoming-max", "4096", "incoming calls without an answer, in all",
+      "pending-incoming-max", "50000, 4096 on a system bus",
+      "incoming calls without an answer, of a connection; above three quarters no caller gets more than its share",
       .count({ $0.settings.limits.incomingCallsMax = $1 }, max: 1_000_000)),
     Limit(
-      "pending-incoming-per-caller-max", "128", "incoming calls without an answer, of one caller",
+      "pending-incoming-per-caller-max", "50000, 128 on a system bus",
+      "incoming calls without an answer, of one caller (dbus-daemon)",
       .count({ $0.settings.limits.incomingCallsPerCallerMax = $1 }, max: 1_000_000)),
     Limit(
       "pending-replies-max", "50000, 128 on a system bus", "outgoing calls without an answer (dbus-daemon)",
       .count({ $0.settings.limits.pendingRepliesMax = $1 }, max: 1_000_000)),
+    Limit(
+      "pending-replies-total", "100000",
+      "calls without an answer, of all connections of a gate, in each direction; half of it is divided among connections-max",
+      .count({ $0.pendingRepliesTotal = $1 }, max: 1_000_000)),
     Limit(
       "unauthenticated-max", "64", "clients that have not authenticated; the oldest gives way (dbus-daemon)",
       .count({ $0.unauthenticatedMax = $1 }, max: 1_000_000)),

@@ -79,7 +79,7 @@ enum RunCommand {
     gate.settings.logging = options.log.logging
     gate.settings.mode = options.log.mode
     gate.settings.allowsAnonymous = options.allowsAnonymous
-    if bus == .system { gate.settings.limits.pendingRepliesMax = 128 }
+    if bus == .system { gate.settings.limits.boundCallsAsSystemBus() }
     for change in options.limits { change(&gate) }
     return gate
   }

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from harness import BUSGATE, PATIENCE, await_byte
-from wire import SIGNAL, eventually, message
+from wire import SIGNAL, eventually, join, message
 
 NOBODY = 65534
 
@@ -168,6 +168,19 @@ def is_asleep(gate):
     """Whether the process waits for events, and has dealt with those that there were."""
     with open(f"/proc/{gate.pid}/stat") as file:
         return file.read().rpartition(")")[2].split()[0] == "S"
+
+
+def spent_meanwhile(workshop, bus, pid):
+    """Nanoseconds of a processor's time that a process spends while others talk past it: next to none, if it waits for events."""
+    def spent():
+        with open(f"/proc/{pid}/schedstat") as file:
+            return int(file.read().split()[0])
+
+    talker = join(workshop, bus.path)
+    before = spent()
+    for _ in range(3000):
+        talker.round_trip()
+    return spent() - before
 
 
 def flood(gate, sender):

@@ -181,26 +181,6 @@ def test_through_a_real_bus_two_callers_with_one_serial_get_their_answers(worksh
         assert caller.receive_reply(1000).args == [caller.name]
 
 
-def test_of_too_many_calls_of_one_caller_the_oldest_loses_its_answer(workshop):
-    client, side = make_pair(workshop, *limits(pending_incoming_per_caller_max=2))
-    side.send(b"".join(call(serial, ME, "Ask", sender=CALLER) for serial in (5, 6, 7)) + call(5, ME, "Ask", sender=OTHER))
-    for _ in range(4):
-        client.receive()
-    client.send(reply_to(10, 5, CALLER) + reply_to(11, 6, CALLER) + reply_to(12, 7, CALLER) + reply_to(13, 5, OTHER) + signal(14, "Marker"))
-    assert arrivals(side) == [11, 12, 13]
-
-
-def test_of_too_many_calls_in_all_the_oldest_of_the_caller_with_most_loses_its_answer(workshop):
-    client, side = make_pair(workshop, *limits(pending_incoming_max=4))
-    side.send(call(5, ME, "Ask", sender=OTHER) + b"".join(call(serial, ME, "Ask", sender=CALLER) for serial in (5, 6, 7))
-              + call(5, ME, "Ask", sender=":1.4"))
-    for _ in range(5):
-        client.receive()
-    client.send(reply_to(10, 5, CALLER) + reply_to(11, 6, CALLER) + reply_to(12, 7, CALLER) + reply_to(13, 5, OTHER)
-                + reply_to(14, 5, ":1.4") + signal(15, "Marker"))
-    assert arrivals(side) == [11, 12, 13, 14]
-
-
 # Fields that must not open anything
 
 def test_cve_2026_94422_a_reply_serial_on_what_is_no_reply_opens_nothing(pair):

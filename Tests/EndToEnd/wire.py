@@ -433,10 +433,11 @@ class BusSide(Peer):
 
     def handshake(self, agree=True, guid=GUID):
         """Answers the gate's handshake as a bus does; keeps what the gate had said."""
-        while not self.buffer.endswith(b"BEGIN\r\n"):
+        while b"BEGIN\r\n" not in self.buffer:
             self.fill()
-        self.opening = bytes(self.buffer)
-        self.buffer.clear()
+        end = self.buffer.index(b"BEGIN\r\n") + len(b"BEGIN\r\n")
+        self.opening = bytes(self.buffer[:end])
+        del self.buffer[:end]
         agreement = b""
         if b"NEGOTIATE_UNIX_FD" in self.opening:
             agreement = b"AGREE_UNIX_FD\r\n" if agree else b"ERROR\r\n"

@@ -164,11 +164,14 @@ struct OutgoingReplyTests {
     #expect(rig.bus.stream.isEmpty)
   }
 
-  @Test("the oldest calls of a caller give way beyond its bound")
+  @Test("a call beyond its caller's bound is refused at once, and no answer to another is lost")
   func perCaller() throws {
     let rig = try Rig.open([rule(.incoming)]) { $0.limits.incomingCallsPerCallerMax = 2 }
     for serial in 1...3 as ClosedRange<UInt32> { rig.feed(.call(serial, to: Rig.name, "Do", from: ":1.5"), from: .bus) }
+    let told = try rig.message(.bus)
+    #expect(told.errorName == "org.freedesktop.DBus.Error.LimitsExceeded" && told.replySerial == 3 && told.destination == ":1.5")
+    rig.forget()
     for serial in 1...3 as ClosedRange<UInt32> { rig.feed(.answer(9, to: serial, of: ":1.5"), from: .client) }
-    #expect(try rig.messages(.bus).map(\.replySerial) == [2, 3])
+    #expect(try rig.messages(.bus).map(\.replySerial) == [1, 2])
   }
 }

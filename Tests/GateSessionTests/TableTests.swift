@@ -9,21 +9,11 @@ import Testing
 
 private final class Replies {
   private var table: ReplyTable
-  init(limit: Int, seed: SeededHash) { table = ReplyTable(limit: limit, seed: seed) }
+  init(limit: Int, seed: SeededHash, budget: SharedBudget? = nil) { table = ReplyTable(limit: limit, seed: seed, budget: budget) }
   var count: Int { table.count }
   func find(_ serial: UInt32) -> PendingCall? { table.find(serial) }
   func insert(_ call: PendingCall) -> ReplyTable.Insertion { table.insert(call) }
   func remove(_ serial: UInt32) { table.remove(serial) }
-}
-
-private final class Callers {
-  private var table: CallerTable
-  init(perCallerLimit: Int, limit: Int, seed: SeededHash) {
-    table = CallerTable(perCallerLimit: perCallerLimit, limit: limit, seed: seed)
-  }
-  var count: Int { table.count }
-  func insert(caller: UInt64, serial: UInt32) { table.insert(caller: caller, serial: serial) }
-  func remove(caller: UInt64, serial: UInt32) -> Bool { table.remove(caller: caller, serial: serial) }
 }
 
 private final class Own {
@@ -123,151 +113,26 @@ struct ReplyTableTests {
     for serial in serials { #expect(table.find(serial)?.detail == model[serial]) }
   }
 
+  @Test("a connection is good for its share of what the gate has, and takes more as long as there is some")
+  func budget() {
+    let budget = SharedBudget(total: 8, connectionsMax: 2)
+    var tables = [Replies(limit: 100, seed: seed, budget: budget), Replies(limit: 100, seed: seed, budget: budget)]
+    for serial in 1...6 as ClosedRange<UInt32> { #expect(tables[0].insert(call(serial)) == .done) }
+    #expect(tables[0].insert(call(7)) == .totalIsFull)
+    #expect(tables[0].insert(call(6)) == .serialInUse)
+    for serial in 1...2 as ClosedRange<UInt32> { #expect(tables[1].insert(call(serial)) == .done) }
+    #expect(tables[1].insert(call(3)) == .totalIsFull)
+    for serial in 2...5 as ClosedRange<UInt32> { tables[0].remove(serial) }
+    for serial in 3...5 as ClosedRange<UInt32> { #expect(tables[1].insert(call(serial)) == .done) }
+    tables.removeLast()
+    for serial in 7...10 as ClosedRange<UInt32> { #expect(tables[0].insert(call(serial)) == .done) }
+    #expect(tables[0].insert(call(11)) == .totalIsFull)
+    tables.removeLast()
+    #expect(budget.taken == 0)
+  }
+
   @Test("a call takes 16 bytes")
   func size() { #expect(MemoryLayout<PendingCall>.stride == 16) }
-}
-
-@Suite("incoming calls without an answer")
-struct CallerTableTests {
-  /// What CallerTable promises, without thought for speed.
-  struct Model {
-    struct Call: Equatable {
-      var caller: UInt64
-      var serial: UInt32
-    }
-    /// Oldest first.
-    var calls: [Call] = []
-    let perCaller: Int
-    let limit: Int
-
-    func count(_ caller: UInt64) -> Int { calls.count { $0.caller == caller } }
-
-    /// Callers whose oldest call may give way.
-    mutating func insert(_ call: Call) -> Set<UInt64> {
-      if calls.contains(call) { return [] }
-      var victims: Set<UInt64> = []
-      if count(call.caller) >= perCaller {
-        victims = [call.caller]
-      } else if calls.count >= limit {
-        let most = Set(calls.map(\.caller)).map { count($0) }.max() ?? 0
-        victims = Set(calls.map(\.caller).filter { count($0) == most })
-      }
-      return victims
-    }
-
-    mutating func removeOldest(of caller: UInt64) {
-      if let at = calls.firstIndex(where: { $0.caller == caller }) { calls.remove(at: at) }
-    }
-  }
-
-  @Test("a call is answered once, and only by its caller and serial")
-  func once() {
-    let table = Callers(perCallerLimit: 4, limit: 8, seed: seed)
-    #expect(!table.remove(caller: 1, serial: 1))
-    table.insert(caller: 1, serial: 1)
-    table.insert(caller: 2, serial: 1)
-    #expect(!table.remove(caller: 1, serial: 2))
-    #expect(!table.remove(caller: 3, serial: 1))
-    #expect(table.remove(caller: 1, serial: 1))
-    #expect(!table.remove(caller: 1, serial: 1))
-    #expect(table.remove(caller: 2, serial: 1))
-    #expect(table.count == 0)
-  }
-
-  @Test("the same call twice is remembered once")
-  func twice() {
-    let table = Callers(perCallerLimit: 4, limit: 8, seed: seed)
-    table.insert(caller: 1, serial: 1)
-    table.insert(caller: 1, serial: 1)
-    #expect(table.count == 1)
-    #expect(table.remove(caller: 1, serial: 1))
-    #expect(!table.remove(caller: 1, serial: 1))
-  }
-
-  @Test("a caller beyond its limit loses its own oldest call, nobody else's")
-  func perCaller() {
-    let table = Callers(perCallerLimit: 3, limit: 100, seed: seed)
-    table.insert(caller: 9, serial: 1)
-    for serial in 1...5 { table.insert(caller: 1, serial: UInt32(serial)) }
-    #expect(table.count == 4)
-    #expect([1, 2].allSatisfy { !table.remove(caller: 1, serial: $0) })
-    #expect([3, 4, 5].allSatisfy { table.remove(caller: 1, serial: $0) })
-    #expect(table.remove(caller: 9, serial: 1))
-  }
-
-  @Test("beyond the limit in all, the oldest call of the caller with most gives way")
-  func inAll() {
-    let table = Callers(perCallerLimit: 100, limit: 6, seed: seed)
-    table.insert(caller: 1, serial: 1)
-    for serial in 1...4 { table.insert(caller: 2, serial: UInt32(serial)) }
-    table.insert(caller: 3, serial: 1)
-    table.insert(caller: 4, serial: 1)
-    #expect(table.count == 6)
-    #expect(!table.remove(caller: 2, serial: 1))
-    for (caller, serial) in [(1, 1), (2, 2), (2, 3), (2, 4), (3, 1), (4, 1)] as [(UInt64, UInt32)] {
-      #expect(table.remove(caller: caller, serial: serial))
-    }
-  }
-
-  @Test("a caller whose first call makes the table grow is as known as any", arguments: [16, 32, 64])
-  func growsWithNewCaller(slots: Int) {
-    let table = Callers(perCallerLimit: 100, limit: 1000, seed: seed)
-    for serial in 1...slots { table.insert(caller: 1, serial: UInt32(serial)) }
-    table.insert(caller: 2, serial: 1)
-    #expect(table.remove(caller: 2, serial: 1))
-    for serial in 1...150 { table.insert(caller: 2, serial: UInt32(serial)) }
-    #expect(table.count == slots + 100)
-    for serial in 1...slots { #expect(table.remove(caller: 1, serial: UInt32(serial))) }
-    #expect(table.count == 100)
-  }
-
-  @Test("many callers with one call each share the limit")
-  func manyCallers() {
-    let table = Callers(perCallerLimit: 128, limit: 4096, seed: seed)
-    for caller in 0..<20_000 { table.insert(caller: UInt64(caller), serial: 1) }
-    #expect(table.count == 4096)
-    table.insert(caller: 77_777, serial: 5)
-    #expect(table.count == 4096)
-    #expect(table.remove(caller: 77_777, serial: 5))
-  }
-
-  @Test("behaves as a naive model under random operations", arguments: Array(1...12) as [UInt64])
-  func model(number: UInt64) {
-    var random = Random(seed: number)
-    var model = Model(perCaller: Int(random.below(6)) + 1, limit: Int(random.below(40)) + 1)
-    let table = Callers(perCallerLimit: model.perCaller, limit: model.limit, seed: SeededHash(a: random.next(), b: random.next()))
-    for _ in 0..<1500 {
-      let call = Model.Call(caller: random.below(12) + 1, serial: UInt32(random.below(30)) + 1)
-      if random.below(3) == 0 {
-        #expect(table.remove(caller: call.caller, serial: call.serial) == model.calls.contains(call))
-        model.calls.removeAll { $0 == call }
-      } else {
-        let isNew = !model.calls.contains(call)
-        let victims = model.insert(call)
-        table.insert(caller: call.caller, serial: call.serial)
-        if victims.count == 1 {
-          let oldest = model.calls.first { $0.caller == victims.first! }!
-          #expect(!table.remove(caller: oldest.caller, serial: oldest.serial))
-          model.removeOldest(of: victims.first!)
-        } else if victims.count > 1 {
-          // Several have as many: the table picks. Which one it was shows by what is gone.
-          let gone = victims.filter { victim in
-            let oldest = model.calls.first { $0.caller == victim }!
-            let wasThere = table.remove(caller: oldest.caller, serial: oldest.serial)
-            return !wasThere
-          }
-          #expect(gone.count == 1)
-          gone.forEach { model.removeOldest(of: $0) }
-          // Asking took the other candidates away; the model follows.
-          for victim in victims.subtracting(gone) { model.removeOldest(of: victim) }
-        }
-        if isNew { model.calls.append(call) }
-      }
-      #expect(table.count == model.calls.count)
-    }
-    for call in model.calls { #expect(table.remove(caller: call.caller, serial: call.serial)) }
-    #expect(table.count == 0)
-  }
 }
 
 @Suite("the gate's own output")

@@ -7,6 +7,7 @@ package struct Draft {
   package enum Value {
     case string(String)
     case number(UInt32)
+    case boolean(Bool)
     case strings([String])
   }
 
@@ -89,6 +90,9 @@ package struct Draft {
       case .number(let number):
         draft.signature += "u"
         draft.body += marshalled(number)
+      case .boolean(let value):
+        draft.signature += "b"
+        draft.body += marshalled(value ? 1 : 0)
       case .strings(let texts):
         draft.signature += "as"
         draft.texts = (draft.texts ?? []) + texts

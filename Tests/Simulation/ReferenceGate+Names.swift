@@ -32,8 +32,7 @@ extension ReferenceGate {
   /// What is to be asked of the bus now.
   mutating func callOn() {
     for call in names?.takeCalls() ?? [] {
-      var serial = takeSerial()
-      while outgoing[serial] != nil { serial = takeSerial() }
+      let serial = takeFreeSerial()
       let (word, text) =
         switch call {
         case .addMatch(let rule): ("AddMatch", rule)
@@ -44,6 +43,12 @@ extension ReferenceGate {
       toBus.append(Own(word: word, replySerial: 0, destination: Self.driver, serial: serial, texts: [text]))
       if word != "RemoveMatch" { outgoing[serial] = Call(destination: Self.driver, purpose: .own(call)) }
     }
+  }
+
+  mutating func takeFreeSerial() -> UInt32 {
+    var serial = takeSerial()
+    while outgoing[serial] != nil { serial = takeSerial() }
+    return serial
   }
 
   /// Until it is known who owns what, nothing can be judged but Hello.

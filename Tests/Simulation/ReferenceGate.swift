@@ -10,7 +10,6 @@ package struct ReferenceGate {
     package var inspectBytesMax = 262_144
     package var descriptorsMax = 16
     package var pendingMax = 50_000
-    package var perCallerMax = 128
     package var matchesMax = 512
     package var namesMax = 64
   }
@@ -35,6 +34,8 @@ package struct ReferenceGate {
 
   enum Purpose: Equatable {
     case call, hello, ownHello, becomeMonitor, listNames
+    /// Whether this caller is still there.
+    case ownNameHasOwner(String)
     case own(ReferenceNames.OwnCall)
     case addMatch(String), requestName(String)
   }
@@ -57,8 +58,7 @@ package struct ReferenceGate {
   package var hello = HelloPhase.unsaid
   package var saidHello = false
   package var outgoing: [UInt32: Call] = [:]
-  /// Serials by caller, oldest first.
-  package var incoming: [String: [UInt32]] = [:]
+  package var incoming = ReferenceCallers()
   package var matches: [String: Int] = [:]
   var requested: Set<String> = []
   package var acquired: Set<String> = []
@@ -135,13 +135,15 @@ package struct ReferenceGate {
   }
 
   mutating func takeIncoming(_ reply: Draft) -> Bool {
-    guard let caller = reply.destination, let at = incoming[caller]?.firstIndex(of: reply.replySerial ?? 0) else { return false }
-    incoming[caller]?.remove(at: at)
-    return true
+    guard let caller = reply.destination else { return false }
+    return incoming.remove(caller, reply.replySerial ?? 0)
   }
 
   mutating func expects(_ message: Draft, to destination: String, _ purpose: Purpose) -> Bool {
     if !message.wantsAnswer || message.type != 1 { return true }
+    if case .ownNameHasOwner? = outgoing[message.serial]?.purpose {
+      complaint = "\(message.told) was decided on while a call of the gate's own had its serial"
+    }
     if outgoing[message.serial] != nil { return refuse(message, "InvalidArgs") }
     if outgoing.count >= limits.pendingMax { return refuse(message, "LimitsExceeded") }
     outgoing[message.serial] = Call(destination: destination, purpose: purpose)
@@ -166,7 +168,7 @@ package struct ReferenceGate {
       if message.destination == nil || !addresses(message) { return false }
       if !isAudit && !allows(.incoming, message) { return withhold(message, "AccessDenied") }
       noteContact(message)
-      if message.wantsAnswer { noteCall(message.sender ?? "", message.serial) }
+      if message.wantsAnswer && !noteCall(message.sender ?? "", message.serial) { return withhold(message, "LimitsExceeded") }
       return true
     case 2, 3:
       let passes = takeAnswer(message, size)
@@ -202,10 +204,20 @@ package struct ReferenceGate {
       || (name.isEmpty && message.sender == Self.driver)
   }
 
-  private mutating func noteCall(_ caller: String, _ serial: UInt32) {
-    if incoming[caller]?.contains(serial) ?? false { return }
-    if incoming[caller]?.count ?? 0 >= limits.perCallerMax { incoming[caller]?.removeFirst() }
-    incoming[caller, default: []].append(serial)
+  /// Serials of the gate's own questions whether callers are still there, sorted.
+  package var serialsAboutCallers: [UInt32] {
+    outgoing.filter { if case .ownNameHasOwner = $0.value.purpose { true } else { false } }.keys.sorted()
+  }
+
+  /// Whether there is room for a call to the client; where there is little, the bus is asked for callers.
+  private mutating func noteCall(_ caller: String, _ serial: UInt32) -> Bool {
+    let (fits, questions) = incoming.insert(caller, serial, underWay: serialsAboutCallers.count)
+    for name in questions {
+      let serial = takeFreeSerial()
+      toBus.append(Own(word: "NameHasOwner", replySerial: 0, destination: Self.driver, serial: serial, texts: [name]))
+      outgoing[serial] = Call(destination: Self.driver, purpose: .ownNameHasOwner(name))
+    }
+    return fits
   }
 
   private func answers(_ reply: Draft, _ call: Call) -> Bool {
@@ -217,7 +229,7 @@ package struct ReferenceGate {
     case .call, .addMatch, .requestName, .listNames:
       let isUnaddressed = call.destination == Self.driver && reply.sender == nil && reply.destination == nil
       return isUnaddressed || (reply.destination == name && !name.isEmpty)
-    case .becomeMonitor, .own: return reply.destination == name && !name.isEmpty
+    case .becomeMonitor, .own, .ownNameHasOwner: return reply.destination == name && !name.isEmpty
     }
   }
 
@@ -239,6 +251,10 @@ package struct ReferenceGate {
       let isGood =
         size.message <= limits.inspectBytesMax && names?.take(asked, succeeded: succeeded, reply.texts(of: asked)) ?? false
       if isGood { callOn() } else { cannotFollow = true }
+      return false
+    case .ownNameHasOwner(let caller):
+      let saysNo = reply.signature == "b" && reply.body == [0, 0, 0, 0]
+      if succeeded && saysNo && size.message <= limits.inspectBytesMax { incoming.forget(caller) }
       return false
     case .hello: if succeeded { learn(reply.destination ?? "") }
     case .ownHello:
@@ -264,7 +280,15 @@ package struct ReferenceGate {
     guard signal.interface == Self.driver, ["NameOwnerChanged", "NameAcquired", "NameLost"].contains(member) else {
       return policy.allows(.incoming, signal, as: signal.interface, of: .init(name: Self.driver), literally: true)
     }
-    if member == "NameOwnerChanged" { return names == nil || ownerChange(signal, size) }
+    if member == "NameOwnerChanged" {
+      let isHeard = names == nil || ownerChange(signal, size)
+      if size.message <= limits.inspectBytesMax, signal.signature == "sss", let texts = signal.texts, texts.count == 3,
+        texts[2].isEmpty
+      {
+        incoming.forget(texts[0])
+      }
+      return isHeard
+    }
     if size.message > limits.inspectBytesMax { return false }
     guard signal.signature == "s", let name = signal.leadingText else { return true }
     if member == "NameLost" {
@@ -291,7 +315,7 @@ package struct ReferenceGate {
       if isOutgoing {
         outgoing[message.serial] = nil
       } else {
-        incoming[message.sender ?? ""]?.removeAll { $0 == message.serial }
+        _ = incoming.remove(message.sender ?? "", message.serial)
       }
     }
     if isOutgoing && roomToClient { _ = refuse(message, error) }

@@ -31,6 +31,8 @@ struct Speech {
   var mayPassDescriptors = false
   /// How many of 100 messages have to do with the driver, besides those that have anyway.
   var driverShare = 0
+  /// How many others call the client.
+  var callerCount = 2
 
   static let driver = ReferenceGate.driver
   private static let peers = [":1.5", ":1.6", ":1.7", "org.foo", "org.foo.Other", driver]
@@ -88,7 +90,8 @@ struct Speech {
   // MARK: The client
 
   func outgoing(_ choices: inout Choices, _ gate: ReferenceGate) -> Said {
-    let serial = Self.serial(&choices)
+    var serial = Self.serial(&choices)
+    if let own = gate.serialsAboutCallers.first, choices.chance(10) { serial = own }
     if choices.chance(driverShare) { return finished(driverCall(&choices, serial), &choices) }
     var message: Draft
     switch choices.below(16) {
@@ -114,10 +117,10 @@ struct Speech {
       choices.chance(30)
       ? .error(serial, to: Self.serial(&choices), of: ":1.5")
       : .answer(serial, to: Self.serial(&choices), of: choices.pick(Self.peers))
-    let waiting = gate.incoming.filter { !$0.key.isEmpty && !$0.value.isEmpty }.sorted { $0.key < $1.key }
-    if !waiting.isEmpty && choices.chance(75) {
+    let waiting = gate.incoming.names.filter { !$0.isEmpty }
+    if !waiting.isEmpty && choices.chance(callerCount > 2 ? 30 : 75) {
       let caller = choices.pick(waiting)
-      (message.destination, message.replySerial) = (caller.key, choices.pick(caller.value))
+      (message.destination, message.replySerial) = (caller, choices.pick(gate.incoming.serials(of: caller)))
     }
     return message
   }
@@ -167,19 +170,19 @@ struct Speech {
     if !gate.acquired.isEmpty && choices.chance(40) { to = choices.pick(gate.acquired.sorted()) }
     if choices.chance(driverShare) {
       let answers = choices.chance(60)
-      return finished(answers ? answer(&choices, serial, own, gate) : driverSignal(&choices, serial, own), &choices)
+      return finished(answers ? answer(&choices, serial, own, gate) : driverSignal(&choices, serial, own, gate), &choices)
     }
     var message: Draft
     switch choices.below(14) {
     case 0...3:
       message = .call(
         serial, to: choices.chance(95) ? to : nil, interface: choices.pick(Self.interfaces), choices.pick(Self.methods),
-        path: choices.pick(Self.paths), from: choices.pick([":1.5", ":1.6", Self.driver]))
+        path: choices.pick(Self.paths), from: caller(&choices))
     case 4, 5:
       message = .signal(
         serial, to: choices.chance(50) ? nil : to, interface: choices.pick(["org.foo.Bar", "org.foo.Baz"]),
         choices.pick(Self.signals), from: choices.pick([":1.5", ":1.5", Self.driver]))
-    case 6, 7: message = driverSignal(&choices, serial, to)
+    case 6, 7: message = driverSignal(&choices, serial, to, gate)
     case 8...12: return finished(answer(&choices, serial, choices.chance(90) ? own : to, gate), &choices)
     default: message = Draft(type: UInt8(choices.below(250)) + 5, serial: serial, sender: ":1.5")
     }
@@ -187,23 +190,28 @@ struct Speech {
     return finished(message, &choices)
   }
 
-  private func driverSignal(_ choices: inout Choices, _ serial: UInt32, _ to: String) -> Draft {
+  private func caller(_ choices: inout Choices) -> String {
+    let number = choices.below(callerCount + 1)
+    return number == callerCount ? Self.driver : ":1.\(5 + number)"
+  }
+
+  private func driverSignal(_ choices: inout Choices, _ serial: UInt32, _ to: String, _ gate: ReferenceGate) -> Draft {
     let member = choices.pick(["NameAcquired", "NameAcquired", "NameLost", "NameOwnerChanged", "ActivatableServicesChanged"])
     var message = Draft.signal(
       serial, to: member.hasPrefix("Name") ? to : nil, interface: Self.driver, member, path: "/org/freedesktop/DBus",
       from: Self.driver)
     if member == "NameOwnerChanged" && choices.chance(90) {
       message.destination = nil
-      return message.with(ownerChange(&choices).map { .string($0) })
+      return message.with(ownerChange(&choices, gate).map { .string($0) })
     }
     if member != "ActivatableServicesChanged" { message = message.with([.string(choices.pick(["org.a", "org.b", Rig.name]))]) }
     return message
   }
 
   /// A name, its old owner, its new one.
-  private func ownerChange(_ choices: inout Choices) -> [String] {
+  private func ownerChange(_ choices: inout Choices, _ gate: ReferenceGate) -> [String] {
     if choices.chance(15) {
-      let unique = choices.pick(Self.uniques.dropLast())
+      let unique = choices.pick(Self.uniques.dropLast() + gate.incoming.names.filter { $0.hasPrefix(":") })
       return choices.chance(70) ? [unique, unique, ""] : [unique, "", unique]
     }
     let old = choices.pick(Self.uniques + [""])
@@ -242,7 +250,12 @@ struct Speech {
         ? .answer(serial, to: Self.serial(&choices), of: to, from: from)
         : .error(serial, to: Self.serial(&choices), of: to, from: from)
     }
-    let own = called.filter { if case .own = $0.value.purpose { true } else { false } }
+    let own = called.filter {
+      switch $0.value.purpose {
+      case .own, .ownNameHasOwner: true
+      default: false
+      }
+    }
     let (replySerial, call) = choices.pick(!own.isEmpty && choices.chance(70) ? own : called)
     return self.answer(&choices, serial, to, replySerial, call, from: choices.chance(80) ? call.destination : from)
   }
@@ -254,7 +267,11 @@ struct Speech {
     if case .own(let asked) = call.purpose {
       return answer(&choices, asked, .answer(serial, to: replySerial, of: to, from: from))
     }
-    if choices.chance(25) { return .error(serial, to: replySerial, of: to, from: from) }
+    if choices.chance(25) {
+      let error = Draft.error(serial, to: replySerial, of: to, from: from)
+      if case .ownNameHasOwner = call.purpose { return error.with([.boolean(false)]) }
+      return error
+    }
     var message = Draft.answer(serial, to: replySerial, of: to, from: from)
     switch call.purpose {
     case .hello, .ownHello: message = message.with([.string(to)])
@@ -263,6 +280,7 @@ struct Speech {
       // dbus-daemon answers a call without DESTINATION so.
       if call.destination == driver && choices.chance(10) { (message.sender, message.destination) = (nil, nil) }
     case .listNames: message = message.with([.strings([driver, Rig.name] + names.filter { _ in choices.chance(60) } + uniques)])
+    case .ownNameHasOwner: message = message.with([choices.chance(90) ? .boolean(choices.chance(50)) : .number(0)])
     case .addMatch, .becomeMonitor, .own: break
     }
     return message

@@ -82,6 +82,7 @@ package final class World {
     clientSpeech.driverShare = choices.pick([0, 0, 30, 80])
     busSpeech.driverShare = clientSpeech.driverShare
     gate.observe([:])
+    busSpeech.callerCount = choices.pick([2, 2, 25])
     self.choices = choices
     self.gate = gate
     rig.onDealt = { [unowned self] in follow($0, $1, $2) }
@@ -95,6 +96,7 @@ package final class World {
     settings.limits.inspectBytesMax = choices.pick([262_144, 500])
     settings.limits.pendingRepliesMax = choices.pick([1000, 20, 3])
     settings.limits.incomingCallsPerCallerMax = choices.pick([128, 3])
+    settings.limits.incomingCallsMax = choices.pick([4096, 4, 16])
     settings.limits.matchesMax = choices.pick([512, 3])
     settings.limits.namesMax = choices.pick([64, 2, 1])
     settings.limits.partialMessageTimeout = choices.pick([30_000, 30_000, 200])
@@ -107,7 +109,8 @@ package final class World {
     gate.limits = ReferenceGate.Limits(
       headerBytesMax: limits.headerBytesMax, messageBytesMax: limits.messageBytesMax, inspectBytesMax: limits.inspectBytesMax,
       descriptorsMax: limits.descriptorsPerMessageMax, pendingMax: limits.pendingRepliesMax,
-      perCallerMax: limits.incomingCallsPerCallerMax, matchesMax: limits.matchesMax, namesMax: limits.namesMax)
+      matchesMax: limits.matchesMax, namesMax: limits.namesMax)
+    (gate.incoming.perCallerMax, gate.incoming.max) = (limits.incomingCallsPerCallerMax, limits.incomingCallsMax)
     gate.isAudit = settings.mode == .audit
     (gate.opensNames, gate.saysHello) = (settings.opensNames, settings.saysHello)
   }
@@ -253,7 +256,7 @@ package final class World {
     if message.isReply && message.texts?.contains(Speech.secret) ?? false { return }
     message.serial = message.serial == .max ? 2 : message.serial + 1
     if message.isReply {
-      let waiting = side == .client ? gate.incoming[message.destination ?? ""] ?? [] : gate.outgoing.keys.sorted()
+      let waiting = side == .client ? gate.incoming.serials(of: message.destination ?? "") : gate.outgoing.keys.sorted()
       if !waiting.isEmpty && choices.chance(80) { message.replySerial = choices.pick(waiting) }
     }
     if message.signature == "ay" {

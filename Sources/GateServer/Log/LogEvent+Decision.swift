@@ -115,7 +115,8 @@ extension Verdict.Reason {
     switch self {
     case .noRule, .driverClosed, .serviceUnknown, .hidden, .hiddenOwner: true
     case .rule, .driver, .reply, .strayReply, .unknownType, .containerInstance, .tooManyDescriptors, .descriptorsNotNegotiated,
-      .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .serialInUse, .eavesdrop,
+      .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .pendingRepliesTotal,
+      .pendingIncoming, .pendingIncomingPerCaller, .serialInUse, .eavesdrop,
       .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .notAddressed, .monitor, .ownHello, .ownCall,
       .filtered,
       .unheard, .owners, .ownersUnknown, .unfilteredPeer, .unfiltered:

@@ -33,6 +33,8 @@ public final class OwnerDirectory {
   private var followers: [UInt64: Follower] = [:]
   /// Whether who waits has an answer to wait for.
   private(set) var isAwaited = false
+  /// Whether the observer has not heard all that the bus has said.
+  public var isBehind = false
   /// The bus that the observer was connected to last.
   private var lastBus: BusIdentity?
   private let seed = SeededHash()
@@ -54,7 +56,7 @@ public final class OwnerDirectory {
 
   /// What is known for a policy, by its ``GatePolicy/Policy/identity``.
   func knowledge(for policy: UInt64) -> Knowledge {
-    guard let follower = followers[policy] else { return .unknown }
+    guard let follower = followers[policy], !isBehind else { return .unknown }
     return follower.isKnown ? .known : isAwaited ? .awaited : .unknown
   }
 
@@ -121,7 +123,7 @@ public final class OwnerDirectory {
   /// The observer has lost its bus, or cannot have one: nothing is known, and nobody waits for it.
   public func lose() {
     watch.isReady = false
-    isAwaited = false
+    (isAwaited, isBehind) = (false, false)
     for policy in followers.keys { followers[policy]?.isKnown = false }
   }
 
