@@ -162,13 +162,14 @@ extension Session {
 
   /// The bus says that `name` has a new owner, or none.
   mutating func noteOwner(of name: RawSpan, _ owner: RawSpan, _ policy: Policy) {
-    // Before the client has its name nothing is followed yet, and all will be asked for.
-    guard let names, !uniqueName.isEmpty else { return }
+    guard let names else { return }
     let hash = settings.seed.hash(name)
     if name.starts(with: UInt8(ascii: ":")) {
       if owner.byteCount == 0, names.table.remove(hash) { forgetRoutines() }
       return
     }
+    // Before the client has its name nothing is followed yet, and all will be asked for.
+    if uniqueName.isEmpty { return }
     if owner.byteCount == 0 {
       names.table.release(hash)
     } else {

@@ -13,8 +13,6 @@ package struct ReferenceNames {
   /// More than so many are not asked for one by one.
   private static let singlesMax = 16
 
-  /// Whether names were ever followed: before the client has its name nothing is noted.
-  private var hasBegun = false
   /// Whether it is known who owns what.
   private(set) var isReady = false
   private(set) var patterns: [String] = []
@@ -51,7 +49,6 @@ package struct ReferenceNames {
 
   /// `name` has this owner, or none any more.
   mutating func change(_ name: String, _ owner: String) {
-    if !hasBegun { return }
     if name.hasPrefix(":") {
       if owner.isEmpty { forget(name) }
     } else if !owner.isEmpty && isKnownToAnyPattern(name) {
@@ -85,7 +82,6 @@ package struct ReferenceNames {
     for unique in ever.keys { owned[unique] = self.owned(unique).intersection(new ?? []) }
     ever = ever.mapValues { $0.intersection(new ?? []) }
     (kept, lastOwner, asked, called, queue, isReady) = (owned, [:], [], [], [], false)
-    hasBegun = true
     patterns = new ?? []
     let wanted = new.map(Self.rules) ?? []
     queue += wanted.subtracting(matches.keys).sorted().map { .addMatch($0) }

@@ -210,7 +210,8 @@ struct Speech {
     case 8...12: return finished(answer(&choices, serial, choices.chance(90) ? own : to, gate), &choices)
     default: message = Draft(type: UInt8(choices.below(250)) + 5, serial: serial, sender: ":1.5")
     }
-    if choices.chance(3) { message.sender = nil }
+    // Every bus says who sent it; what does not say so is judged as anybody's.
+    if choices.chance(temper.hasSecret ? 0 : 3) { message.sender = nil }
     return finished(message, &choices)
   }
 

@@ -63,7 +63,7 @@ package final class World {
     ownMax = max(settings.limits.ownOutputBytesMax, 4096)
     timeouts = (settings.limits.authTimeout, settings.limits.helloTimeout, settings.limits.partialMessageTimeout)
     temper = Temper(&choices)
-    busSpeech.temper = temper
+    (clientSpeech.temper, busSpeech.temper) = (temper, temper)
     let conversation = Conversation(&choices, &gate)
     linesAwaited = conversation.isClientWrong ? .max : conversation.lineCount
     ownSeen.bus = conversation.toBus.utf8.count
