@@ -229,8 +229,8 @@ extension ReferenceGate {
       default: false
       }
     }
-    // Before the client has its name nothing is followed.
-    if !name.isEmpty { self.names?.change(texts[0], texts[2]) }
+    // Before the client has its name nothing is followed, but that somebody leaves.
+    if !name.isEmpty || texts[0].hasPrefix(":") { self.names?.change(texts[0], texts[2]) }
     return isVisible && isHeard
   }
 }
