@@ -14,6 +14,12 @@ final class NameWatch {
     case getNameOwner(hash: UInt64, patterns: NameSet, name: [UInt8])
   }
 
+  /// A name whose owner was asked for, and the patterns that match it: none if only the log wants to know.
+  struct Asked {
+    let patterns: NameSet
+    let name: [UInt8]
+  }
+
   /// Calls of the gate's own that are under way at a time: their bytes are bounded by this.
   static let callsMax = 32
   /// More than this many match rules, or names to ask for, are not asked for one by one.
@@ -27,8 +33,10 @@ final class NameWatch {
   private var nextCall = 0
   /// Calls that were made and are not answered.
   var pendingCount = 0
-  /// Patterns of the names whose owners were asked for, by the names' hashes.
-  var asked: [UInt64: NameSet] = [:]
+  /// The names whose owners were asked for, by their hashes.
+  var asked: [UInt64: Asked] = [:]
+  /// Names in bytes, if the log may want them.
+  var ownerNames: OwnerNames?
   /// The match rules that the gate has at the bus.
   private(set) var ownMatches: Set<[UInt8]> = []
   /// The name patterns of the policy that is followed.
@@ -76,9 +84,10 @@ final class NameWatch {
   ///
   /// - Parameters:
   ///   - new: Its name patterns; nil if it needs no names followed.
+  ///   - all: Whether names that none of them matches are followed too.
   ///   - hash: The hash of a name.
-  func follow(_ new: [NamePattern]?, hash: (RawSpan) -> UInt64) {
-    let isFollowing = new != nil
+  func follow(_ new: [NamePattern]?, all: Bool, hash: (RawSpan) -> UInt64) {
+    let isFollowing = new != nil || all
     let new = new ?? []
     var numbers: [NamePattern: Int] = [:]
     for (number, pattern) in new.enumerated() { numbers[pattern] = number }
@@ -89,13 +98,13 @@ final class NameWatch {
     calls = []
     nextCall = 0
     isReady = false
-    let wanted = isFollowing ? Self.matches(for: new) : []
+    let wanted = isFollowing ? Self.matches(for: new, all: all) : []
     for rule in wanted.subtracting(ownMatches).sorted(by: { $0.lexicographicallyPrecedes($1) }) { calls.append(.addMatch(rule)) }
     for rule in ownMatches.subtracting(wanted).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
       calls.append(.removeMatch(rule))
     }
-    if new.isEmpty { return }
-    if new.count <= Self.singlesMax && new.allSatisfy(\.isExact) {
+    if new.isEmpty && !all { return }
+    if !all && new.count <= Self.singlesMax && new.allSatisfy(\.isExact) {
       for (number, pattern) in new.enumerated() {
         var set = NameSet()
         set.insert(number)
@@ -109,17 +118,19 @@ final class NameWatch {
   /// Nothing is followed any more: what is known belongs to a policy that is gone.
   func stop(ownersMax: Int) {
     table = NameTable(limit: ownersMax)
+    if ownerNames != nil { ownerNames = OwnerNames(limit: ownersMax) }
     called = []
     isReady = false
   }
 
   /// The match rules that bring what happens to these names, and who leaves the bus.
-  private static func matches(for patterns: [NamePattern]) -> Set<[UInt8]> {
+  private static func matches(for patterns: [NamePattern], all isEverything: Bool) -> Set<[UInt8]> {
     let all = Array(
       """
       type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',\
       member='NameOwnerChanged'
       """.utf8)
+    if isEverything { return [all] }
     var rules: Set<[UInt8]> = []
     for pattern in patterns {
       let namespace = pattern.namespace

@@ -11,6 +11,7 @@ extension Session {
     _ message: RawSpan, _ header: MessageHeader, isComplete: Bool, _ policy: Policy, _ output: inout Output
   ) -> Verdict? {
     if goesTheLongWay && settings.isUnfiltered { return passUnfiltered(message, header) }
+    if settings.tellsOwners, !noteMention(message, header, isComplete: isComplete) { return nil }
     if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
     switch header.frame.type {
     case .methodCall, .signal:

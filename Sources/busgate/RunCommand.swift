@@ -78,6 +78,7 @@ enum RunCommand {
     gate.allowedUIDs = options.allowedUIDs
     gate.settings.logging = options.log.logging
     gate.settings.mode = options.log.mode
+    gate.settings.tellsOwners = options.log.mode == .audit
     gate.settings.allowsAnonymous = options.allowsAnonymous
     if bus == .system { gate.settings.limits.pendingRepliesMax = 128 }
     for change in options.limits { change(&gate) }

@@ -8,7 +8,7 @@ extension ReferenceGate {
     if followedNumber == policyNumber { return }
     followedNumber = policyNumber
     if names == nil {
-      if policy.patterns == nil { return }
+      if policy.patterns == nil && !tellsOwners { return }
       names = ReferenceNames(hearsEverything: !matches.isEmpty)
     }
     if !name.isEmpty { startFollowing() }
@@ -19,7 +19,7 @@ extension ReferenceGate {
       names?.stop()
       return
     }
-    names?.follow(policy.patterns)
+    names?.follow(policy.patterns, all: tellsOwners)
     callOn()
   }
 

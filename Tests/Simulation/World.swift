@@ -92,6 +92,7 @@ package final class World {
     settings.limits.namesMax = choices.pick([64, 2])
     settings.logging = choices.pick([.denied, .everything, .nothing])
     settings.mode = choices.chance(20) ? .audit : .enforce
+    settings.tellsOwners = settings.mode == .audit && choices.chance(50)
     settings.opensNames = choices.chance(30)
     settings.saysHello = choices.chance(30)
     settings.allowsAnonymous = choices.chance(10)
@@ -101,6 +102,7 @@ package final class World {
       descriptorsMax: limits.descriptorsPerMessageMax, pendingMax: limits.pendingRepliesMax,
       perCallerMax: limits.incomingCallsPerCallerMax, matchesMax: limits.matchesMax, namesMax: limits.namesMax)
     gate.isAudit = settings.mode == .audit
+    gate.tellsOwners = settings.tellsOwners
     (gate.opensNames, gate.saysHello) = (settings.opensNames, settings.saysHello)
   }
 
@@ -118,7 +120,7 @@ package final class World {
   /// Lives until the choices or the connection end. Throws what did not hold.
   package func run() throws {
     let count = choices.below(150) + 20
-    tell?("\(gate.limits)\naudit \(gate.isAudit), opens names \(gate.opensNames), says Hello \(gate.saysHello)")
+    tell?("\(gate.limits)\naudit \(gate.isAudit), tells owners \(gate.tellsOwners), opens names \(gate.opensNames), says Hello \(gate.saysHello)")
     tell?("descriptors: client \(gate.clientTakesDescriptors), bus \(gate.busTakesDescriptors); \(gate.policy.document)")
     tell?("client: \(client.handshake.debugDescription) bus: \(bus.handshake.debugDescription)")
     sayHello()
