@@ -32,6 +32,8 @@ struct DecisionBuilder {
     case "gate": decision.gate = value
     case "sender": decision.sender = value
     case "destination": decision.destination = value
+    case "name": decision.name = value
+    case "about": decision.about = value
     case "path": decision.path = value
     case "interface": decision.interface = value
     case "member": decision.member = value

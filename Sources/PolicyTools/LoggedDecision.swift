@@ -31,6 +31,10 @@ public struct LoggedDecision: Sendable, Equatable {
   public var sender = ""
   /// DESTINATION.
   public var destination = ""
+  /// The well-known name behind the unique one at the other end, where the log knew it.
+  public var name = ""
+  /// The name that a call to the bus itself was about, where the log says so.
+  public var about = ""
   /// PATH.
   public var path = ""
   /// INTERFACE.

@@ -52,6 +52,8 @@ package struct ReferenceNames {
 
   func isKnownToAnyPattern(_ name: String) -> Bool { patterns.contains { Self.matches($0, name) } }
 
+  private func isAskedAbout(_ name: String) -> Bool { isKnownToAnyPattern(name) || asksForAll && !name.hasPrefix(":") }
+
   // MARK: What the bus says
 
   /// `name` has this owner, or none any more.
@@ -128,7 +130,7 @@ package struct ReferenceNames {
     case .addMatch, .removeMatch: return succeeded
     case .listNames:
       guard succeeded, let texts else { return false }
-      for name in texts where name != ReferenceGate.driver && (isKnownToAnyPattern(name) || asksForAll && !name.hasPrefix(":")) { queue.append(.getNameOwner(name)) }
+      for name in texts where name != ReferenceGate.driver && isAskedAbout(name) { queue.append(.getNameOwner(name)) }
     case .getNameOwner(let name):
       if !succeeded || !asked.contains(name) { return true }
       guard let owner = texts?.first else { return false }

@@ -120,7 +120,8 @@ package final class World {
   /// Lives until the choices or the connection end. Throws what did not hold.
   package func run() throws {
     let count = choices.below(150) + 20
-    tell?("\(gate.limits)\naudit \(gate.isAudit), tells owners \(gate.tellsOwners), opens names \(gate.opensNames), says Hello \(gate.saysHello)")
+    tell?("\(gate.limits)\naudit \(gate.isAudit), tells owners \(gate.tellsOwners)")
+    tell?("opens names \(gate.opensNames), says Hello \(gate.saysHello)")
     tell?("descriptors: client \(gate.clientTakesDescriptors), bus \(gate.busTakesDescriptors); \(gate.policy.document)")
     tell?("client: \(client.handshake.debugDescription) bus: \(bus.handshake.debugDescription)")
     sayHello()

@@ -25,7 +25,7 @@ public enum LogKey: String, CaseIterable, Sendable {
     case .sender: "unique name of who sent the message: of the client, as the bus told it, or as the bus wrote it"
     case .destination: "DESTINATION of the message"
     case .name:
-      "well-known name behind a unique one: of the receiver of an outgoing message, of the sender of an incoming one; where it is known: in audit mode, and of names that rules ask for"
+      "well-known name behind the unique one at the other end, where it is known: in audit mode, and of names that rules ask for"
     case .path: "PATH of the message"
     case .interface: "INTERFACE of the message"
     case .member: "MEMBER of the message"

@@ -47,6 +47,8 @@ public struct Question: Sendable, Equatable {
     destination = decision.destination
     sender = direction == .incoming ? decision.sender : ""
     fds = decision.fds
+    peerName = decision.name
+    if !decision.about.isEmpty { argument = decision.about }
     isForOthers = decision.reason == "not-addressed"
   }
 
