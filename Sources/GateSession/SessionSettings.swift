@@ -12,6 +12,8 @@ public struct SessionSettings: Sendable {
     case denied
     /// Every message.
     case everything
+    /// Every message, whatever its rule's own `log` key says: for a dry run, which asks for verdicts.
+    case dryRun
   }
 
   /// What becomes of a message that the rules do not allow.

@@ -45,7 +45,9 @@ struct DecisionBuilder {
   }
 
   private func number(_ text: String, at column: Int) throws(LogLineError) -> Int {
-    guard let number = Int(text), number >= 0 else { throw LogLineError(column: column, message: "no number, expected one") }
+    guard let number = Int(text), (0...LoggedDecision.numberMax).contains(number) else {
+      throw LogLineError(column: column, message: "no number, expected one up to \(LoggedDecision.numberMax)")
+    }
     return number
   }
 

@@ -17,6 +17,9 @@ public struct LoggedDecision: Sendable, Equatable {
     case allow, audit, deny, drop
   }
 
+  /// The largest number that a line may have: sums over all that can be read do not overflow.
+  static let numberMax = Int(UInt32.max)
+
   /// What was decided.
   public var verdict: Verdict
   /// Why, in the log's one word; empty if the line does not say.

@@ -3,7 +3,8 @@
 
 /// A key of the log. Keys are stable: one that is there keeps its name and its meaning.
 public enum LogKey: String, CaseIterable, Sendable {
-  case time, event, verdict, gate, connection, pid, uid, cgroup, direction, type, sender, destination, name, path, interface, member
+  case time, event, verdict, gate, connection, pid, uid, cgroup, direction, type, sender, destination, name, path, interface
+  case member
   case error, signature, serial
   case replySerial = "reply-serial"
   case bytes, fds, reason, rule, nearest, miss, count, allowed, denied, limit, outcome, decisions, connections, lost, message

@@ -47,8 +47,9 @@ public struct Question: Sendable, Equatable {
     destination = decision.destination
     sender = direction == .incoming ? decision.sender : ""
     fds = decision.fds
-    peerName = decision.name
-    if !decision.about.isEmpty { argument = decision.about }
+    // A log may be forged: what is no name is nobody's, and no pattern either.
+    if NameSort.name.isLegal(Array(decision.name.utf8)) { peerName = decision.name }
+    if NameSort.name.isLegal(Array(decision.about.utf8)) { argument = decision.about }
     isForOthers = decision.reason == "not-addressed"
   }
 

@@ -37,7 +37,7 @@ struct Rehearsal: ~Copyable {
     self.owners = owners
     self.client = client
     var settings = SessionSettings()
-    settings.logging = .everything
+    settings.logging = .dryRun
     let guid = Array(Self.guid.utf8)
     session = Session(
       settings: settings, peerUID: 1000, ownUID: 1000, bus: BusIdentity(guid: unsafe guid.span.bytes, unixFDs: true), at: now)

@@ -44,7 +44,7 @@ struct DecisionSkim {
       guard bytes[at].isDigit else { return nil }
       count = count * 10 + Int(bytes[at] - UInt8(ascii: "0"))
     }
-    return count
+    return count <= LoggedDecision.numberMax ? count : nil
   }
 
   // MARK: Text
