@@ -63,7 +63,7 @@ struct CheckCommand: ParsableCommand {
       let other: Bus = bus == .session ? .system : .session
       let start = SourceLocation(file: files.first == "-" ? "standard input" : files[0], line: 1, column: 1)
       let found = Linter.closedBus(
-        policy.policy(for: bus), GatewayBus(rawValue: bus.rawValue)!, otherCount: policy.rules(for: other).count, at: start)
+        policy.policy(for: bus), bus, otherCount: policy.rules(for: other).count, at: start)
       if let found { findings.append(found) }
     }
     var done = 0

@@ -56,7 +56,7 @@ struct QuestionFlags: ParsableArguments {
   @Option(
     name: [.customLong("arg0"), .customLong("about")],
     help: ArgumentHelp(
-      "The first argument, a string: a match rule, or the name that the bus is asked about (RequestName, GetNameOwner, …).",
+      "The first argument, a string: a match rule, or the name that the bus is asked about (RequestName, GetNameOwner and the like).",
       valueName: "text"))
   var argument: String?
 

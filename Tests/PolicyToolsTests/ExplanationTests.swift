@@ -245,6 +245,24 @@ struct ExplanationTests {
     #expect(throws: QuestionError.self) { _ = try Explanation(broken, question, by: policy) }
   }
 
+  @Test(
+    "a message that claims any number of descriptors is decided on, or refused with words",
+    arguments: [254, 65_535, 65_536, Int(UInt32.max)])
+  func descriptors(count: Int) throws {
+    let question = call { $0.fds = count }
+    let policy = Policy(rules: [door], busName: "SESSION")
+    let bytes = MessageWriter.message(for: question, client: ":1.1", serial: 1)
+    for explain in [
+      { try Explanation(question, by: policy) }, { try Explanation(bytes, Question(saved: bytes, direction: nil), by: policy) },
+    ] {
+      do {
+        #expect(try !explain().verdict.passes)
+      } catch {
+        #expect(error is QuestionError && !"\(error)".isEmpty)
+      }
+    }
+  }
+
   @Test("a line of the log asks about the message that it tells of")
   func fromLog() throws {
     let line =

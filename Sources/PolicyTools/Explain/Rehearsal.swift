@@ -98,7 +98,8 @@ struct Rehearsal: ~Copyable {
 
   private mutating func feed(_ bytes: [UInt8], from side: Side, descriptors count: Int = 0) throws(Closed) {
     if side == .client { unread.client += bytes } else { unread.bus += bytes }
-    descriptors = count
+    // As many as a queue may hold: a log, or a saved message, may claim any number.
+    descriptors = min(count, Int(UInt16.max))
     var isMoving = true
     while isMoving {
       let taken = try (offer(.client), offer(.bus))
