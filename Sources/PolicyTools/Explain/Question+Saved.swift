@@ -9,6 +9,10 @@ extension Question {
   /// - Parameter direction: its way; nil: a message with a SENDER came from the bus.
   public init(saved bytes: [UInt8], direction: Direction?) throws(QuestionError) {
     let span = unsafe bytes.span.bytes
+    if span.byteCount < MessageFrame.byteCount {
+      throw QuestionError(
+        description: "\(span.byteCount) bytes, expected one whole message, which has \(MessageFrame.byteCount) at least")
+    }
     let header: MessageHeader
     do throws(WireError) {
       let frame = try MessageFrame(span)
