@@ -154,6 +154,19 @@ struct LearnerTests {
     #expect(try Self.named(allowed) == ["- a.b Do"] && allowed.unlearnable == [] && allowed.leftOut.count == 1)
   }
 
+  @Test("a rule for RequestName is one for every name, and says so; one for another method of the bus does not")
+  func requestName() throws {
+    func asked(_ member: String) -> LearnedPolicy {
+      var options = LearnOptions()
+      options.learnsDenied = true
+      return Self.learn(
+        [Self.line(member, "/org/freedesktop/DBus", "org.freedesktop.DBus", to: "org.freedesktop.DBus", about: "org.me")], options
+      )
+    }
+    #expect(asked("RequestName").generalisations.map { $0.reason.contains("stands for every name") } == [true])
+    #expect(asked("ReloadConfig").generalisations == [] && asked("ReloadConfig").learned.distinct == 1)
+  }
+
   @Test("siblings of a shape become one pattern, which is named, and what it allows besides is shown")
   func siblings() throws {
     let devices = ["00_1A_7D_DA_71_13", "5C_F3_70_8B_12_9E", "AA_BB_CC_DD_EE_0F"]
