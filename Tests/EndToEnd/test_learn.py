@@ -39,6 +39,8 @@ def traffic(gate, outside):
     errors = []
     # Whoever had it gives way: each gate has an outside of its own.
     outside.ask(driver_call("RequestName", GLib.Variant("(su)", (HOUSE, 3))))
+    # What the bus said of it has reached the gate when an answer has that was asked for later.
+    inside.fence()
 
     def asked(path, interface, member):
         serial = inside.send(call(outside.name, path, interface, member))

@@ -97,19 +97,7 @@ enum ToolsBody {
   // MARK: learn
 
   private static func learn(_ log: [UInt8]) {
-    var (whole, pieces) = (DecisionLogReader(), DecisionLogReader())
-    for chunk in [log.count, 7] {
-      var reader = DecisionLogReader()
-      reader.begin(file: "fuzz.log")
-      var at = 0
-      while at < log.count {
-        let end = min(log.count, at + max(1, chunk))
-        reader.feed(log[at..<end])
-        at = end
-      }
-      reader.end()
-      if chunk == 7 { pieces = reader } else { whole = reader }
-    }
+    let (whole, pieces) = (read(log, by: max(1, log.count)), read(log, by: 7))
     demand(
       whole.tally.messageCount == pieces.tally.messageCount && whole.unreadable == pieces.unreadable
         && whole.lineCount == pieces.lineCount, "a log in pieces tells something else")
@@ -124,6 +112,14 @@ enum ToolsBody {
         demand(item.problem.contains("expected"), "no word about what is expected: \(item.problem)")
       }
     }
+  }
+
+  private static func read(_ log: [UInt8], by chunk: Int) -> DecisionLogReader {
+    var reader = DecisionLogReader()
+    reader.begin(file: "fuzz.log")
+    for start in stride(from: 0, to: log.count, by: chunk) { reader.feed(log[start..<min(log.count, start + chunk)]) }
+    reader.end()
+    return reader
   }
 
   // MARK: explain
