@@ -24,6 +24,12 @@ final class NameWatch {
     var isWanted = true
   }
 
+  /// A name whose owner was asked for, and the patterns that match it: none if only the log wants to know.
+  struct Asked {
+    let patterns: NameSet
+    let name: [UInt8]
+  }
+
   /// Calls of the gate's own that are under way at a time: their bytes are bounded by this.
   static let callsMax = 32
   /// More than this many match rules, or names to ask for, are not asked for one by one.
@@ -37,8 +43,10 @@ final class NameWatch {
   private var nextCall = 0
   /// Calls that were made and are not answered.
   var pendingCount = 0
-  /// Patterns of the names whose owners were asked for, by the names' hashes.
-  var asked: [UInt64: NameSet] = [:]
+  /// The names whose owners were asked for, by their hashes.
+  var asked: [UInt64: Asked] = [:]
+  /// Names in bytes, if the log may want them.
+  var ownerNames: OwnerNames?
   /// The match rules that the gate has at the bus, by the hashes of their canonical texts.
   var ownMatches: [UInt64: OwnMatch] = [:]
   /// The name patterns of the policy that is followed.
@@ -91,10 +99,11 @@ final class NameWatch {
   ///
   /// - Parameters:
   ///   - new: Its name patterns; nil if it needs no names followed.
+  ///   - all: Whether names that none of them matches are followed too.
   ///   - kept: Hashes of the match rules that the client has through the gate's.
   ///   - hash: The hash of a name, or of a match rule's canonical text.
-  func follow(_ new: [NamePattern]?, keeping kept: [UInt64] = [], hash: (RawSpan) -> UInt64) {
-    let isFollowing = new != nil
+  func follow(_ new: [NamePattern]?, all: Bool = false, keeping kept: [UInt64] = [], hash: (RawSpan) -> UInt64) {
+    let isFollowing = new != nil || all
     let new = new ?? []
     var numbers: [NamePattern: Int] = [:]
     for (number, pattern) in new.enumerated() { numbers[pattern] = number }
@@ -105,9 +114,9 @@ final class NameWatch {
     calls = []
     nextCall = 0
     isReady = false
-    followMatches(isFollowing ? Self.matches(for: new) : [], keeping: kept, hash: hash)
-    if new.isEmpty { return }
-    if new.count <= Self.singlesMax && new.allSatisfy(\.isExact) {
+    followMatches(isFollowing ? Self.matches(for: new, all: all) : [], keeping: kept, hash: hash)
+    if new.isEmpty && !all { return }
+    if !all && new.count <= Self.singlesMax && new.allSatisfy(\.isExact) {
       for (number, pattern) in new.enumerated() {
         var set = NameSet()
         set.insert(number)
@@ -151,17 +160,19 @@ final class NameWatch {
   /// Nothing is followed any more: what is known belongs to a policy that is gone.
   func stop(ownersMax: Int) {
     table = NameTable(limit: ownersMax)
+    if ownerNames != nil { ownerNames = OwnerNames(limit: ownersMax) }
     called = []
     isReady = false
   }
 
   /// The match rules that bring what happens to these names, and who leaves the bus.
-  private static func matches(for patterns: [NamePattern]) -> Set<[UInt8]> {
+  private static func matches(for patterns: [NamePattern], all isEverything: Bool) -> Set<[UInt8]> {
     let all = Array(
       """
       type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',\
       member='NameOwnerChanged'
       """.utf8)
+    if isEverything { return [all] }
     var rules: Set<[UInt8]> = []
     for pattern in patterns {
       let namespace = pattern.namespace

@@ -15,8 +15,9 @@ extension Session {
     followedPolicy = policy.identity
     if settings.isUnfiltered { return }
     if names == nil {
-      if !policy.followsNames { return }
+      if !policy.followsNames && !settings.tellsOwners { return }
       names = NameWatch(ownersMax: settings.limits.ownersMax, hearing: matches.entries)
+      if settings.logging != .nothing || settings.tellsOwners { names?.ownerNames = OwnerNames(limit: settings.limits.ownersMax) }
       goesTheLongWay = true
     }
     forgetRoutines()
@@ -34,7 +35,7 @@ extension Session {
     }
     let seed = settings.seed
     let kept = matches.entries.filter { $0.answered > 0 }.map(\.hash)
-    names.follow(policy.followsNames ? policy.namePatterns : nil, keeping: kept) { seed.hash($0) }
+    names.follow(policy.followsNames ? policy.namePatterns : nil, all: settings.tellsOwners, keeping: kept) { seed.hash($0) }
     goesTheLongWay = true
     callOn(policy, &output)
   }
@@ -47,7 +48,7 @@ extension Session {
       case .addMatch(_, let rule): makeOwnCall("AddMatch", unsafe rule.span.bytes, .ownAddMatch, detail: 0, names)
       case .listNames: makeOwnCall("ListNames", RawSpan(), .ownListNames, detail: 0, names)
       case .getNameOwner(let hash, let patterns, let name):
-        names.asked[hash] = patterns
+        names.asked[hash] = NameWatch.Asked(patterns: patterns, name: name)
         makeOwnCall("GetNameOwner", unsafe name.span.bytes, .ownGetNameOwner, detail: hash, names)
       case .removeMatch(_, let rule, let times): makeOwnRemoval(of: rule, times: times)
       }
@@ -125,11 +126,11 @@ extension Session {
         askForOwners(body, header.frame.byteOrder, policy, names)
       case .ownGetNameOwner:
         // An error says that nobody does.
-        if succeeded, let patterns = names.asked[call.detail] {
+        if succeeded, let asked = names.asked[call.detail] {
           let place = try MessageArguments.leadingString(
             in: body, byteOrder: header.frame.byteOrder, signature: signature, expected: "s")
           let owner = body.extracting(Int(place.offset)..<Int(place.offset) + Int(place.count))
-          names.table.setOwner(settings.seed.hash(owner), of: call.detail, matchedBy: patterns)
+          note(settings.seed.hash(owner), of: call.detail, unsafe asked.name.span.bytes, asked.patterns, names)
         }
       case .call, .hello, .ownHello, .addMatch, .requestName, .listNames, .question, .becomeMonitor, .ownNameHasOwner,
         .ownReleaseName:
@@ -145,16 +146,20 @@ extension Session {
   /// Of all names that there are, those that matter are asked for.
   private func askForOwners(_ list: RawSpan, _ byteOrder: ByteOrder, _ policy: Policy, _ names: NameWatch) {
     var strings = StringArray(list, byteOrder: byteOrder)
-    var count = 0
+    var (count, otherCount) = (0, 0)
     while let name = strings.next() {
       if name.starts(with: UInt8(ascii: ":")) || name.isEqual(to: Driver.name) { continue }
       let patterns = policy.patterns(matching: name)
-      if patterns.isEmpty { continue }
-      if count == settings.limits.ownersMax {
+      if patterns.isEmpty {
+        // The log goes without what is too much.
+        if !settings.tellsOwners || otherCount == settings.limits.ownersMax { continue }
+        otherCount += 1
+      } else if count == settings.limits.ownersMax {
         names.table.noteIncompleteness()
         return
+      } else {
+        count += 1
       }
-      count += 1
       names.add(
         .getNameOwner(hash: settings.seed.hash(name), patterns: patterns, name: unsafe name.withUnsafeBytes { unsafe Array($0) }))
     }
@@ -165,7 +170,9 @@ extension Session {
     guard let names else { return }
     let hash = settings.seed.hash(name)
     if name.starts(with: UInt8(ascii: ":")) {
-      if owner.byteCount == 0, names.table.remove(hash) { forgetRoutines() }
+      if owner.byteCount > 0 { return }
+      names.ownerNames?.leave(hash)
+      if names.table.remove(hash) { forgetRoutines() }
       return
     }
     // Before the client has its name nothing is followed yet, and all will be asked for.
@@ -174,9 +181,16 @@ extension Session {
       names.table.release(hash)
     } else {
       let patterns = policy.patterns(matching: name)
+      if patterns.isEmpty && !settings.tellsOwners { return }
+      note(settings.seed.hash(owner), of: hash, name, patterns, names)
       if patterns.isEmpty { return }
-      names.table.setOwner(settings.seed.hash(owner), of: hash, matchedBy: patterns)
     }
     forgetRoutines()
+  }
+
+  /// A name has this owner: the rules' table has it if they ask for it, the log's if there is one.
+  private func note(_ owner: UInt64, of hash: UInt64, _ name: RawSpan, _ patterns: NameSet, _ names: NameWatch) {
+    if !patterns.isEmpty { names.table.setOwner(owner, of: hash, matchedBy: patterns) }
+    names.ownerNames?.set(owner, of: hash, name)
   }
 }

@@ -217,11 +217,11 @@ extension Session {
 
   @inline(__always)
   private func isLogged(_ verdict: Verdict) -> Bool {
-    if let choice = verdict.log { return choice }
+    if let choice = verdict.log { return choice || settings.logging == .dryRun }
     switch settings.logging {
     case .nothing: return false
     case .denied: return verdict.action != .allow && verdict.reason.isWorthALine
-    case .everything: return true
+    case .everything, .dryRun: return true
     }
   }
 }

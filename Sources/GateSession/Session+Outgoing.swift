@@ -18,6 +18,7 @@ extension Session {
       }
     }
     if goesTheLongWay && settings.isUnfiltered { return passUnfiltered(message, header) }
+    if settings.tellsOwners, !noteMention(message, header, isComplete: isComplete) { return nil }
     if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
     switch header.frame.type {
     case .methodCall, .signal:

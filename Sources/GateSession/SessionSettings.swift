@@ -12,6 +12,8 @@ public struct SessionSettings: Sendable {
     case denied
     /// Every message.
     case everything
+    /// Every message, whatever its rule's own `log` key says: for a dry run, which asks for verdicts.
+    case dryRun
   }
 
   /// What becomes of a message that the rules do not allow.
@@ -29,6 +31,9 @@ public struct SessionSettings: Sendable {
   public var logging = Logging.denied
   /// What becomes of a message that the rules do not allow.
   public var mode = Mode.enforce
+  /// Whether the log is to tell well-known names behind unique ones that no rule asks about (audit mode): all names are followed then, which
+  /// costs a question for each when a client says Hello.
+  public var tellsOwners = false
   /// RequestName and ReleaseName need no rule (personality `dbus-proxy`, whose documentation promises it).
   public var opensNames = false
   /// A client that speaks before saying Hello gets its Hello said by the gate (personality `dbus-proxy`).

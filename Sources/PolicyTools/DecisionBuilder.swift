@@ -32,10 +32,11 @@ struct DecisionBuilder {
     case "gate": decision.gate = value
     case "sender": decision.sender = value
     case "destination": decision.destination = value
+    case "name": decision.name = value
+    case "about": decision.about = value
     case "path": decision.path = value
     case "interface": decision.interface = value
     case "member": decision.member = value
-    case "about": decision.about = value
     case "signature": decision.signature = value
     case "fds": decision.fds = try number(value, at: column)
     case "count": decision.count = try number(value, at: column)
@@ -44,7 +45,9 @@ struct DecisionBuilder {
   }
 
   private func number(_ text: String, at column: Int) throws(LogLineError) -> Int {
-    guard let number = Int(text), number >= 0 else { throw LogLineError(column: column, message: "no number, expected one") }
+    guard let number = Int(text), (0...LoggedDecision.numberMax).contains(number) else {
+      throw LogLineError(column: column, message: "no number, expected one up to \(LoggedDecision.numberMax)")
+    }
     return number
   }
 

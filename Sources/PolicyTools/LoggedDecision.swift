@@ -17,6 +17,9 @@ public struct LoggedDecision: Sendable, Equatable {
     case allow, audit, deny, drop
   }
 
+  /// The largest number that a line may have: sums over all that can be read do not overflow.
+  static let numberMax = Int(UInt32.max)
+
   /// What was decided.
   public var verdict: Verdict
   /// Why, in the log's one word; empty if the line does not say.
@@ -31,14 +34,16 @@ public struct LoggedDecision: Sendable, Equatable {
   public var sender = ""
   /// DESTINATION.
   public var destination = ""
+  /// The well-known name behind the unique one at the other end, where the log knew it.
+  public var name = ""
+  /// The name that a call to the bus itself was about, where the log says so.
+  public var about = ""
   /// PATH.
   public var path = ""
   /// INTERFACE.
   public var interface = ""
   /// MEMBER.
   public var member = ""
-  /// The name that a call of the bus itself was about.
-  public var about = ""
   /// SIGNATURE.
   public var signature = ""
   /// Number of file descriptors.

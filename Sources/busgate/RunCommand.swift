@@ -80,6 +80,7 @@ enum RunCommand {
     gate.allowedUIDs = options.allowedUIDs
     gate.settings.logging = options.log.logging
     gate.settings.mode = options.log.mode
+    gate.settings.tellsOwners = options.log.mode == .audit
     gate.settings.allowsAnonymous = options.allowsAnonymous
     if bus == .system { gate.setSystemBusDefaults() }
     for change in options.limits { change(&gate) }

@@ -1,12 +1,11 @@
 // The two buses that configurations have an array for, as flags call them.
 
 import ArgumentParser
+import PolicyTools
 
-/// A bus.
-enum Bus: String, CaseIterable, ExpressibleByArgument {
-  case session
-  case system
+typealias Bus = GatewayBus
 
+extension GatewayBus: ExpressibleByArgument {
   /// The key of its array.
   var key: String { "dbus-gateway-config-\(rawValue)" }
 }

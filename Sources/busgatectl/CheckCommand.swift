@@ -21,6 +21,10 @@ struct CheckCommand: ParsableCommand {
   @Argument(help: "Gateway configurations or service manifests; - is standard input.", completion: .file(extensions: ["json"]))
   var files: [String]
 
+  @Option(
+    help: "The bus that the documents are for: rules for the other one are not looked at, and none for this one is a warning.")
+  var bus: Bus?
+
   @Flag(help: "Warnings count: exit 1 if there are any.")
   var strict = false
 
@@ -51,10 +55,19 @@ struct CheckCommand: ParsableCommand {
   }
 
   private func lint(_ policy: LoadedPolicy, _ console: Console) -> [Finding] {
-    var bar = ProgressBar("checking", total: policy.rules.count, atLeast: 2000, console)
-    var findings: [Finding] = []
+    let buses = bus.map { [$0] } ?? Bus.allCases
+    let total = buses.reduce(0) { $0 + policy.rules(for: $1).count }
+    var bar = ProgressBar("checking", total: total, atLeast: 2000, console)
+    var findings = Linter.findings(in: policy.names)
+    if let bus {
+      let other: Bus = bus == .session ? .system : .session
+      let start = SourceLocation(file: files.first == "-" ? "standard input" : files[0], line: 1, column: 1)
+      let found = Linter.closedBus(
+        policy.policy(for: bus), bus, otherCount: policy.rules(for: other).count, at: start)
+      if let found { findings.append(found) }
+    }
     var done = 0
-    for bus in Bus.allCases {
+    for bus in buses {
       var linter = Linter(policy.policy(for: bus), outline: policy.outline)
       findings += linter.run { bar.advance(to: done + $0) }
       done += policy.rules(for: bus).count

@@ -21,6 +21,10 @@ struct ExplainCommand: ParsableCommand {
       The message comes from flags, from a file with --message, or, without either, as lines of the decision log on standard \
       input, in text or JSON. A call that goes to no name is for the bus itself.
 
+      What is suggested for a denial is never wider than the rule that came nearest, and asks for a name wherever one is known: without \
+      --name it says to which name the rule applies, and for what every service has nothing is suggested. Where the bus is asked about a \
+      name, "names" are suggested with the one that --arg0 says.
+
       Exit status: 0 explained, 1 the verdict is not the one of --expect, 65 bad input.
       """)
 
@@ -57,13 +61,13 @@ struct ExplainCommand: ParsableCommand {
         let bus = try chosenBus(policy, gate: "")
         tell(try Explanation(try flags.question(), by: policy.policy(for: bus)), bus)
       } else {
-        try explainLog(policy, tell)
+        try explainLog(policy, console, tell)
       }
       if !isExpected { throw ExitCode.found }
     }
   }
 
-  private func explainLog(_ policy: LoadedPolicy, _ tell: (Explanation, Bus) -> Void) throws {
+  private func explainLog(_ policy: LoadedPolicy, _ console: Console, _ tell: (Explanation, Bus) -> Void) throws {
     if source.files.contains("-") {
       throw ValidationError("standard input cannot be configuration and log, expected --interface, --path and --member")
     }
@@ -73,6 +77,7 @@ struct ExplainCommand: ParsableCommand {
         description: "standard input: error: too long, expected at most \(Self.logBytesMax) bytes of the log")
     }
     var count = 0
+    var isReadable = true
     for (number, line) in input.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
       do {
         guard let decision = try LogLine.decision(line) else { continue }
@@ -80,9 +85,14 @@ struct ExplainCommand: ParsableCommand {
         tell(try Explanation(Question(decision), by: policy.policy(for: bus)), bus)
         count += 1
       } catch let error as LogLineError {
-        throw ConfigurationFailure(description: "standard input:\(number + 1):\(error.column): error: \(error.message)")
+        console.printError("standard input:\(number + 1):\(error.column): error: \(error.message)")
+        isReadable = false
+      } catch let error as QuestionError {
+        console.printError("standard input:\(number + 1):1: error: cannot be explained: \(error)")
+        isReadable = false
       }
     }
+    if !isReadable { throw ExitCode.badInput }
     if count == 0 {
       throw ConfigurationFailure(
         description: "standard input: error: no decision, expected lines of the decision log, or --path and --member")

@@ -30,6 +30,11 @@ struct ExplanationPrinter {
       lines.append("  to allow it, add to \"\(bus.key)\":")
       lines.append("    " + ruleText(suggestion))
     }
+    if let names = explanation.suggestedNames {
+      lines.append("  to allow it, add to \"busgate\":")
+      lines.append("    \"names\": " + namesText(names))
+    }
+    if let hint = explanation.hint { lines.append("  " + printable(hint)) }
     return lines.joined(separator: "\n")
   }
 
@@ -59,6 +64,10 @@ struct ExplanationPrinter {
       }
       json.key("suggestion")
       if let rule = explanation.suggestion { json.rule(rule, comment: nil) } else { json.null() }
+      json.key("suggested-names")
+      if let names = explanation.suggestedNames { json.names(names) } else { json.null() }
+      json.key("hint")
+      if let hint = explanation.hint { json.value(hint) } else { json.null() }
     }
     return String(decoding: json.text, as: UTF8.self)
   }
@@ -91,6 +100,13 @@ struct ExplanationPrinter {
   private func ruleText(_ rule: GatewayRule) -> String {
     var json = JSONWriter()
     json.rule(rule, comment: nil)
+    return JSONText.spaced(String(decoding: json.text, as: UTF8.self))
+  }
+
+  /// Names as people write them.
+  private func namesText(_ names: NameRules) -> String {
+    var json = JSONWriter()
+    json.names(names)
     return JSONText.spaced(String(decoding: json.text, as: UTF8.self))
   }
 

@@ -16,6 +16,11 @@ struct LearnCommand: ParsableCommand {
       for want of a rule, is allowed by the configuration, which goes to standard output; what is to be said about it goes to \
       standard error. What a rule denied, or only a rule that names it would open, is left out, and said.
 
+      Rules have the "name" of the service wherever the log knows it: a call's DESTINATION, or name=, which --mode audit writes for \
+      unique names. Interfaces that every service has (Properties, ObjectManager, Introspectable, Peer) are not learned of a peer without \
+      a name, and StartServiceByName never: it needs no rule where one lets a call to the service pass. What is so left out is said, \
+      and the status is 1.
+
       Interfaces and members are never generalised, paths only where several siblings are numbered or named alike; each such rule \
       says so in its comment. Calls without INTERFACE can only be let through by * as interface. Descriptors are not counted, since \
       lines that stand for several messages do not have them.

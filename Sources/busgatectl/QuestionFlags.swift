@@ -53,7 +53,11 @@ struct QuestionFlags: ParsableArguments {
   @Option(help: "Number of file descriptors.")
   var fds: Int?
 
-  @Option(name: .customLong("arg0"), help: ArgumentHelp("The first argument, a string: a match rule, a name.", valueName: "text"))
+  @Option(
+    name: [.customLong("arg0"), .customLong("about")],
+    help: ArgumentHelp(
+      "The first argument, a string: a match rule, or the name that the bus is asked about (RequestName, GetNameOwner and the like).",
+      valueName: "text"))
   var argument: String?
 
   /// Whether nothing was said.

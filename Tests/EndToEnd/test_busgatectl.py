@@ -224,7 +224,87 @@ def test_a_policy_that_changes_while_it_is_read_is_refused_and_one_that_is_repla
         assert checked(replaced, other, lambda told: True).returncode == 0
 
 
+CALLS = "method_call"
+OPEN = [
+    ({"busgate": {"names": {"talk": ["org.freedesktop.*"]}}}, {"busgate": {"names": {"talk": ["org.freedesktop.portal.*"]}}}, "open-names"),
+    ({"busgate": {"names": {"own": ["*"]}}}, {"busgate": {"names": {"own": ["org.example.*"]}}}, "open-names"),
+    (document(rule("incoming", "org.freedesktop.DBus.Properties", "*", "Get", type=CALLS)),
+     document(rule("incoming", "org.freedesktop.DBus.Properties", "*", "Get", type=CALLS, name="org.example.House")), "shared-interface"),
+    (document(rule("outgoing", "org.freedesktop.DBus", "*", "StartServiceByName", type=CALLS)),
+     document(rule("outgoing", "org.example.DBus", "*", "StartServiceByName", type=CALLS)), "open-start"),
+    (document(rule("outgoing", "org.freedesktop.systemd1.Manager", "*", "StartTransientUnit", type=CALLS)),
+     document(rule("outgoing", "org.freedesktop.systemd1.Manager", "*", "ListUnits", type=CALLS)), "way-out"),
+    (document(rule("outgoing", "org.freedesktop.Flatpak.Development", "*", "HostCommand", type=CALLS)),
+     document(rule("outgoing", "org.freedesktop.Flatpak", "*", "HostCommand", type=CALLS)), "way-out"),
+]
+
+
+@pytest.mark.parametrize("wide, narrow, lint", OPEN)
+def test_what_opens_more_than_it_seems_to_is_warned_about_and_its_neighbour_is_not(workshop, wide, narrow, lint):
+    done = ctl("check", "--strict", write(workshop, wide))
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and f"[{lint}]" in done.stderr, done.stderr
+    done = ctl("check", "--strict", write(workshop, narrow))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_document_is_closed_for_the_bus_that_it_has_nothing_for(workshop):
+    file = write(workshop, document(rule("outgoing", *DOOR.values()), bus="system"))
+    closed = ctl("check", "--strict", "--bus", "session", file)
+    assert closed.returncode == 1 and f"{file}:1:1: warning: nothing is open on the session bus" in closed.stderr
+    for flags in (["--bus", "system"], []):
+        assert ctl("check", "--strict", *flags, file).returncode == 0
+    # Rules for the other bus are another's.
+    broad = write(workshop, {**document(rule("outgoing", *DOOR.values())), **document(rule("*", "*", "*", "*"), bus="system")})
+    assert ctl("check", "--strict", "--bus", "session", broad).returncode == 0
+    assert ctl("check", "--strict", broad).returncode == 1
+
+
 # explain
+
+def test_what_is_suggested_is_no_wider_than_the_nearest_rule(workshop):
+    file = write(workshop, document(rule("outgoing", *DOOR.values(), name="org.example.House")))
+    elsewhere = message(path="/org/example/gate")
+    told = asked("explain", file, *elsewhere)
+    assert told["suggestion"]["name"] == "org.example.House" and "applies only to org.example.House" in told["hint"]
+    assert asked("explain", file, *elsewhere, "--name", "org.example.Barn")["suggestion"]["name"] == "org.example.Barn"
+    nameless = asked("explain", file, *message(interface="org.freedesktop.DBus.Properties", member="Get"))
+    assert (nameless["verdict"], nameless["suggestion"]) == ("deny", None) and "--name NAME" in nameless["hint"]
+    assert "--name NAME" in ctl("explain", file, *message(interface="org.freedesktop.DBus.Properties", member="Get")).stdout
+
+
+@pytest.mark.parametrize("member, level", [("RequestName", "own"), ("StartServiceByName", "talk"), ("GetNameOwner", "see")])
+@pytest.mark.parametrize("flag", ["--arg0", "--about"])
+def test_of_a_name_that_the_bus_is_asked_about_that_name_is_suggested(workshop, member, level, flag):
+    file = write(workshop, {"busgate": {"names": {"see": ["org.example.Other"]}}})
+    question = [*message("org.freedesktop.DBus", "/org/freedesktop/DBus", member)]
+    told = asked("explain", file, *question, flag, "org.example.House")
+    assert (told["verdict"], told["suggestion"]) == ("deny", None)
+    assert {key: names for key, names in told["suggested-names"].items() if names} == {level: ["org.example.House"]}
+    pasted = write(workshop, {"busgate": {"names": told["suggested-names"]}}, "pasted.json")
+    assert asked("explain", file, pasted, *question, flag, "org.example.House")["verdict"] == "allow"
+    assert asked("explain", file, pasted, *question, flag, "org.example.House2")["verdict"] == "deny"
+    unsaid = asked("explain", file, *question)
+    assert (unsaid["suggestion"], unsaid["suggested-names"]) == (None, None) and "--arg0 NAME" in unsaid["hint"]
+
+
+def test_a_rule_that_is_not_logged_is_explained_as_any_other(workshop):
+    """It once ended the explanation of a whole log, as a message that was no message."""
+    file = write(workshop, document(rule("outgoing", *DOOR.values(), log=False), rule("*", "*", "*", "Shut", action="deny", log=False)))
+    line = ("deny T gate=session direction=outgoing type=method_call sender=:1.7 destination=:1.9 path=/org/example/door "
+            "interface=org.example.Door member=Open reason=no-rule\n")
+    done = ctl("explain", file, "--json", input=line + line.replace("Open", "Shut") + line.replace("Open", "Other"))
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(told)["reason"] for told in done.stdout.splitlines()] == ["rule", "rule", "no-rule"]
+
+
+def test_a_line_that_cannot_be_explained_is_named_and_the_others_are_explained(workshop):
+    file = write(workshop, document(rule("outgoing", *DOOR.values())))
+    line = ("deny T gate=session direction=outgoing type=method_call sender=:1.7 destination=:1.9 path=/org/example/door "
+            "interface=org.example.Door member=Open reason=no-rule\n")
+    done = ctl("explain", file, "--json", input=line + line.replace("/door", "//door…") + "nonsense\n" + line)
+    assert done.returncode == 65 and len(done.stdout.splitlines()) == 2
+    assert [said.split(" ")[1] for said in done.stderr.splitlines()] == ["input:2:1:", "input:3:1:"]
+
 
 def test_a_signal_to_a_name_is_judged_as_one_and_a_signal_to_everybody_is_not(workshop):
     """A rule with `name` lets a signal through to that name only."""
@@ -341,8 +421,11 @@ def test_a_saved_message_is_explained_as_it_is(workshop):
     blob.write_bytes(blob.read_bytes()[:-1])
     cut = ctl("explain", file, "--message", blob)
     assert (cut.returncode, cut.stderr.count("\n")) == (65, 1) and "expected one" in cut.stderr
-    blob.write_bytes(b"not a message at all")
-    assert ctl("explain", file, "--message", blob).returncode == 65
+    # Fewer bytes than a message has at least once ended the program.
+    for text in (b"not a message at all", b"", b"l", b"l\1\0\1" + b"\1" * 11):
+        blob.write_bytes(text)
+        told = ctl("explain", file, "--message", blob)
+        assert (told.returncode, told.stderr.count("\n")) == (65, 1) and "expected one" in told.stderr
 
 
 def test_what_is_no_line_of_the_log_is_named_with_its_place(workshop):

@@ -15,6 +15,7 @@ from test_log import FORMATS, Scene, decisions, read_text
 
 INTERFACE = "org.example.Door"
 PROPERTIES = "org.freedesktop.DBus.Properties"
+HOUSE = "org.example.House"
 REMOTE = "/lib/systemd/systemd-journal-remote"
 BAR_BYTES = 1 << 25  # LearnCommand.barBytesMin: whether there is a bar goes with the size of a log, not with the time it takes
 
@@ -36,6 +37,10 @@ def traffic(gate, outside):
     """What an application does: calls on objects of a kind, a name, calls and signals in. Returns the errors that it got."""
     inside = Peer(gate.address)
     errors = []
+    # Whoever had it gives way: each gate has an outside of its own.
+    outside.ask(driver_call("RequestName", GLib.Variant("(su)", (HOUSE, 3))))
+    # What the bus said of it has reached the gate when an answer has that was asked for later.
+    inside.fence()
 
     def asked(path, interface, member):
         serial = inside.send(call(outside.name, path, interface, member))
@@ -107,8 +112,46 @@ def test_under_what_was_learned_the_same_traffic_passes_and_other_does_not(works
     inside.close()
     outside.fence()
     gate.terminate()
-    denied = [event["member"] for event in decisions([read_text(line) for line in gate.log.lines]) if event["verdict"] != "allow"]
+    # The gate asks who owns the name, and keeps the answer to itself.
+    denied = [event["member"] for event in decisions([read_text(line) for line in gate.log.lines])
+              if event["verdict"] != "allow" and event["reason"] not in ("own-call", "unheard")]
     assert denied == ["Lock", "Enter", "ReloadConfig"]
+
+
+def test_what_is_learned_of_a_client_that_calls_unique_names_asks_for_the_services_name(workshop, bus):
+    """As nmcli, upower, udisksctl and every program of dbus-python do: they call the owner's unique name."""
+    log = log_of_traffic(workshop, bus, "json")
+    logged = decisions([json.loads(line) for line in log.read_text().splitlines()])
+    assert {(event["direction"], event.get("name")) for event in logged if event["reason"] == "no-rule" and event.get("interface") == INTERFACE} == {
+        ("outgoing", HOUSE), ("incoming", HOUSE)}
+    config, said = learned(workshop, log)
+    rules = json.loads(config.read_text())["dbus-gateway-config-session"]
+    assert {one["interface"]: one.get("name") for one in rules} == {
+        INTERFACE: HOUSE, PROPERTIES: HOUSE, "org.example.Client": HOUSE, "org.freedesktop.DBus": None}
+
+    gate = workshop.gate(config, bus, socket="named/bus")
+    house, other, inside = Peer(bus.address), Peer(bus.address), Peer(gate.address)
+    house.ask(driver_call("RequestName", GLib.Variant("(su)", (HOUSE, 3))))
+    for peer, verdict in ((house, None), (other, ACCESS_DENIED)):
+        serial = inside.send(call(peer.name, "/org/example/house/door3/lock1", PROPERTIES, "Get"))
+        if verdict is None:
+            peer.reply(peer.await_member("Get"))
+            assert error_of(inside.answer_to(serial)) is None
+        else:
+            assert error_of(inside.answer_to(serial))[0] == verdict
+
+
+def test_what_every_service_has_is_not_learned_of_one_without_a_name(workshop, bus):
+    scene = Scene(workshop, bus, [], "text", "--mode", "audit")
+    for interface, member in ((PROPERTIES, "GetAll"), (INTERFACE, "Open")):
+        scene.inside.send(call(scene.outside.name, "/a", interface, member, wants_reply=False))
+        scene.outside.await_member(member)
+    scene.end()
+    file = workshop.directory / "nameless.log"
+    file.write_text("\n".join(scene.gate.log.lines) + "\n")
+    config, said = learned(workshop, file, status=1)
+    assert [one["interface"] for one in json.loads(config.read_text())["dbus-gateway-config-session"]] == [INTERFACE]
+    assert any("error: not learned: org.freedesktop.DBus.Properties of a peer without a well-known name" in line for line in said)
 
 
 def test_every_format_teaches_the_same(workshop, bus):
@@ -138,7 +181,7 @@ def test_what_journalctl_makes_of_the_entries_teaches_the_same(workshop, bus, ou
 
 
 def test_what_rules_allow_already_is_learned_where_it_is_logged(workshop, bus):
-    rules = [rule("*", INTERFACE, "*", "*"), rule("*", "org.example.Client", "*", "*"), rule("*", PROPERTIES, "*", "Get"),
+    rules = [*(rule("*", interface, "*", "*", name=HOUSE) for interface in (INTERFACE, "org.example.Client", PROPERTIES)),
              rule("outgoing", "org.freedesktop.DBus", "*", "RequestName")]
     audited = learned(workshop, log_of_traffic(workshop, bus, "json"))[0].read_text()
     enforced = learned(workshop, log_of_traffic(workshop, bus, "text", "enforce", rules, "--log", "all"))[0].read_text()
@@ -171,6 +214,31 @@ def test_lines_that_cannot_be_read_are_named_and_counted(workshop):
     told = json.loads(ctl("learn", log, "--json").stdout)
     assert (told["unreadable-lines"], told["lines"], told["complete"]) == (32, 34, False)
     assert told["unreadable"][0]["line"] == 2
+
+
+def test_a_byte_that_is_none_of_the_logs_is_told_wherever_it_stands(workshop):
+    """A NUL in a value once ended the program."""
+    log = workshop.directory / "a.log"
+    for word in ("session", "outgoing", ":1.8", "/a", INTERFACE, "Open", "no-rule"):
+        log.write_text(line("Open").replace(word, word[:1] + "\0" + word[1:]) + line("Close"))
+        config, said = learned(workshop, log, status=1)
+        assert json.loads(config.read_text())["dbus-gateway-config-session"][0]["method"] == ["Close"]
+        assert said[0].startswith(f"{log}:1:"), said
+
+
+def test_a_service_that_is_started_is_no_rule_for_every_service(workshop):
+    def start(about):
+        return line("StartServiceByName", "/org/freedesktop/DBus", reason="service-unknown").replace(":1.8", "org.freedesktop.DBus").replace(
+            INTERFACE, "org.freedesktop.DBus").rstrip("\n") + f" about={about}\n"
+
+    log = workshop.directory / "a.log"
+    log.write_text(start(HOUSE) + line("Open").replace(":1.8", HOUSE))
+    config, said = learned(workshop, log)
+    assert "StartServiceByName" not in config.read_text() and "1 need no rule" in said[-1]
+    log.write_text(start("org.example.Other") + line("Open").replace(":1.8", HOUSE))
+    config, said = learned(workshop, log, status=1)
+    assert "StartServiceByName" not in config.read_text()
+    assert said[0].startswith(f"{log}:1: error: not learned: StartServiceByName of org.example.Other")
 
 
 def test_a_gate_of_another_name_is_asked_about(workshop):

@@ -72,6 +72,40 @@ struct DecisionLogReaderTests {
     #expect(isRead)
   }
 
+  @Test("name= and about= are read in every form", arguments: [text, json, journal, journalOfText, export])
+  func names(form: String) {
+    let spelt = [
+      ("destination=com.example.Service", "destination=:1.9 name=com.example.Service about=a.b"),
+      (#""destination":"com.example.Service""#, #""destination":":1.9","name":"com.example.Service","about":"a.b""#),
+      (
+        #""BUSGATE_DESTINATION":"com.example.Service""#,
+        #""BUSGATE_DESTINATION":":1.9","BUSGATE_NAME":"com.example.Service","BUSGATE_ABOUT":"a.b""#
+      ),
+      (
+        "BUSGATE_DESTINATION=com.example.Service",
+        "BUSGATE_DESTINATION=:1.9\nBUSGATE_NAME=com.example.Service\nBUSGATE_ABOUT=a.b"
+      ),
+    ]
+    let line = spelt.reduce(form) { $0.replacing($1.0, with: $1.1) }
+    let messages = Self.read(line + "\n").tally.messages
+    #expect(messages.map { String(decoding: $0.name, as: UTF8.self) } == ["com.example.Service"])
+    #expect(messages.map { String(decoding: $0.about, as: UTF8.self) } == ["a.b"])
+  }
+
+  @Test(
+    "a NUL, or another control byte, in a value is told with its place, whatever the value",
+    arguments: [text, json, journal, export])
+  func controls(form: String) {
+    for word in ["session", "outgoing", "com.example.Service", "/com/example", "com.example.Open", "Count", "no-rule"] {
+      for byte in ["\0", "\u{1}"] {
+        let reader = Self.read(form.replacing(word, with: "\(word.prefix(3))\(byte)\(word.dropFirst(3))") + "\n")
+        #expect(reader.tally.messages.allSatisfy { !$0.path.contains(0) && !$0.member.contains(0) && !$0.gate.contains("\0") })
+        if byte == "\0" && !reader.tally.messages.isEmpty { Issue.record("\(word) with a NUL was read") }
+        _ = Learner.learn(from: reader.tally)
+      }
+    }
+  }
+
   @Test("a field that is not printable comes as numbers in the journal's JSON")
   func numbers() {
     let line = Self.journal.replacing(#""BUSGATE_MEMBER":"Count""#, with: #""BUSGATE_MEMBER":[67,111,117,110,116]"#)

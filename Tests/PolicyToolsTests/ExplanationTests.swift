@@ -51,7 +51,6 @@ struct ExplanationTests {
       call(), call { $0.fds = 3 }, call { $0.interface = "" }, call { $0.kind = .signal },
       call { ($0.kind, $0.direction) = (.signal, .incoming) },
       call { ($0.direction, $0.destination) = (.incoming, "") }, call { ($0.direction, $0.destination) = (.incoming, "org.me") },
-      driver("org.freedesktop.DBus", "RequestName", argument: "org.me"), driver("org.freedesktop.DBus", "StartServiceByName"),
       driver("org.freedesktop.DBus.Monitoring", "BecomeMonitor"), driver("", "BecomeMonitor"),
       driver("org.freedesktop.DBus.Unheard", "Of"),
     ]
@@ -63,6 +62,111 @@ struct ExplanationTests {
       var other = question
       other.member += "2"
       #expect(try !explain(other, [rule]).verdict.passes, "\(question.summary)")
+    }
+  }
+
+  /// The name of the rule that is suggested, `-` if it has none, nil if there is no rule.
+  private func suggested(_ question: Question, _ rules: [GatewayRule] = []) throws -> String? {
+    try explain(question, rules).suggestion.map { $0.name.map { "\($0)" } ?? "-" }
+  }
+
+  @Test("a suggestion keeps the name that the nearest rule asks for, and says that it applies only to that")
+  func keepsName() throws {
+    let unique = call {
+      $0.destination = ":1.2"
+      $0.path = "/elsewhere"
+    }
+    for name in ["org.example.House", "org.example.*", "org.*.House"] {
+      let named = rule(interface: "org.example.Door", path: Self.path, name: name)
+      let answer = try explain(unique, [named])
+      #expect(try suggested(unique, [named]) == name && answer.hint?.contains("applies only to \(name)") == true)
+      // The same with a name: that one, and no other.
+      #expect(try suggested(call { $0.path = "/elsewhere" }, [named]) == "org.example.House")
+    }
+    let incoming = call { ($0.direction, $0.destination, $0.path) = (.incoming, "", "/elsewhere") }
+    let named = rule(outgoing: false, incoming: true, interface: "org.example.Door", path: Self.path, name: "org.example.House")
+    #expect(try suggested(incoming, [named]) == "org.example.House")
+    var asked = incoming
+    asked.peerName = "org.example.Other"
+    #expect(try suggested(asked, [named]) == "org.example.Other")
+  }
+
+  @Test("a suggestion is in no key wider than the rule that came nearest, but in what that misses")
+  func notWider() throws {
+    let near = rule(interface: "org.example.Door", path: Self.path, methods: ["Open"], maxFDs: 0, name: "org.example.House")
+    let questions = [
+      call { $0.path = "/x" }, call("Close"), call { $0.interface = "org.example.Gate" }, call { $0.interface = "" },
+      call { $0.kind = .signal }, call { $0.destination = "org.example.Other" }, call { $0.destination = ":1.2" },
+      call { $0.fds = 2 }, call { ($0.destination, $0.interface) = (":1.2", "") },
+    ]
+    for question in questions {
+      let answer = try explain(question, [near])
+      let missed = Set(answer.misses.map(\.key))
+      guard answer.nearest != nil, let rule = answer.suggestion else {
+        #expect(question.interface.isEmpty, "\(question.summary)")
+        continue
+      }
+      #expect(missed.contains("name") || rule.name == near.name || rule.name == nil && missed.contains("name"))
+      #expect(missed.contains("interface") || GlobRelation.includes(near.interface, rule.interface))
+      #expect(missed.contains("object-path") || GlobRelation.includes(near.objectPath, rule.objectPath))
+      #expect(missed.contains("max-fds") || rule.maxFDs == 0)
+      #expect(rule.name != nil && rule.methods.count == 1 && rule.methodCalls != rule.signals)
+    }
+  }
+
+  @Test("for what every service has nothing is suggested without a name, and it is said how to say one")
+  func everyService() throws {
+    let get = call("Get") { ($0.interface, $0.destination) = ("org.freedesktop.DBus.Properties", ":1.2") }
+    let answer = try explain(get)
+    #expect(answer.suggestion == nil && answer.hint?.contains("--name NAME") == true)
+    var named = get
+    named.peerName = "org.example.House"
+    #expect(try suggested(named) == "org.example.House")
+    #expect(try suggested(call { $0.destination = ":1.2" }) == "-")
+    let own = call("PropertiesChanged") {
+      ($0.interface, $0.destination, $0.kind) = ("org.freedesktop.DBus.Properties", "", .signal)
+    }
+    #expect(try suggested(own) == "-")
+  }
+
+  @Test(
+    "where the bus is asked about a name, names are suggested with that one, and nothing without",
+    arguments: [
+      ("RequestName", NameLevel.own), ("ReleaseName", .own), ("StartServiceByName", .talk), ("GetNameOwner", .see),
+      ("NameHasOwner", .see), ("ListQueuedOwners", .own),
+    ])
+  func namesOfBus(member: String, level: NameLevel) throws {
+    var hidden = NameRules()
+    hidden.allow(.see, try NamePattern(Array("org.other".utf8)), at: SourceLocation(file: "f", line: 1, column: 1))
+    for names in [hidden] + (member == "RequestName" || member == "ReleaseName" || level == .talk ? [nil] : []) {
+      let policy = Policy(rules: [], names: names, busName: "SESSION")
+      let question = driver("org.freedesktop.DBus", member, argument: "org.me")
+      let answer = try Explanation(question, by: policy)
+      #expect(!answer.verdict.passes && answer.suggestion == nil)
+      #expect(answer.suggestedNames?.entries.map { "\($0.pattern) \($0.level)" } == ["org.me \(level)"])
+      var all = names ?? NameRules()
+      all.add(try #require(answer.suggestedNames))
+      #expect(try Explanation(question, by: Policy(rules: [], names: all, busName: "SESSION")).verdict.passes)
+      let other = driver("org.freedesktop.DBus", member, argument: "org.me2")
+      #expect(try !Explanation(other, by: Policy(rules: [], names: all, busName: "SESSION")).verdict.passes)
+      let unsaid = try Explanation(driver("org.freedesktop.DBus", member), by: policy)
+      #expect(unsaid.verdict.passes || unsaid.suggestion == nil && unsaid.suggestedNames == nil && unsaid.hint != nil)
+      let glob = try Explanation(driver("org.freedesktop.DBus", member, argument: "org.*"), by: policy)
+      #expect(glob.suggestedNames == nil && glob.suggestion == nil)
+    }
+  }
+
+  @Test("a rule that keeps its decisions out of the log decides all the same", arguments: [true, false])
+  func unlogged(log: Bool) throws {
+    func silent(_ action: GatewayRule.Action) -> GatewayRule {
+      GatewayRule(
+        outgoing: true, incoming: true, interface: Glob(Array("*".utf8)), objectPath: Glob(Array("*".utf8)),
+        methods: [Glob(Array("*".utf8))], action: action, log: log, location: SourceLocation(file: "f", line: 3, column: 1))
+    }
+    for question in [call(), call { ($0.direction, $0.destination) = (.incoming, "") }] {
+      #expect(try explain(question, [silent(.allow)]).verdict.action == .allow)
+      #expect(try explain(question, [silent(.allow), silent(.deny)]).verdict.action == .deny)
+      #expect(try explain(question, [silent(.allow)]).rule?.location.line == 3)
     }
   }
 
@@ -139,6 +243,24 @@ struct ExplanationTests {
     var broken = bytes
     broken[0] = UInt8(ascii: "x")
     #expect(throws: QuestionError.self) { _ = try Explanation(broken, question, by: policy) }
+  }
+
+  @Test(
+    "a message that claims any number of descriptors is decided on, or refused with words",
+    arguments: [254, 65_535, 65_536, Int(UInt32.max)])
+  func descriptors(count: Int) throws {
+    let question = call { $0.fds = count }
+    let policy = Policy(rules: [door], busName: "SESSION")
+    let bytes = MessageWriter.message(for: question, client: ":1.1", serial: 1)
+    for explain in [
+      { try Explanation(question, by: policy) }, { try Explanation(bytes, Question(saved: bytes, direction: nil), by: policy) },
+    ] {
+      do {
+        #expect(try !explain().verdict.passes)
+      } catch {
+        #expect(error is QuestionError && !"\(error)".isEmpty)
+      }
+    }
   }
 
   @Test("a line of the log asks about the message that it tells of")

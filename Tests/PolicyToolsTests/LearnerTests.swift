@@ -8,10 +8,12 @@ struct LearnerTests {
   /// A line of a log.
   private static func line(
     _ member: String, _ path: String, _ interface: String = "a.b", verdict: String = "audit", reason: String = "no-rule",
-    direction: String = "outgoing", type: String = "method_call", to destination: String? = ":1.9", gate: String = "session"
+    direction: String = "outgoing", type: String = "method_call", to destination: String? = ":1.9", gate: String = "session",
+    name: String? = nil, about: String? = nil
   ) -> String {
     let interface = interface.isEmpty ? "" : " interface=\(interface)"
-    let destination = destination.map { " destination=\($0)" } ?? ""
+    let destination = (destination.map { " destination=\($0)" } ?? "") + (name.map { " name=\($0)" } ?? "")
+    let member = member + (about.map { " about=\($0)" } ?? "")
     return
       "\(verdict) T gate=\(gate) direction=\(direction) type=\(type)\(destination) path=\(path)\(interface) member=\(member) "
       + "reason=\(reason)"
@@ -70,6 +72,99 @@ struct LearnerTests {
     }
     #expect(told == ["- C", "- In", "c.d A,B", "e.f B"])
     #expect(policy.surplus == [])
+  }
+
+  /// Each rule as `name interface members`.
+  private static func named(_ policy: LearnedPolicy) throws -> [String] {
+    try GatewayDocument.parse(Array(policy.configuration.utf8), file: "learned").sessionRules.map { rule in
+      let members = rule.methods.map { String(decoding: $0.pattern, as: UTF8.self) }.joined(separator: ",")
+      return "\(rule.name.map { "\($0)" } ?? "-") \(String(decoding: rule.interface.pattern, as: UTF8.self)) \(members)"
+    }
+  }
+
+  private static let properties = "org.freedesktop.DBus.Properties"
+
+  @Test("the name that the log knew behind a unique one is asked for, in both directions")
+  func namesBehind() throws {
+    let policy = Self.learn([
+      Self.line("Get", "/x", Self.properties, name: "c.d"), Self.line("Do", "/x", name: "c.d"),
+      Self.line("PropertiesChanged", "/x", Self.properties, direction: "incoming", type: "signal", to: nil, name: "c.d"),
+      Self.line("Ask", "/me", direction: "incoming", to: ":1.7", name: "e.f"),
+      Self.line("Tell", "/x", direction: "incoming", type: "signal", to: nil, name: "not..a-name"),
+    ])
+    #expect(
+      try Self.named(policy) == [
+        "e.f a.b Ask", "- a.b Tell", "c.d a.b Do", "c.d \(Self.properties) Get", "c.d \(Self.properties) PropertiesChanged",
+      ])
+    #expect(policy.unlearnable == [] && policy.surplus == [])
+  }
+
+  @Test(
+    "what every service has is not learned of a peer without a name, and said",
+    arguments: [
+      (properties, "Get"), ("org.freedesktop.DBus.ObjectManager", "GetManagedObjects"),
+      ("org.freedesktop.DBus.Introspectable", "Introspect"), ("org.freedesktop.DBus.Peer", "Ping"), ("", "GetAll"),
+    ])
+  func everyService(interface: String, member: String) throws {
+    for direction in ["outgoing", "incoming"] {
+      let policy = Self.learn([Self.line(member, "/x", interface, direction: direction), Self.line("Do", "/x")])
+      #expect(try Self.named(policy) == ["- a.b Do"])
+      #expect(
+        policy.unlearnable.map(\.place) == ["a.log:1"] && policy.unlearnable[0].problem.contains("without a well-known name"))
+    }
+  }
+
+  @Test("what is near it is: a named service's, a call by name, the client's own signals, a service's own interface")
+  func nearEveryService() throws {
+    let policy = Self.learn([
+      Self.line("Get", "/x", Self.properties, name: "c.d"), Self.line("Set", "/x", Self.properties, to: "e.f"),
+      Self.line("PropertiesChanged", "/x", Self.properties, type: "signal", to: nil), Self.line("GetAll", "/x", "a.Properties"),
+    ])
+    #expect(
+      try Self.named(policy) == [
+        "- a.Properties GetAll", "- \(Self.properties) PropertiesChanged", "c.d \(Self.properties) Get",
+        "e.f \(Self.properties) Set",
+      ])
+    #expect(policy.unlearnable == [])
+  }
+
+  private static func start(_ name: String?, verdict: String = "audit", reason: String = "service-unknown") -> String {
+    line(
+      "StartServiceByName", "/org/freedesktop/DBus", "org.freedesktop.DBus", verdict: verdict, reason: reason,
+      to: "org.freedesktop.DBus", about: name)
+  }
+
+  @Test("no rule is made of StartServiceByName: where a call may pass it needs none, else it is left out and said")
+  func starts() throws {
+    let needless = Self.learn([Self.start("c.d"), Self.line("Get", "/x", Self.properties, name: "c.d")])
+    #expect(try Self.named(needless) == ["c.d \(Self.properties) Get"])
+    #expect(needless.needless == 1 && needless.unlearnable == [])
+    let unnamed = Self.learn([Self.start("c.d"), Self.line("Do", "/x")])
+    #expect(unnamed.needless == 1 && unnamed.unlearnable == [])
+
+    let incoming = Self.line("Do", "/x", direction: "incoming", name: "c.d")
+    for other in [Self.line("Get", "/x", Self.properties, name: "c.e"), incoming] {
+      let policy = Self.learn([Self.start("c.d"), other])
+      #expect(try Self.named(policy).count == 1)
+      #expect(policy.unlearnable.count == 1 && policy.unlearnable[0].problem.hasPrefix("StartServiceByName of c.d"))
+    }
+    let unknown = Self.learn([Self.start(nil), Self.line("Do", "/x")])
+    #expect(try Self.named(unknown) == ["- a.b Do"] && unknown.unlearnable.count == 1)
+    let allowed = Self.learn([Self.start(nil, verdict: "allow", reason: "rule"), Self.line("Do", "/x")])
+    #expect(try Self.named(allowed) == ["- a.b Do"] && allowed.unlearnable == [] && allowed.leftOut.count == 1)
+  }
+
+  @Test("a rule for RequestName is one for every name, and says so; one for another method of the bus does not")
+  func requestName() throws {
+    func asked(_ member: String) -> LearnedPolicy {
+      var options = LearnOptions()
+      options.learnsDenied = true
+      return Self.learn(
+        [Self.line(member, "/org/freedesktop/DBus", "org.freedesktop.DBus", to: "org.freedesktop.DBus", about: "org.me")], options
+      )
+    }
+    #expect(asked("RequestName").generalisations.map { $0.reason.contains("stands for every name") } == [true])
+    #expect(asked("ReloadConfig").generalisations == [] && asked("ReloadConfig").learned.distinct == 1)
   }
 
   @Test("siblings of a shape become one pattern, which is named, and what it allows besides is shown")

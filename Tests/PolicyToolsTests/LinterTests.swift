@@ -124,7 +124,7 @@ struct LinterTests {
   }
 
   @Test(
-    "an interface that every service has is found, and its signals or a service's own are not",
+    "an interface that every service has is found in both directions, and the client's own signals or a service's own are not",
     arguments: [
       ("Properties", "Get", "PropertiesChanged"), ("ObjectManager", "GetManagedObjects", "InterfacesAdded"),
       ("Introspectable", "Introspect", ""), ("Peer", "Ping", ""),
@@ -132,10 +132,21 @@ struct LinterTests {
   func sharedInterface(name: String, method: String, signal: String) throws {
     let interface = "org.freedesktop.DBus.\(name)"
     #expect(try found(rule("outgoing", interface, "/org/example/door", "\"\(method)\"")) == ["shared-interface 2 \(interface)"])
-    #expect(try found(rule("incoming", interface, "/org/example/door", "\"\(method)\"")) == [])
+    #expect(try found(rule("incoming", interface, "/org/example/door", "\"\(method)\"")) == ["shared-interface 2 \(interface)"])
+    let house = #""name": "org.example.House""#
+    #expect(try found(rule("incoming", interface, "/org/example/door", "\"\(method)\"", house)) == [])
+    let crowd = #""name": "org.freedesktop.*""#
+    #expect(try found(rule("incoming", interface, "/d", "\"\(method)\"", crowd)) == ["shared-interface 2 \(interface)"])
+    #expect(
+      try found(rule("incoming", interface, "/d", "\"\(method)\"", #""action": "deny", "log": true"#)) == [])
     #expect(try found(rule("outgoing", interface, "/d", "\"\(method)\"", "\"name\": \"org.example.House\"")) == [])
     #expect(try found(rule("outgoing", "org.example.\(name)", "/org/example/door", "\"\(method)\"")) == [])
-    if !signal.isEmpty { #expect(try found(rule("incoming", interface, "*", "\"\(signal)\"", "\"type\": \"signal\"")) == []) }
+    if !signal.isEmpty {
+      let type = #""type": "signal""#
+      #expect(try found(rule("incoming", interface, "*", "\"\(signal)\"", type)) == ["shared-interface 2 \(interface)"])
+      #expect(try found(rule("incoming", interface, "*", "\"\(signal)\"", "\(type), \(house)")) == [])
+      #expect(try found(rule("outgoing", interface, "*", "\"\(signal)\"", type)) == [])
+    }
     let wide = try lint([rule("outgoing", "org.freedesktop.*", "/org/example/door", "\"\(method)\"")])
     #expect(wide.map(\.id) == ["shared-interface"])
   }
@@ -160,7 +171,7 @@ struct LinterTests {
 
   @Test("a word that is nearly a well-known one is found, and the word itself and one far from it are not")
   func typo() throws {
-    let signal = "\"type\": \"signal\""
+    let signal = #""type": "signal", "name": "org.example.House""#
     #expect(
       try found(rule("incoming", "org.freedesktop.DBus.Propertys", "*", "\"X\"", signal)) == [
         "typo 2 org.freedesktop.DBus.Propertys"
@@ -188,11 +199,117 @@ struct LinterTests {
     #expect(try found(deny("org.freedesktop.DBus", "*", "\"Hello\"")) == ["idle-deny 2 rule"])
   }
 
+  @Test("a deny rule that says what is logged stops nothing that passes, and is no mistake")
+  func loggedDeny() throws {
+    for log in ["true", "false"] {
+      let more = #""type": "method_call", "action": "deny", "log": \#(log)"#
+      #expect(try found(rule(), rule("outgoing", "org.example.Window", "*", "\"*\"", more)) == [])
+    }
+    let silent = rule("outgoing", "org.example.Window", "*", "\"*\"", #""type": "method_call", "action": "deny""#)
+    #expect(try found(rule(), silent) == ["idle-deny 3 rule"])
+  }
+
+  @Test("an open StartServiceByName is found however it is opened, and its neighbours are not")
+  func openStart() throws {
+    let (interface, bus) = ("org.freedesktop.DBus", "/org/freedesktop/DBus")
+    #expect(try found(rule("outgoing", interface, bus, "\"StartServiceByName\"")) == ["open-start 2 StartServiceByName"])
+    #expect(try found(rule("outgoing", interface, "*", "\"Start*\"")) == ["open-start 2 Start*"])
+    let named = rule("outgoing", interface, bus, "\"StartServiceByName\"", #""name": "org.freedesktop.DBus""#)
+    #expect(try found(named) == ["open-start 2 StartServiceByName"])
+    #expect(try found(rule("outgoing", interface, bus, "\"StartServiceByName\"", #""name": "org.example.House""#)) == [])
+    #expect(try found(rule("outgoing", interface, "/elsewhere", "\"StartServiceByName\"")) == [])
+    #expect(try found(rule("incoming", interface, bus, "\"StartServiceByName\"")) == [])
+    #expect(try found(rule("outgoing", interface, bus, "\"RequestName\"", #""name": "org.freedesktop.DBus""#)).count == 1)
+  }
+
+  @Test("the best known ways out are found, named or by a wildcard, and what is beside or denied is not")
+  func waysOut() throws {
+    let (systemd, flatpak) = ("org.freedesktop.systemd1.Manager", "org.freedesktop.Flatpak.Development")
+    for way in WayOut.all {
+      for method in way.methods {
+        let name = "\"name\": \"\(way.service)\""
+        #expect(try found(rule("outgoing", way.interface, "*", "\"\(method)\"", name)) == ["way-out 2 \(method)"])
+        #expect(
+          try found(rule("incoming", way.interface, "*", "\"\(method)\"", name)).contains { $0.hasPrefix("way-out") } == false)
+      }
+    }
+    #expect(try found(rule("outgoing", systemd, "*", #"["ListUnits", "Start*"]"#)) == ["way-out 2 Start*"])
+    #expect(try found(rule("outgoing", systemd, "*", #"["ListUnits", "StopUnit"]"#)) == [])
+    #expect(try found(rule("outgoing", "org.freedesktop.Flatpak.*", "*", "\"*\"")) == ["way-out 2 *"])
+    #expect(try found(rule("outgoing", flatpak, "*", "\"HostCommandSignal\"")) == [])
+    #expect(try found(rule("outgoing", flatpak, "*", "\"HostCommand\"", #""name": "org.example.House""#)) == [])
+    let signal = #""type": "signal""#
+    #expect(try found(rule("outgoing", flatpak, "*", "\"HostCommand\"", signal)) == [])
+    let deny = rule("outgoing", flatpak, "*", "\"HostCommand\"", #""action": "deny""#)
+    #expect(try found(rule("outgoing", flatpak, "/org/freedesktop/Flatpak/Development", "\"*\""), deny) == [])
+    let elsewhere = rule("outgoing", flatpak, "/a", "\"HostCommand\"", #""action": "deny""#)
+    #expect(try found(rule("outgoing", flatpak, "*", "\"*\""), elsewhere) == ["way-out 2 *"])
+  }
+
+  @Test("a rule that no message meets is found by its other keys too")
+  func neverMet() throws {
+    #expect(try found(rule("outgoing", "org.freedesktop.DBus.Local")) == ["never-matches 2 org.freedesktop.DBus.Local"])
+    #expect(try found(rule("outgoing", "org.example.DBus.Local")) == [])
+    #expect(try found(rule("outgoing", "a.b", "/org/freedesktop/DBus/Local")) == ["never-matches 2 /org/freedesktop/DBus/Local"])
+    #expect(try found(rule("outgoing", "a.b", "/org/freedesktop/DBus/Local/a")) == [])
+    func deny(_ number: Int) -> String {
+      rule("outgoing", "org.example.Door", "*", "\"*\"", #""action": "deny", "max-fds": \#(number)"#)
+    }
+    #expect(try found(rule(), deny(253)).map { String($0.prefix(15)) } == ["never-matches 3"])
+    #expect(try found(rule(), deny(252)) == [])
+    let driver = #""type": "method_call", "name": "org.freedesktop.DBus""#
+    #expect(try found(rule("incoming", "a.b", "/a", "\"M\"", driver)) == ["never-matches 2 org.freedesktop.DBus"])
+    #expect(try found(rule("outgoing", "a.b", "/a", "\"M\"", driver)) == [])
+    let long = "org." + String(repeating: "a", count: 252)
+    #expect(try found(rule("outgoing", "a.b", "/a", "\"M\"", "\"name\": \"\(long)\"")) == ["never-matches 2 \(long)"])
+    #expect(try found(rule("outgoing", "a.b", "/a", "\"M\"", "\"name\": \"\(long.dropLast())\"")) == [])
+    #expect(try found(rule("outgoing", long)) == ["never-matches 2 \(long)"])
+    #expect(try found(rule("outgoing", String(long.dropLast()))) == [])
+  }
+
+  private func names(_ level: String, _ patterns: String) throws -> [String] {
+    let text = #"{"busgate": {"names": {"\#(level)": \#(patterns)}}}"#
+    return Linter.findings(in: try GatewayDocument.parse(Array(text.utf8), file: "f").names).map { finding in
+      let word = text.dropFirst(finding.location.column).prefix { $0 != "\"" }
+      return "\(finding.id) \(word)"
+    }
+  }
+
+  @Test(
+    "names of nearly everybody are found where they stand, and a service's or a project's are not",
+    arguments: ["own", "talk", "see"])
+  func openNames(level: String) throws {
+    for pattern in ["*", "*.*", "org.*", "org.freedesktop.*", "*.freedesktop.*", "org.free*", "org.gnome.*"] {
+      #expect(try names(level, #"["org.example.House", "\#(pattern)"]"#) == ["open-names \(pattern)"])
+    }
+    let meant = #"["org.example.*", "org.freedesktop.portal.*", "org.freedesktop", "*.example.House", "com.example.Ho*"]"#
+    #expect(try names(level, meant) == [])
+  }
+
+  @Test("documents that open nothing on the bus that they are for are found, and those that open a rule or a name are not")
+  func closedBus() throws {
+    func closed(_ text: String) throws -> String? {
+      let document = try GatewayDocument.parse(Array(text.utf8), file: "f")
+      let policy = Policy(rules: document.sessionRules, names: document.names, busName: "SESSION")
+      let place = SourceLocation(file: "f", line: 1, column: 1)
+      return Linter.closedBus(policy, .session, otherCount: document.systemRules.count, at: place)?.message
+    }
+    #expect(try closed("{}")?.hasPrefix("nothing is open on the session bus, expected") == true)
+    #expect(try closed(#"{"busgate": {"names": {}}}"#) != nil)
+    #expect(
+      try closed("{\"dbus-gateway-config-system\": [\(rule())]}")?.contains("while there are rules for the other bus") == true)
+    let deny = rule("outgoing", "a.b", "/a", "\"M\"", #""action": "deny""#)
+    #expect(try closed("{\"dbus-gateway-config-session\": [\(deny), \(rule("outgoing", "a-b"))]}") != nil)
+    #expect(try closed("{\"dbus-gateway-config-session\": [\(deny), \(rule())]}") == nil)
+    #expect(try closed(#"{"busgate": {"names": {"see": ["org.example.House"]}}}"#) == nil)
+  }
+
   @Test("a wildcard over what only a literal rule opens is found, and the literal rule is not")
   func closedDriver() throws {
     let path = "/org/freedesktop/DBus"
     #expect(try found(rule("outgoing", "org.freedesktop.DBus.Monitoring", path, "\"*\"")) == ["closed-driver 2 *"])
-    #expect(try found(rule("outgoing", "org.freedesktop.DBus.Monitoring", path, "\"BecomeMonitor\"")) == [])
+    #expect(
+      try found(rule("outgoing", "org.freedesktop.DBus.Monitoring", path, "\"BecomeMonitor\"")) == ["way-out 2 BecomeMonitor"])
     #expect(try found(rule("outgoing", "org.freedesktop.DBus.Debug.Stats", path, "\"Get*\"")) == ["closed-driver 2 Get*"])
     #expect(try found(rule("outgoing", "org.example.Monitoring", path, "\"*\"")) == [])
   }

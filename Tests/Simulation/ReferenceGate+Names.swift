@@ -8,7 +8,7 @@ extension ReferenceGate {
     if followedNumber == policyNumber { return }
     followedNumber = policyNumber
     if names == nil {
-      if policy.patterns == nil { return }
+      if policy.patterns == nil && !tellsOwners { return }
       names = ReferenceNames()
     }
     if !name.isEmpty { startFollowing() }
@@ -25,7 +25,7 @@ extension ReferenceGate {
       names?.stop()
       return
     }
-    names?.follow(policy.patterns, keeping: Set(matches.filter { $0.answered > 0 }.map(\.rule)))
+    names?.follow(policy.patterns, all: tellsOwners, keeping: Set(matches.filter { $0.answered > 0 }.map(\.rule)))
     callOn()
   }
 

@@ -54,6 +54,8 @@ package struct ReferenceGate {
 
   package var policy = ReferencePolicy()
   package var limits = Limits()
+  /// Whether all names are followed, for the log.
+  package var tellsOwners = false
   package var isAudit = false, opensNames = false, saysHello = false
   /// Who agreed to take descriptors.
   package var clientTakesDescriptors = false, busTakesDescriptors = false

@@ -24,6 +24,8 @@ package struct ReferenceNames {
   private var lastOwner: [String: String] = [:]
   /// Patterns of the names that a unique name ever owned; and those that it owned before the last reload, until it is known better.
   private var ever: [String: Set<String>] = [:], kept: [String: Set<String>] = [:]
+  /// Whether owners of all names are asked for, whatever patterns there are.
+  private var asksForAll = false
   /// Names whose owners were asked for since the last reload.
   private var asked: Set<String> = []
   var contacts: Set<String> = []
@@ -44,6 +46,8 @@ package struct ReferenceNames {
   }
 
   func isKnownToAnyPattern(_ name: String) -> Bool { patterns.contains { Self.matches($0, name) } }
+
+  private func isAskedAbout(_ name: String) -> Bool { isKnownToAnyPattern(name) || asksForAll && !name.hasPrefix(":") }
 
   // MARK: What the bus says
 
@@ -77,21 +81,22 @@ package struct ReferenceNames {
   // MARK: What the gate asks
 
   /// Another policy: nil if it has no names. `clients`: match rules that the client has through the gate's.
-  mutating func follow(_ new: [String]?, keeping clients: Set<String>) {
+  mutating func follow(_ new: [String]?, all: Bool = false, keeping clients: Set<String>) {
+    asksForAll = all
     var owned: [String: Set<String>] = [:]
     for unique in ever.keys { owned[unique] = self.owned(unique).intersection(new ?? []) }
     ever = ever.mapValues { $0.intersection(new ?? []) }
     (kept, lastOwner, asked, called, queue, isReady) = (owned, [:], [], [], [], false)
     patterns = new ?? []
-    let wanted = new.map(Self.rules) ?? []
+    let wanted = all ? Self.rules(["*.*"]) : new.map(Self.rules) ?? []
     queue += wanted.subtracting(matches.keys).sorted().map { .addMatch($0) }
     for rule in matches.keys.sorted() {
       matches[rule]?.isWanted = wanted.contains(rule)
       if wanted.contains(rule) || clients.contains(rule) { continue }
       queue.append(.removeMatch(rule))
     }
-    if patterns.isEmpty { return }
-    if patterns.count <= Self.singlesMax && !patterns.contains(where: Self.isWild) {
+    if patterns.isEmpty && !all { return }
+    if !all && patterns.count <= Self.singlesMax && !patterns.contains(where: Self.isWild) {
       queue += patterns.map { .getNameOwner($0) }
     } else {
       queue.append(.listNames)
@@ -142,7 +147,7 @@ package struct ReferenceNames {
     case .addMatch, .removeMatch, .releaseName: return succeeded
     case .listNames:
       guard succeeded, let texts else { return false }
-      for name in texts where name != ReferenceGate.driver && isKnownToAnyPattern(name) { queue.append(.getNameOwner(name)) }
+      for name in texts where name != ReferenceGate.driver && isAskedAbout(name) { queue.append(.getNameOwner(name)) }
     case .getNameOwner(let name):
       if !succeeded || !asked.contains(name) { return true }
       guard let owner = texts?.first else { return false }

@@ -111,6 +111,7 @@ package final class World {
     settings.namesTotal = GateCount(max: choices.pick([1024, 1024, 1]))
     settings.logging = choices.pick([.denied, .everything, .nothing])
     settings.mode = choices.chance(20) ? .audit : .enforce
+    settings.tellsOwners = settings.mode == .audit && choices.chance(50)
     settings.opensNames = choices.chance(30)
     settings.saysHello = choices.chance(30)
     settings.allowsAnonymous = choices.chance(10)
@@ -122,6 +123,7 @@ package final class World {
       namesTotal: settings.namesTotal!.max)
     (gate.incoming.perCallerMax, gate.incoming.max) = (limits.incomingCallsPerCallerMax, limits.incomingCallsMax)
     gate.isAudit = settings.mode == .audit
+    gate.tellsOwners = settings.tellsOwners
     (gate.opensNames, gate.saysHello) = (settings.opensNames, settings.saysHello)
   }
 
@@ -139,7 +141,8 @@ package final class World {
   /// Lives until the choices or the connection end. Throws what did not hold.
   package func run() throws {
     let count = choices.below(150) + 20
-    tell?("\(gate.limits)\naudit \(gate.isAudit), opens names \(gate.opensNames), says Hello \(gate.saysHello)")
+    tell?("\(gate.limits)\naudit \(gate.isAudit), tells owners \(gate.tellsOwners)")
+    tell?("opens names \(gate.opensNames), says Hello \(gate.saysHello)")
     tell?("descriptors: client \(gate.clientTakesDescriptors), bus \(gate.busTakesDescriptors); \(gate.policy.document)")
     tell?("client: \(client.handshake.debugDescription) bus: \(bus.handshake.debugDescription)")
     if choices.chance(10) { firstIsHalfUntil = choices.below(60) }

@@ -238,7 +238,8 @@ public final class Log {
     var event = LogEvent(.decision)
     event.add(.verdict, "\(decision.verdict.action)")
     unsafe addClient(slot, to: &event)
-    event.describe(message, bytes, name: unsafe slot.pointee.session.name)
+    let peerName = unsafe slot.pointee.session.wellKnownName(of: bytes.bytes(in: message.peer))
+    event.describe(message, bytes, name: unsafe slot.pointee.session.name, peerName: peerName)
     event.explain(message, bytes, by: policy)
     write(event)
     if let displaced = folder.remember(key, event, connection: number, gate: gate, at: now) { write(displaced) }

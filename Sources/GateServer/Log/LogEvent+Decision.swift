@@ -26,6 +26,9 @@ struct DecidedMessage {
     }
   }
 
+  /// The unique name of the other end, or whatever stands there.
+  var peer: ByteRange { side == .client ? header.destination : header.sender }
+
   /// What decisions have in common that are counted as one, as a number.
   func key(_ bytes: RawSpan, _ seed: SeededHash, connection: UInt64, policy: UInt64) -> UInt64 {
     var key = seed.hash(connection, policy)
@@ -45,8 +48,10 @@ struct DecidedMessage {
 extension LogEvent {
   /// Adds what is known about the message.
   ///
-  /// - Parameter name: The client's name on the bus; empty as long as it has none.
-  mutating func describe(_ message: DecidedMessage, _ bytes: RawSpan, name: String) {
+  /// - Parameters:
+  ///   - name: The client's name on the bus; empty as long as it has none.
+  ///   - peerName: The well-known name behind the unique one at the other end, if it is known.
+  mutating func describe(_ message: DecidedMessage, _ bytes: RawSpan, name: String, peerName: String?) {
     let header = message.header
     func add(_ key: LogKey, _ range: ByteRange) {
       if range.isAbsent { return }
@@ -63,6 +68,7 @@ extension LogEvent {
       add(.sender, header.sender)
     }
     add(.destination, header.destination)
+    if let peerName { self.add(.name, peerName) }
     add(.path, header.path)
     add(.interface, header.interface)
     add(.member, header.member)

@@ -3,8 +3,9 @@
 
 /// A key of the log. Keys are stable: one that is there keeps its name and its meaning.
 public enum LogKey: String, CaseIterable, Sendable {
-  case time, event, verdict, gate, connection, pid, uid, cgroup, direction, type, sender, destination, path, interface, member
-  case about, error, signature, serial
+  case time, event, verdict, gate, connection, pid, uid, cgroup, direction, type, sender, destination, name, path, interface
+  case member, about
+  case error, signature, serial
   case replySerial = "reply-serial"
   case bytes, fds, reason, rule, nearest, miss, count, allowed, denied, limit, outcome, decisions, connections, lost, message
 
@@ -24,6 +25,8 @@ public enum LogKey: String, CaseIterable, Sendable {
     case .type: "method_call, method_return, error, signal, or the number of a type that nobody knows"
     case .sender: "unique name of who sent the message: of the client, as the bus told it, or as the bus wrote it"
     case .destination: "DESTINATION of the message"
+    case .name:
+      "well-known name behind the unique one at the other end, where it is known: in audit mode, and of names that rules ask for"
     case .path: "PATH of the message"
     case .interface: "INTERFACE of the message"
     case .member: "MEMBER of the message"

@@ -173,7 +173,7 @@ public final class OwnerDirectory {
 
   /// The bus answered who owns a name with this hash.
   func takeOwner(_ owner: RawSpan, ofName hash: UInt64) {
-    if let patterns = watch.asked[hash] { watch.table.setOwner(seed.hash(owner), of: hash, matchedBy: patterns) }
+    if let asked = watch.asked[hash] { watch.table.setOwner(seed.hash(owner), of: hash, matchedBy: asked.patterns) }
   }
 
   /// `name` has a new owner, or none. Returns whether that is news.

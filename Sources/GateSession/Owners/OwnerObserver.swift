@@ -198,7 +198,7 @@ public struct OwnerObserver: ~Copyable {
       case .addMatch(_, let rule): say("AddMatch", unsafe rule.span.bytes, .addMatch)
       case .listNames: say("ListNames", RawSpan(), .listNames)
       case .getNameOwner(let hash, let patterns, let name):
-        directory.watch.asked[hash] = patterns
+        directory.watch.asked[hash] = NameWatch.Asked(patterns: patterns, name: name)
         say("GetNameOwner", unsafe name.span.bytes, .getNameOwner(hash))
       case .removeMatch(_, let rule, _):
         Answer.appendDriverCall(

@@ -33,6 +33,16 @@ public struct ExampleMessage: Sendable, Hashable {
     return peer
   }
 
+  /// Whether a rule for it would be one for every service, since nothing but the name tells these apart. What the client's own service
+  /// says to everybody is its own.
+  var opensEveryService: Bool {
+    if !peerNames.isEmpty || isForDriver || isSignal && direction == .outgoing { return false }
+    guard let interface else {
+      return WellKnownInterface.shared.contains { $0.methods.contains { member.elementsEqual($0.utf8) } }
+    }
+    return WellKnownInterface.shared.contains { interface.elementsEqual($0.name.utf8) }
+  }
+
   /// What the rules of `policy` say about it, as a message between peers.
   func match(_ policy: Policy) -> RuleMatch {
     let (interface, name) = (interface ?? [], name)

@@ -28,6 +28,10 @@ public struct Explanation: Sendable {
   public private(set) var misses: [Miss] = []
   /// A rule that would allow the message: compiled into the policy and asked before it is told.
   public private(set) var suggestion: GatewayRule?
+  /// For what the bus itself is asked about a name: names that would open it, asked before they are told as well.
+  public private(set) var suggestedNames: NameRules?
+  /// What is to be said about that, or why nothing is suggested.
+  public private(set) var hint: String?
 
   /// Asks `policy` about a message.
   public init(_ question: Question, by policy: Policy) throws(QuestionError) {
@@ -53,11 +57,17 @@ public struct Explanation: Sendable {
     if verdict.rule >= 0 { rule = policy.rules[Int(verdict.rule)] }
     if verdict.passes { return }
     findNearest(policy)
-    suggestion = Self.suggestions(for: question).first { candidate in
+    let found = Suggestion(for: question, near: nearest) { question, rule, names in
       let given = policy.rules.prefix(policy.givenRuleCount)
-      let widened = Policy(rules: given + [candidate], names: policy.names, busName: policy.busName)
+      var all = policy.names
+      if let names {
+        all = all ?? NameRules()
+        all?.add(names)
+      }
+      let widened = Policy(rules: given + (rule.map { [$0] } ?? []), names: all, busName: policy.busName)
       return (try? Self.ask(widened, question))?.passes ?? false
     }
+    (suggestion, suggestedNames, hint) = (found.rule, found.names, found.hint)
   }
 
   // MARK: Asking
@@ -99,27 +109,6 @@ public struct Explanation: Sendable {
     let rule = policy.rules[miss.rule]
     nearest = rule
     misses = miss.parts.map { Miss($0, rule, question) }
-  }
-
-  /// Rules that name the message and nothing else, the likeliest first.
-  private static func suggestions(for question: Question) -> [GatewayRule] {
-    guard question.kind == .methodCall || question.kind == .signal else { return [] }
-    var interfaces = [question.interface.isEmpty ? "*" : question.interface]
-    if question.isForDriver && question.interface.isEmpty {
-      interfaces += Driver.methods.filter { "\($0.member)" == question.member }.map { "\($0.interface)" }
-    }
-    let name = question.rulesName.flatMap { try? NamePattern(Array($0.utf8)) }
-    let names = name == nil ? [nil] : [name, nil]
-    return interfaces.flatMap { interface in names.map { suggestion(for: question, interface, $0) } }
-  }
-
-  private static func suggestion(for question: Question, _ interface: String, _ name: NamePattern?) -> GatewayRule {
-    GatewayRule(
-      outgoing: question.direction == .outgoing, incoming: question.direction == .incoming,
-      interface: Glob(Array(interface.utf8)), objectPath: Glob(Array(question.path.utf8)),
-      methods: [Glob(Array(question.member.utf8))], methodCalls: question.kind == .methodCall,
-      signals: question.kind == .signal, maxFDs: question.fds <= 253 ? question.fds : nil,
-      location: SourceLocation(file: "", line: 1, column: 1), name: name)
   }
 }
 

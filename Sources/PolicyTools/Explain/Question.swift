@@ -44,10 +44,12 @@ public struct Question: Sendable, Equatable {
     interface = decision.interface
     path = decision.path
     member = decision.member
-    argument = decision.about.isEmpty ? nil : decision.about
     destination = decision.destination
     sender = direction == .incoming ? decision.sender : ""
     fds = decision.fds
+    // A log may be forged: what is no name is nobody's, and no pattern either.
+    if NameSort.name.isLegal(Array(decision.name.utf8)) { peerName = decision.name }
+    if NameSort.name.isLegal(Array(decision.about.utf8)) { argument = decision.about }
     isForOthers = decision.reason == "not-addressed"
   }
 

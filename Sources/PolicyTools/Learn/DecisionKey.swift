@@ -5,9 +5,9 @@ import GatePolicy
 
 /// Builds keys, one after the other, in the same memory.
 struct DecisionKey {
-  /// In their order; none has a NUL in it but, in a forged log, the last.
+  /// In their order; none has a NUL in it: a line that has one is not read.
   enum Part: Int, CaseIterable {
-    case verdict, reason, direction, type, destination, path, interface, member, gate
+    case verdict, reason, direction, type, destination, name, about, path, interface, member, gate
   }
 
   private(set) var bytes: [UInt8] = []
@@ -42,10 +42,12 @@ struct DecisionKey {
     append(decision.kind.rawValue.utf8)
     let destination = Array(decision.destination.utf8)
     append(destination: destination.span, 0..<destination.count)
+    append(decision.name.utf8)
+    append(decision.about.utf8)
     append(decision.path.utf8)
     append(decision.interface.utf8)
     append(decision.member.utf8)
     append(decision.gate.utf8)
-    return bytes.count { $0 == 0 } == Part.allCases.count - 1
+    return bytes.count { $0 == 0 } == Part.allCases.count - 1 && !destination.contains(0)
   }
 }

@@ -7,7 +7,7 @@ import GatePolicy
 /// Where the values of a decision stand in a line.
 struct DecisionSkim {
   private enum Field: Int, CaseIterable {
-    case event, verdict, reason, direction, type, destination, path, interface, member, gate, count
+    case event, verdict, reason, direction, type, destination, name, about, path, interface, member, gate, count
   }
 
   private var places = [Range<Int>](repeating: 0..<0, count: Field.allCases.count)
@@ -31,7 +31,7 @@ struct DecisionSkim {
     key.clear()
     for field in [Field.verdict, .reason, .direction, .type] { key.append(bytes, places[field.rawValue]) }
     key.append(destination: bytes, places[Field.destination.rawValue])
-    for field in [Field.path, .interface, .member, .gate] { key.append(bytes, places[field.rawValue]) }
+    for field in [Field.name, .about, .path, .interface, .member, .gate] { key.append(bytes, places[field.rawValue]) }
   }
 
   /// For how many messages the line stands; nil if that is no number.
@@ -44,12 +44,14 @@ struct DecisionSkim {
       guard bytes[at].isDigit else { return nil }
       count = count * 10 + Int(bytes[at] - UInt8(ascii: "0"))
     }
-    return count
+    return count <= LoggedDecision.numberMax ? count : nil
   }
 
   // MARK: Text
 
   private mutating func readText(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Bool {
+    // What is none of the log's own bytes is told what is wrong with it, by LogLine.
+    for at in line where bytes[at] < 0x20 { return false }
     var at = line.lowerBound
     let verdict = word(bytes, &at, line.upperBound)
     places[Field.verdict.rawValue] = verdict
@@ -135,8 +137,8 @@ struct DecisionSkim {
   private func field(_ bytes: Span<UInt8>, _ name: Range<Int>, capitals: Bool) -> Field? {
     func isName(_ text: StaticString) -> Bool { stands(text, bytes, name, foldedBy: capitals ? 0x20 : 0) }
     switch name.count {
-    case 4: return isName("path") ? .path : isName("type") ? .type : isName("gate") ? .gate : nil
-    case 5: return isName("event") ? .event : isName("count") ? .count : nil
+    case 4: return isName("path") ? .path : isName("type") ? .type : isName("gate") ? .gate : isName("name") ? .name : nil
+    case 5: return isName("event") ? .event : isName("count") ? .count : isName("about") ? .about : nil
     case 6: return isName("member") ? .member : isName("reason") ? .reason : nil
     case 7: return isName("verdict") ? .verdict : nil
     case 9: return isName("interface") ? .interface : isName("direction") ? .direction : nil

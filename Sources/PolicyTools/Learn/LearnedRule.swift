@@ -1,6 +1,7 @@
 // A rule in the making: what was seen, under a path or a pattern. Made by Learner.
 
 import GatePolicy
+import GateSession
 
 /// What one rule is to allow.
 struct LearnedRule {
@@ -15,6 +16,14 @@ struct LearnedRule {
   var name: [UInt8]?
   /// Why the rule allows more than was seen, if it does.
   var comment: String?
+
+  /// Whether some call to the owner of `name` passes by this rule, so that it may be started. Rules about interfaces of the bus itself are
+  /// not about other services, unless they name one.
+  func opensCalls(to name: [UInt8]) -> Bool {
+    if cells.isDisjoint(with: .outgoingCall) { return false }
+    if let own = self.name { return own == name }
+    return !Driver.methods.contains { interface.elementsEqual("\($0.interface)".utf8) }
+  }
 
   /// The rule as a policy has it.
   func rule(at line: Int = 1) -> GatewayRule {

@@ -10,6 +10,8 @@ public struct Learner {
   private var policy = LearnedPolicy()
   /// What needs a rule, by bus, each once.
   private var wanted: [GatewayBus: [ExampleMessage: Int]] = [:]
+  /// Services that were started by name.
+  private var starts: [(bus: GatewayBus, message: TalliedMessage)] = []
 
   private init(options: LearnOptions) { self.options = options }
 
@@ -31,7 +33,11 @@ public struct Learner {
     case .wanted:
       do throws(LearningProblem) {
         let (bus, example) = try message.wanted(options)
-        wanted[bus, default: [:]][example, default: 0] += message.count
+        if DriverProducts.method(example)?.inspection == .startService, example.isForDriver {
+          starts.append((bus, message))
+        } else {
+          wanted[bus, default: [:]][example, default: 0] += message.count
+        }
       } catch {
         policy.unlearnable.append(
           LearnedPolicy.Unlearnable(place: message.place, problem: error.description, count: message.count))
@@ -62,9 +68,24 @@ public struct Learner {
         LearnedPolicy.Generalisation(bus: bus, pattern: $0.pattern, reason: $0.reason)
       }
     }
+    for (bus, message) in starts { learnStart(message, rules[bus] ?? []) }
     policy.ruleCount = rules.values.reduce(0) { $0 + $1.count }
     policy.configuration = LearnedRule.document(rules)
     replay()
+  }
+
+  /// A service may be started by name where a call to it may pass, since that starts it too; by nothing else, as no rule says which one.
+  private mutating func learnStart(_ message: TalliedMessage, _ rules: [LearnedRule]) {
+    if !message.about.isEmpty && rules.contains(where: { $0.opensCalls(to: message.about) }) {
+      policy.needless += message.count
+      return
+    }
+    // The log tells what a call was about if it was not allowed. What a rule allowed already is closed only if no call shows that it was needed.
+    if message.about.isEmpty && message.verdict == .allow { return leaveOut(message) }
+    policy.unlearnable.append(
+      LearnedPolicy.Unlearnable(
+        place: message.place, problem: LearningProblem.start(name: String(decoding: message.about, as: UTF8.self)).description,
+        count: message.count))
   }
 
   /// Reads the document that was written and asks it about everything.

@@ -102,12 +102,15 @@ struct Rulebook {
       if left.isEmpty { return nil }
       return LearnedRule(
         cells: key.cell, interface: key.interface.isEmpty ? [UInt8(ascii: "*")] : key.interface, path: path,
-        members: left.sorted { $0.lexicographicallyPrecedes($1) }, name: key.name, comment: comment(path, key))
+        members: left.sorted { $0.lexicographicallyPrecedes($1) }, name: key.name, comment: comment(path, left, key))
     }
   }
 
   /// Why a rule allows more than was seen, if it does.
-  private func comment(_ path: [UInt8], _ key: Key) -> String? {
+  private func comment(_ path: [UInt8], _ members: Set<[UInt8]>, _ key: Key) -> String? {
+    if key.isForDriver, members.contains(Array("RequestName".utf8)) || members.contains(Array("ReleaseName".utf8)) {
+      return "generalised: stands for every name, since no rule says which one; \"busgate\": {\"names\": {\"own\": [\"…\"]}} does"
+    }
     if key.interface.isEmpty {
       return "generalised: a call without INTERFACE was seen, which nothing but * lets through; * is every interface here"
     }

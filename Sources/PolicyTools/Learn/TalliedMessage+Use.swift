@@ -54,6 +54,9 @@ extension TalliedMessage {
     try check(example.interface, .interface, "interface")
     try check(example.member, .member, "member")
     if example.isSignal && example.interface == nil { throw .notLegal(what: "interface", value: "") }
+    if example.opensEveryService {
+      throw .nameless(interface: example.interface.map { String(decoding: $0, as: UTF8.self) } ?? "")
+    }
     return (bus, example)
   }
 }

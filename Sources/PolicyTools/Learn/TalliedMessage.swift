@@ -10,10 +10,13 @@ struct TalliedMessage: Equatable {
   var gate: String
   var direction: Direction
   var kind: LoggedDecision.MessageKind
-  /// The well-known name that it is sent to; of no bytes if there is none, or it is not known.
+  /// The well-known name of the other end: what it is sent to, or what the log knew to be behind a unique name; of no bytes if there is
+  /// none, or it is not known.
   var name: [UInt8] = []
   /// Whether it is for the bus itself: it says so, or is a call that says nothing.
   var isForDriver: Bool
+  /// The name that a call to the bus itself was about; of no bytes if it is not known, or none.
+  var about: [UInt8]
   var path: [UInt8]
   /// Of no bytes if there is none.
   var interface: [UInt8]
@@ -24,8 +27,8 @@ struct TalliedMessage: Equatable {
 
   /// A message with the fields of `key`, which ``DecisionKey`` made.
   init(key: ArraySlice<UInt8>, count: Int, place: String) {
-    let parts = key.split(separator: 0, maxSplits: 8, omittingEmptySubsequences: false)
-    precondition(parts.count == 9, "a key has nine parts")
+    let parts = key.split(separator: 0, omittingEmptySubsequences: false)
+    precondition(parts.count == DecisionKey.Part.allCases.count, "a key has as many parts as were put together")
     func text(_ part: DecisionKey.Part) -> String { String(decoding: parts[part.rawValue], as: UTF8.self) }
     guard let verdict = LoggedDecision.Verdict(rawValue: text(.verdict)),
       let kind = LoggedDecision.MessageKind(rawValue: text(.type))
@@ -35,6 +38,7 @@ struct TalliedMessage: Equatable {
     reason = text(.reason)
     gate = text(.gate)
     direction = text(.direction) == "incoming" ? .incoming : .outgoing
+    about = Array(parts[DecisionKey.Part.about.rawValue])
     path = Array(parts[DecisionKey.Part.path.rawValue])
     interface = Array(parts[DecisionKey.Part.interface.rawValue])
     member = Array(parts[DecisionKey.Part.member.rawValue])
@@ -42,8 +46,9 @@ struct TalliedMessage: Equatable {
     let isForDriver =
       direction == .outgoing && (destination == "\(Driver.name)" || (destination.isEmpty && kind == .methodCall))
     self.isForDriver = isForDriver
-    let bytes = Array(destination.utf8)
-    if direction == .outgoing && !isForDriver && NameSort.name.isLegal(bytes) { name = bytes }
+    let known = Array(parts[DecisionKey.Part.name.rawValue])
+    let called = direction == .outgoing ? Array(destination.utf8) : []
+    if !isForDriver { name = [called, known].first { NameSort.name.isLegal($0) } ?? [] }
     self.count = count
     self.place = place
   }

@@ -40,30 +40,40 @@ extension Linter {
   // MARK: How much is open
 
   mutating func checkWidth(_ rule: GatewayRule) {
-    if rule.action == .deny || rule.name != nil { return }
+    if rule.action == .deny { return }
     let isEverything = rule.interface.isAll && rule.methods.contains(where: \.isAll)
-    if isEverything {
+    if isEverything && rule.isForNearlyEverybody {
       report(
         .everything, rule, .interface,
         "the rule allows every method of every interface, expected an interface, a method, or the \"name\" of a service")
       return
     }
-    if !rule.outgoing || !rule.methodCalls { return }
-    checkRequestName(rule)
-    checkClosedDriver(rule)
-    let shared = WellKnownInterface.shared.filter { interface in
-      rule.interface.matches(Array(interface.name.utf8))
-        && interface.methods.contains { member in rule.methods.contains { $0.matches(Array(member.utf8)) } }
-    }
-    if let first = shared.first {
-      let which = shared.count > 1 ? "\(first.name) and \(shared.count - 1) more that every service has" : first.name
-      report(
-        .sharedInterface, rule, .interface,
-        "the rule opens \(which) of every service, and starts those that are not running, expected a \"name\"")
-    }
+    checkOpenings(rule)
+    if !rule.isForNearlyEverybody { return }
+    if rule.outgoing && rule.methodCalls { checkClosedDriver(rule) }
+    checkShared(rule)
   }
 
-  private mutating func checkRequestName(_ rule: GatewayRule) {
+  /// What every service has, opened of all of them; or the client, opened to what any of them says. Signals of the client's own are its own.
+  private mutating func checkShared(_ rule: GatewayRule) {
+    let isCalling = rule.outgoing && rule.methodCalls
+    let shared = WellKnownInterface.shared.filter { interface in
+      guard rule.interface.matches(Array(interface.name.utf8)) else { return false }
+      let members =
+        (isCalling || rule.incoming && rule.methodCalls ? interface.methods : [])
+        + (rule.incoming && rule.signals ? interface.signals : [])
+      return members.contains { member in rule.methods.contains { $0.matches(Array(member.utf8)) } }
+    }
+    guard let first = shared.first else { return }
+    let which = shared.count > 1 ? "\(first.name) and \(shared.count - 1) more that every service has" : first.name
+    report(
+      .sharedInterface, rule, .interface,
+      isCalling
+        ? "the rule opens \(which) of every service, and starts those that are not running, expected a \"name\""
+        : "the rule lets anybody on the bus send \(which) to the container, expected a \"name\"")
+  }
+
+  mutating func checkRequestName(_ rule: GatewayRule) {
     guard rule.interface.matches(Array("\(Driver.name)".utf8)), rule.objectPath.matches(Array("\(Driver.path)".utf8)),
       let index = rule.methods.firstIndex(where: { $0.matches(Array("RequestName".utf8)) })
     else { return }

@@ -7,7 +7,7 @@ import GateSession
 /// Checks the rules of one bus.
 public struct Linter {
   /// All rules, those that stand for `names` behind the given ones.
-  private let rules: [GatewayRule]
+  let rules: [GatewayRule]
   private let givenCount: Int
   private let outline: RuleOutline
   private var findings: [Finding] = []
@@ -31,7 +31,7 @@ public struct Linter {
     let outgoingCalls = interfaces { $0.outgoing && $0.methodCalls && !$0.signals }
     for (number, rule) in rules.prefix(givenCount).enumerated() where !rule.isInert {
       if number % 256 == 0 { progress(number) }
-      if !checkPatterns(rule) { continue }
+      if !checkPatterns(rule) || !checkMeetings(rule) { continue }
       checkWidth(rule)
       checkWords(rule)
       checkDirection(rule, called: outgoingCalls, offered: incomingCalls)
@@ -89,7 +89,8 @@ public struct Linter {
 
   /// A deny rule has to stop something that would pass.
   private mutating func checkDeny(_ rule: GatewayRule) {
-    if rule.action == .allow { return }
+    // One that says what is logged of what it stops is there for that.
+    if rule.action == .allow || rule.log != nil { return }
     if rules.contains(where: { $0.action == .allow && !$0.isInert && $0.overlaps(rule) }) { return }
     if rule.outgoing && rule.methodCalls && stopsDriverMethod(rule) { return }
     report(.idleDeny, rule, "the deny rule stops nothing that any rule allows, expected an allow rule that it narrows, or none")
@@ -106,6 +107,7 @@ public struct Linter {
 
 /// The keys that lints point at.
 enum RulePart: String {
-  case direction, interface, method, type
+  case direction, interface, method, type, name
   case objectPath = "object-path"
+  case maxFDs = "max-fds"
 }

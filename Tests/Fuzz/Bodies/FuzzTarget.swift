@@ -4,7 +4,7 @@ import Glibc
 
 /// A body, by the name of its corpus.
 package enum FuzzTarget: String, CaseIterable {
-  case addresses, arguments, handshakes, header, json, log, manifests, match, names, session, stream
+  case addresses, arguments, handshakes, header, json, log, manifests, match, names, session, stream, tools
 
   package var body: ([UInt8]) -> Void {
     switch self {
@@ -19,6 +19,7 @@ package enum FuzzTarget: String, CaseIterable {
     case .names: NamesBody.run
     case .session: SessionBody.run
     case .stream: StreamBody.run
+    case .tools: ToolsBody.run
     }
   }
 }

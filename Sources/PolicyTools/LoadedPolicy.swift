@@ -1,54 +1,64 @@
 // What a command was given to read: configurations and manifests, with their texts, so that it can point at what it speaks of.
 
+// Reads no file itself: that is the command's.
+
 import GatePolicy
-import GateServer
-import PolicyTools
 
 /// The rules of some files, and what is wrong with the files.
-struct LoadedPolicy {
-  private(set) var session: [GatewayRule] = []
-  private(set) var system: [GatewayRule] = []
+public struct LoadedPolicy: Sendable {
+  /// Rules for the session bus, in order.
+  public private(set) var session: [GatewayRule] = []
+  /// Rules for the system bus, in order.
+  public private(set) var system: [GatewayRule] = []
   /// The names of all files, for either bus; nil if none has any.
-  private(set) var names: NameRules?
+  public private(set) var names: NameRules?
   /// What the parser found.
-  private(set) var findings: [Finding] = []
-  private(set) var outline = RuleOutline()
+  public private(set) var findings: [Finding] = []
+  /// Where the keys of the rules stand.
+  public private(set) var outline = RuleOutline()
   /// By name, for the line that a finding is about.
-  private(set) var texts: [String: [UInt8]] = [:]
+  public private(set) var texts: [String: [UInt8]] = [:]
 
-  var rules: [GatewayRule] { session + system }
+  /// Nothing so far.
+  public init() {}
 
-  func rules(for bus: Bus) -> [GatewayRule] {
+  /// The rules of both buses.
+  public var rules: [GatewayRule] { session + system }
+
+  /// The rules for one bus.
+  public func rules(for bus: GatewayBus) -> [GatewayRule] {
     switch bus {
     case .session: session
     case .system: system
     }
   }
 
-  func policy(for bus: Bus) -> Policy { Policy(rules: rules(for: bus), names: names, busName: bus.rawValue.uppercased()) }
+  /// What they come to for one bus.
+  public func policy(for bus: GatewayBus) -> Policy {
+    Policy(rules: rules(for: bus), names: names, busName: bus.rawValue.uppercased())
+  }
 
-  /// Reads a configuration, or a manifest with all of its capabilities. What its parser refuses becomes a finding.
-  mutating func add(file path: String) throws(ConfigurationFailure) {
-    let input = try InputFile(path, expected: "a gateway configuration")
-    texts[input.name] = input.bytes
+  /// Adds the text of `file`: a configuration, or a manifest with all of its capabilities. What its parser refuses becomes a finding.
+  public mutating func add(_ bytes: [UInt8], file: String) {
+    texts[file] = bytes
     do throws(ConfigurationError) {
-      if Self.isManifest(input.bytes) {
-        let manifest = try ServiceManifest.parse(input.bytes, file: input.name)
+      if Self.isManifest(bytes) {
+        let manifest = try ServiceManifest.parse(bytes, file: file)
         findings += manifest.warnings.map(Finding.init)
         for document in manifest.capabilities.flatMap(\.gateways).compactMap(\.document) { add(document) }
       } else {
-        let document = try GatewayDocument.parse(input.bytes, file: input.name)
+        let document = try GatewayDocument.parse(bytes, file: file)
         findings += document.warnings.map(Finding.init)
         add(document)
       }
-      outline.add(input.bytes, file: input.name)
+      outline.add(bytes, file: file)
     } catch {
       findings.append(Finding(error))
     }
   }
 
   /// Puts a document's rules behind these.
-  mutating func add(_ document: GatewayDocument) {
+  public mutating func add(_ document: GatewayDocument) {
     session += document.sessionRules
     system += document.systemRules
     if let added = document.names {
