@@ -60,7 +60,9 @@ extension Server {
     }
     if observer.isSettled {
       observer.deadline = nil
-      if observer.failures > 0 { log.note("the observer of the bus at \(buses[bus].endpoint.address) knows again who owns which name") }
+      if observer.failures > 0 {
+        log.note("the observer of the bus at \(buses[bus].endpoint.address) knows again who owns which name")
+      }
       observer.failures = 0
     }
     let isLeft = observer.send()

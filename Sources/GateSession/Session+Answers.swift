@@ -46,7 +46,8 @@ extension Session {
       guard let call = outgoingCalls.find(header.replySerial) else { return }
       switch call.purpose {
       case .call, .listNames, .question: break
-      case .hello, .ownHello, .addMatch, .requestName, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownNameHasOwner, .ownReleaseName,
+      case .hello, .ownHello, .addMatch, .requestName, .ownAddMatch, .ownListNames, .ownGetNameOwner, .ownNameHasOwner,
+        .ownReleaseName,
         .becomeMonitor:
         return
       }

@@ -15,7 +15,9 @@ final class Conversation {
 
   init(rules: [GatewayRule]) {
     policy = Policy(rules: rules, busName: "SESSION")
-    session = Session(settings: SessionSettings(), peerUID: 1000, ownUID: 1000, bus: Conversation.bus, owners: OwnerDirectory(ownersMax: 1), at: now)
+    session = Session(
+      settings: SessionSettings(), peerUID: 1000, ownUID: 1000, bus: Conversation.bus, owners: OwnerDirectory(ownersMax: 1),
+      at: now)
     feed(Array("\0AUTH EXTERNAL 31303030\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n".utf8), from: .client)
     feed(Message.hello(), from: .client)
     feed(Array("OK \(Conversation.guid)\r\nAGREE_UNIX_FD\r\n".utf8), from: .bus)
