@@ -151,7 +151,11 @@ def test_the_operators_tools_read_it(workshop, bus, format):
     log = workshop.directory / "log"
     log.write_text("".join(line + "\n" for line in scene.gate.log.lines))
     done = subprocess.run([BUSGATE.parent / "busgatectl", "learn", "--denied", log], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    # What nobody called is not learned to be started; and what is no name is never suggested as one.
+    assert done.returncode == 1
+    assert f'StartServiceByName of {OTHER}' in done.stderr and f'"talk": ["{OTHER}"]' in done.stderr, done.stderr
+    assert '"talk": ["a' not in done.stderr and "of a name that the log does not tell" in done.stderr, done.stderr
+    assert f'StartServiceByName of {WANTED}' not in done.stderr
     lines = [line for line in log.read_text().splitlines() if "StartServiceByName" in line and OTHER in line]
     done = subprocess.run([BUSGATE.parent / "busgatectl", "explain", config, "--json"], input="\n".join(lines) + "\n", capture_output=True, text=True)
     assert "service-unknown" in done.stdout, (done.stdout, done.stderr)

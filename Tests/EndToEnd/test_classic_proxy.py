@@ -326,7 +326,7 @@ def run_proxy(*arguments, address="unix:path=/nonexistent", program=("dbus-proxy
 def test_version_prints_the_usage(program):
     done = run_proxy("--version", program=program)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "usage: dbus-proxy SOCKET session|system\n"
+    assert done.stdout == "usage: dbus-proxy SOCKET session|system [--limit NAME=VALUE]…\n"
 
 
 @pytest.mark.parametrize("arguments", [[], ["/tmp/x"], ["/tmp/x", "starter"], ["", "session"], ["/tmp/x", "session", "more"]])

@@ -8,7 +8,7 @@ import GatePolicy
 
 /// The protocol of the observer's connection.
 ///
-/// Source: contract of the gate, "Names". Spec: "message-bus-messages".
+/// Spec: "message-bus-messages".
 public struct OwnerObserver: ~Copyable {
   /// What came of a piece of the stream.
   public struct Progress: Sendable {

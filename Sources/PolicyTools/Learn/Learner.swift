@@ -82,10 +82,9 @@ public struct Learner {
     }
     // The log tells what a call was about if it was not allowed. What a rule allowed already is closed only if no call shows that it was needed.
     if message.about.isEmpty && message.verdict == .allow { return leaveOut(message) }
+    let name = NameSort.name.isLegal(message.about) ? String(decoding: message.about, as: UTF8.self) : ""
     policy.unlearnable.append(
-      LearnedPolicy.Unlearnable(
-        place: message.place, problem: LearningProblem.start(name: String(decoding: message.about, as: UTF8.self)).description,
-        count: message.count))
+      LearnedPolicy.Unlearnable(place: message.place, problem: LearningProblem.start(name: name).description, count: message.count))
   }
 
   /// Reads the document that was written and asks it about everything.
