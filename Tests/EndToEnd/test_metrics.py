@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from harness import BUSGATE, EVERYTHING, PATIENCE, ROOT, rule
 from service import spent_meanwhile
 from wire import (ACCESS_DENIED, LIMITS_EXCEEDED, METHOD_CALL, METHOD_RETURN, NO_REPLY_EXPECTED, OBJECT, OPEN, OWN_UID, SHUT, SIGNAL,
-                  Client, call, eventually, hello, introduce, join, message, raw_bus)
+                  Client, call, driver_call, eventually, hello, introduce, join, message, raw_bus)
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 SERVICE, CALLER, ME = "com.example.Service", ":1.2", ":1.7"

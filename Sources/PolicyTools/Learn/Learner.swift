@@ -84,7 +84,8 @@ public struct Learner {
     if message.about.isEmpty && message.verdict == .allow { return leaveOut(message) }
     let name = NameSort.name.isLegal(message.about) ? String(decoding: message.about, as: UTF8.self) : ""
     policy.unlearnable.append(
-      LearnedPolicy.Unlearnable(place: message.place, problem: LearningProblem.start(name: name).description, count: message.count))
+      LearnedPolicy.Unlearnable(
+        place: message.place, problem: LearningProblem.start(name: name).description, count: message.count))
   }
 
   /// Reads the document that was written and asks it about everything.
