@@ -5,7 +5,7 @@ import GateSession
 
 extension World {
   func playScene() throws {
-    switch choices.below(22) {
+    switch choices.below(25) {
     case 0, 1: try passDescriptors(choices.chance(50) ? .client : .bus)
     case 2, 3: try loseName()
     case 4: try becomeMonitor()
@@ -17,6 +17,8 @@ extension World {
     case 16: try callClientOften()
     case 17: try callOften()
     case 18, 19: try learnOwnersSlowly()
+    case 20: try releaseOwned()
+    case 21, 22: try callUnheard()
     default: try changeOwners()
     }
   }
@@ -244,6 +246,44 @@ extension World {
       try deliverAll(.bus)
       try deliverAll(.client)
     }
+  }
+
+  /// A name that the client has is taken from it, and the bus does not always do that.
+  private func releaseOwned() throws {
+    let name = choices.pick(["org.a", "org.b"])
+    if !gate.opensNames {
+      try reload { $0.rules.append(ReferencePolicy.Rule(interface: Speech.driver, methods: ["RequestName"])) }
+      try answerGateAsLongAsItAsks()
+    }
+    tell(.driver(0, "RequestName", .string(name), .number(0)), .client)
+    try deliverAll(.client)
+    for (serial, call) in gate.outgoing.sorted(by: { $0.key < $1.key }) {
+      if case .requestName = call.purpose { answer(serial) }
+    }
+    tell(nameSignal("NameAcquired", name), .bus)
+    try deliverAll(.bus)
+    try reload { $0.rules = [ReferencePolicy.Rule(interface: Speech.driver, methods: ["RequestName"], isDeny: true)] }
+    for serial in ownCalls {
+      if choices.chance(70) { answer(serial) } else { tell(.error(0, to: serial, of: ownName, from: Speech.driver), .bus) }
+    }
+    try deliverAll(.bus)
+  }
+
+  /// The client calls a unique name again and again while only the gate's observer is told who has which name.
+  private func callUnheard() throws {
+    let (unique, name) = (choices.pick(Speech.uniques), choices.pick(Speech.names))
+    try reload { policy in
+      policy.rules = [ReferencePolicy.Rule(methods: ["Do"]), ReferencePolicy.Rule(isDeny: true, name: name)]
+      if !temper.hasSecret && choices.chance(70) { policy.names = nil }
+    }
+    try answerGateAsLongAsItAsks()
+    for _ in 0..<3 {
+      tell(.call(0, to: unique, "Do").changed { $0.flags = Draft.noReply }, .client, times: 4)
+      try deliverAll(.client)
+      tell(Speech.ownerSignal(name, "", choices.pick([unique, unique, ":1.5"])), .bus)
+      if choices.chance(20) { observe() }
+    }
+    try deliverAll(.bus)
   }
 
   // MARK: Many calls
