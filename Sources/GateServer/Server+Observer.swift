@@ -14,6 +14,7 @@ extension Server {
   /// The policies of the gates of a bus are others than before.
   mutating func policiesChanged(ofBus bus: Int) {
     buses[bus].isToFollow = true
+    observersWantCare = true
     isRoutine = false
   }
 
@@ -60,6 +61,7 @@ extension Server {
     }
     if observer.isSettled {
       observer.deadline = nil
+      noteObserverDeadline()
       if observer.failures > 0 {
         log.note("the observer of the bus at \(buses[bus].endpoint.address) knows again who owns which name")
       }
@@ -77,6 +79,7 @@ extension Server {
     let observer = buses[bus].observer
     if observer.isSettled {
       buses[bus].isToResume = true
+      observersWantCare = true
       isRoutine = false
     }
     if observer.isNews {
@@ -106,6 +109,7 @@ extension Server {
       (observer.retryAt, observer.failures) = (nil, 0)
     } else if observer.isOpen {
       observer.deadline = answerDeadline(bus)
+      noteObserverDeadline()
       serveObserver(bus)
     } else if observer.retryAt == nil {
       openObserver(bus)
@@ -139,6 +143,7 @@ extension Server {
     }
     observer.open(opened.fd, alternative: opened.alternative, uid: buses[bus].saysUID ? geteuid() : nil)
     observer.deadline = answerDeadline(bus)
+    noteObserverDeadline()
     let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, opened.fd, EPOLLIN.rawValue, Tag.observer(bus: bus).bits)
     if result < 0 {
       loseObserver(bus, "\(SystemError("cannot watch the connection", result))")
@@ -159,24 +164,29 @@ extension Server {
     let pause = Self.observerPause.first << UInt64(min(observer.failures, 10))
     observer.retryAt = now.advanced(byMilliseconds: min(pause, Self.observerPause.last))
     observer.failures += 1
+    noteObserverDeadline()
     isRoutine = false
   }
 
   // MARK: Time
 
-  /// When an observer has to be looked after, at the earliest.
-  var observerDeadline: Instant? {
-    var earliest: Instant?
+  /// When an observer has to be looked after is another time than before.
+  private mutating func noteObserverDeadline() {
+    observerDeadline = nil
     for bus in buses {
-      for due in [bus.observer.deadline, bus.observer.retryAt] {
-        if let due, earliest.map({ due < $0 }) ?? true { earliest = due }
-      }
+      note(bus.observer.deadline)
+      note(bus.observer.retryAt)
     }
-    return earliest
+  }
+
+  private mutating func note(_ due: Instant?) {
+    if let due, observerDeadline.map({ due < $0 }) ?? true { observerDeadline = due }
   }
 
   /// Gives up observers that have no answer in time, tries those again whose time has come, and lets go on what waited for owners.
   mutating func lookAfterObservers() {
+    if !observersWantCare && observerDeadline.map({ now < $0 }) ?? true { return }
+    observersWantCare = false
     for bus in buses.indices {
       followPolicies(ofBus: bus)
       let observer = buses[bus].observer
@@ -192,5 +202,6 @@ extension Server {
         unsafe settle(slot)
       }
     }
+    noteObserverDeadline()
   }
 }

@@ -131,6 +131,7 @@ extension Server {
 
   /// When something is due, at the earliest.
   mutating func earliestDeadline() -> Instant? {
+    if observersWantCare { return now }
     var earliest = nextDeadline
     if let retryAt, earliest.map({ retryAt < $0 }) ?? true { earliest = retryAt }
     if let observerDeadline, earliest.map({ observerDeadline < $0 }) ?? true { earliest = observerDeadline }

@@ -18,6 +18,10 @@ public struct Server: ~Copyable {
   var gates: [Gate] = []
   /// The buses of the gates, each once.
   var buses: [Bus] = []
+  /// When one of their observers has to be looked after.
+  var observerDeadline: Instant?
+  /// Whether something about observers is to be done in any case.
+  var observersWantCare = false
   /// Connections by index; nil where there is none.
   var slots: [UnsafeMutablePointer<Connection>?] = unsafe []
   var freeSlots: [Int] = []
