@@ -29,6 +29,8 @@ final class ObserverConnection {
   private(set) var fd: Int32 = -1
   /// Which alternative of the bus's address it was opened to.
   private(set) var alternative = 0
+  /// Whether it said who we are.
+  private(set) var saysUID = true
   private(set) var machine: OwnerObserver?
   private var buffer: [UInt8] = []
   /// Bytes of the buffer that wait for more behind them.
@@ -43,6 +45,10 @@ final class ObserverConnection {
   var retryAt: Instant?
   /// Attempts that came to nothing since the last one that was answered.
   var failures = 0
+  /// Connections that were lost, one soon after the other: each is tried again later than the one before.
+  private(set) var losses = 0
+  /// When all that was asked was answered, if it was.
+  private var knownSince: Instant?
   /// Whether somebody owns other names than the sessions have taken note of; whether what waits for owners may go on.
   var isNews = false, isSettled = false
 
@@ -54,7 +60,7 @@ final class ObserverConnection {
   func open(_ fd: Int32, alternative: Int, uid: UInt32?) {
     precondition(!isOpen, "an observer has one connection")
     self.fd = fd
-    self.alternative = alternative
+    (self.alternative, saysUID) = (alternative, uid != nil)
     machine = OwnerObserver(directory, ownUID: uid)
     buffer = [UInt8](repeating: 0, count: Self.bufferBytesMin)
     count = 0
@@ -70,8 +76,35 @@ final class ObserverConnection {
     count = 0
     awaitsRoom = false
     deadline = nil
+    knownSince = nil
     directory.lose()
     (isNews, isSettled) = (true, true)
+  }
+
+  /// All that was asked was answered.
+  func noteAnswers(at now: Instant) {
+    deadline = nil
+    failures = 0
+    if knownSince == nil { knownSince = now }
+  }
+
+  /// Closes a connection that is of no use any more, or says that there was none to be had. One that held for longer than the longest pause
+  /// was none of those that are lost at once.
+  ///
+  /// - Returns: After how many milliseconds it may be tried again.
+  func lose(at now: Instant, pause: (first: UInt64, last: UInt64)) -> UInt64 {
+    if let since = knownSince, now >= since.advanced(byMilliseconds: pause.last) { losses = 0 }
+    close()
+    let next = min(pause.first << UInt64(min(losses, 10)), pause.last)
+    losses += 1
+    failures += 1
+    return next
+  }
+
+  /// Nobody asks any more: what went wrong is forgotten.
+  func rest() {
+    if isOpen { close() }
+    (retryAt, failures, losses) = (nil, 0, 0)
   }
 
   func follow(_ policies: [Policy]) {
@@ -111,6 +144,7 @@ final class ObserverConnection {
     if progress.consumed > 0 {
       buffer.replaceSubrange(0..<count - progress.consumed, with: Array(buffer[progress.consumed..<count]))
       count -= progress.consumed
+      if buffer.count > Self.bufferBytesMin && count <= Self.bufferBytesMin / 2 { shrink() }
     }
     switch progress.failure {
     case nil: return nil
@@ -120,6 +154,12 @@ final class ObserverConnection {
     case .malformed(let error): return .failed("what the bus says is no D-Bus: \(error)")
     case .refused(let method): return .failed("the bus refused \(method)")
     }
+  }
+
+  /// What one large answer took goes back to the kernel.
+  private func shrink() {
+    buffer = Array(buffer[..<count]) + [UInt8](repeating: 0, count: Self.bufferBytesMin - count)
+    clinux_give_back_memory()
   }
 
   /// Sends what waits. Returns whether something is left.

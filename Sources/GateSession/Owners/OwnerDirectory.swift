@@ -60,6 +60,12 @@ public final class OwnerDirectory {
     return follower.isKnown ? .known : isAwaited ? .awaited : .unknown
   }
 
+  /// Whether it is this bus that the directory was told of. Two may follow each other at one address, and both be alive.
+  func isAbout(_ bus: BusIdentity?) -> Bool {
+    guard let bus, let lastBus else { return true }  // before either has said who it is nothing is known
+    return lastBus.isSame(as: bus)
+  }
+
   /// Says what a unique name owns, in a policy for which that is known; what `peer` ever owned is kept.
   func describe(_ peer: inout MessagePeer, named unique: RawSpan, for policy: UInt64) {
     guard let follower = followers[policy] else { preconditionFailure("asked for a policy that nobody follows") }
