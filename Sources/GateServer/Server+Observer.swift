@@ -29,7 +29,7 @@ extension Server {
     let observer = buses[bus].observer
     if observer.isOpen {
       switch observer.read() {
-      case .upToDate, .behind: break
+      case .heard: break
       case .rejected where observer.saysUID:
         // In its user namespace we may be another one than in ours, and only the kernel knows which.
         buses[bus].saysUID = false
@@ -60,13 +60,18 @@ extension Server {
       loseObserver(bus, "the bus is another one: its GUID is not \(guid)")
       return
     }
-    if observer.isSettled {
+    if observer.isSettled && observer.directory.isAnswered {
+      observer.deadline = nil
       if observer.failures > 0 {
         log.observer(
           gate: gateForLog(bus), isLoss: false,
           "the observer of the bus at \(buses[bus].endpoint.address) knows again who owns which name")
       }
       observer.noteAnswers(at: now)
+    }
+    if observer.isAsked && observer.deadline == nil {
+      observer.deadline = answerDeadline(bus)
+      isRoutine = false
     }
     let isLeft = observer.send()
     if isLeft == observer.awaitsRoom { return }

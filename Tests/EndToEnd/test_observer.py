@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from test_owners import DENIED, DENY, ObservedBus, outcome, owner_change
 from harness import rule
-from wire import ACCESS_DENIED, OWN_UID, Client, eventually, hello, raw_bus
+from test_owners import DENIED, DENY, ObservedBus, outcome, owner_change
+from wire import ACCESS_DENIED, DRIVER, METHOD_RETURN, OWN_UID, Client, call, eventually, hello, message, raw_bus
 from wire import signal as signal_message
 
 OTHER_GUID = "f" * 32
@@ -113,3 +113,73 @@ def test_what_one_large_list_of_names_took_is_given_back(workshop):
         side.reply(asked, ":1.2")
     side.reply(asked, ":1.2", signature="as", args=[[f"org.example.Name{number:070}" for number in range(40_000)]])
     eventually(lambda: gate.resident_kib() < before + 1024, lambda: f"{gate.resident_kib()} KiB are resident, {before} were before")
+
+
+class CrowdedBus(ObservedBus):
+    """A bus that has had no room for all that peers say to the observer: of the last message there is only the beginning."""
+
+    def __init__(self, workshop, *arguments):
+        super().__init__(workshop, *arguments)
+        self.observer = self.serve_observer(self.accept_observer())
+        self.client, self.side = self.join()
+        assert outcome(self.client, self.side) is True
+        self.crowd()
+
+    def crowd(self):
+        loud = signal_message(self.observer.next_serial(), "Sig", sender=":1.30", destination=":1.2", signature="ay", args=[bytes(30_000)])
+        self.observer.send(loud[:20_000])
+        self.rest = loud[20_000:]
+
+    def ask(self):
+        serial = self.client.next_serial()
+        self.client.send(call(serial, ":1.9", "Do"))
+        return serial
+
+    def answer_end(self, asked, behind=b""):
+        assert asked.member == "GetId"
+        end = message(METHOD_RETURN, 8, reply=asked.serial, sender=DRIVER, destination=":1.2", signature="s", args=[self.bus.guid])
+        self.observer.send(end + behind)
+
+
+def test_a_call_waits_for_what_the_bus_had_no_room_to_tell_the_observer_before(workshop):
+    scene = CrowdedBus(workshop)
+    serial = scene.ask()
+    asked = scene.observer.receive()
+    scene.observer.send(scene.rest)
+    owner_change(scene.observer, DENIED, ":1.9")
+    scene.answer_end(asked)
+    assert scene.client.receive_reply(serial).error == ACCESS_DENIED
+    assert outcome(scene.client, scene.side, ":1.10") is True
+
+
+def test_a_call_that_nothing_forbids_passes_when_the_bus_has_no_more_to_say_to_the_observer(workshop):
+    scene = CrowdedBus(workshop)
+    serial = scene.ask()
+    asked = scene.observer.receive()
+    scene.observer.send(scene.rest)
+    scene.answer_end(asked)
+    assert scene.side.receive_member("Do").serial == serial
+
+
+def test_while_peers_talk_to_the_observer_all_the_time_calls_are_refused_and_none_waits(workshop):
+    scene = CrowdedBus(workshop)
+    serial = scene.ask()
+    asked = scene.observer.receive()
+    for _ in range(3):
+        scene.observer.send(scene.rest)
+        scene.answer_end(asked, signal_message(9, "Sig", sender=":1.30", destination=":1.2"))
+        asked = scene.observer.receive()
+        scene.crowd()
+    assert scene.client.receive_reply(serial).error == ACCESS_DENIED
+    assert outcome(scene.client, scene.side) == ACCESS_DENIED
+    scene.observer.send(scene.rest)
+    scene.answer_end(asked)
+    scene.answer_end(scene.observer.receive())
+    eventually(lambda: outcome(scene.client, scene.side) is True, "calls are refused for ever")
+
+
+def test_a_bus_that_never_comes_to_an_end_loses_the_observer_and_nobody_waits_for_ever(workshop):
+    scene = CrowdedBus(workshop, "--limit", "hello-timeout=300ms")
+    serial = scene.ask()
+    assert scene.client.receive_reply(serial).error == ACCESS_DENIED
+    assert scene.gate.log.matching("the observer of the bus", "does not answer within hello-timeout")
