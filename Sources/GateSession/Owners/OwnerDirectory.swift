@@ -8,7 +8,7 @@ import GatePolicy
 
 /// The owners that the policies of a bus's gates ask about.
 ///
-/// Source: contract of the gate, "Names"; contrib/THREAT-MODEL.md, "What each layer promises".
+/// Source: contrib/THREAT-MODEL.md, "What each layer promises"; contract of the gate, "Names".
 public final class OwnerDirectory {
   /// What can be said about owners to a policy.
   public enum Knowledge: Sendable {
