@@ -182,4 +182,4 @@ def test_a_bus_that_never_comes_to_an_end_loses_the_observer_and_nobody_waits_fo
     scene = CrowdedBus(workshop, "--limit", "hello-timeout=300ms")
     serial = scene.ask()
     assert scene.client.receive_reply(serial).error == ACCESS_DENIED
-    assert scene.gate.log.matching("the observer of the bus", "does not answer within hello-timeout")
+    scene.gate.log.wait_for("the observer of the bus", "does not answer within hello-timeout")
