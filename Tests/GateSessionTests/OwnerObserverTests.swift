@@ -251,23 +251,4 @@ struct OwnerObserverTests {
     bus.directory.lose()
     #expect(bus.directory.knowledge(for: policy.identity) == .unknown, "nobody waits for what is lost")
   }
-
-  @Test("that a peer talks is said, of the bus it is not; the end of what the bus has is asked for once it serves us")
-  func end() throws {
-    let bus = PlayedBus([policy("org.a")])
-    #expect(!bus.observer.askForEnd(), "before Hello is answered nothing else is asked")
-    try bus.answer()
-    _ = bus.take()
-    func hear(_ draft: Draft) -> OwnerObserver.Progress {
-      let bytes = draft.bytes
-      return bus.observer.receive(bytes.span.bytes)
-    }
-    #expect(hear(.signal(9, interface: PlayedBus.driver, "NameAcquired", from: PlayedBus.driver)).isTalkedTo == false)
-    #expect(hear(.signal(9, interface: PlayedBus.driver, "NameOwnerChanged", from: ":1.5")).isTalkedTo)
-    #expect(bus.observer.askForEnd())
-    let asked = try #require(Arrived.all(in: bus.take()).messages.first)
-    #expect(asked.member == "GetId")
-    let progress = hear(.answer(9, to: asked.serial, of: PlayedBus.name, from: PlayedBus.driver))
-    #expect(progress.isAtEnd && !progress.isTalkedTo && !progress.isSettled)
-  }
 }
