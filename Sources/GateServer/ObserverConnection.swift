@@ -10,10 +10,8 @@ import Glibc
 final class ObserverConnection {
   /// What came of reading.
   enum Reading {
-    /// Everything that the bus has said was heard.
-    case upToDate
-    /// There is more than is heard in one go: somebody on the bus talks to the observer. What was not heard yet may be what matters.
-    case behind
+    /// What there was has been heard.
+    case heard
     /// The bus does not take us for who we say we are.
     case rejected
     /// The connection is over.
@@ -29,8 +27,16 @@ final class ObserverConnection {
   private(set) var fd: Int32 = -1
   /// Which alternative of the bus's address it was opened to.
   private(set) var alternative = 0
+  /// Whether it said who we are.
+  private(set) var saysUID = true
   private(set) var machine: OwnerObserver?
   private var buffer: [UInt8] = []
+  /// Where so much was read in one go the socket may have been full, and the bus have more: of small messages a socket holds some 26 KB.
+  private static let fullBytesMin = 16_384
+
+  /// So often in a row the end is asked for while who waits goes on waiting.
+  private static let roundsMax = 3
+
   /// Bytes of the buffer that wait for more behind them.
   private var count = 0
   /// What the bus said of itself; nil: nothing yet.
@@ -41,8 +47,19 @@ final class ObserverConnection {
   var deadline: Instant?
   /// When it is tried again.
   var retryAt: Instant?
+  /// Whether the bus was asked for the end of what it has to say, and has not answered; whether it just has.
+  private(set) var isAsked = false
+  private var isAtEnd = false
+  /// How often in a row there was more when the end came.
+  private var rounds = 0
+  /// Whether a peer has talked to us since more was looked for.
+  private var isTalkedTo = false
   /// Attempts that came to nothing since the last one that was answered.
   var failures = 0
+  /// Connections that were lost, one soon after the other: each is tried again later than the one before.
+  private(set) var losses = 0
+  /// When all that was asked was answered, if it was.
+  private var knownSince: Instant?
   /// Whether somebody owns other names than the sessions have taken note of; whether what waits for owners may go on.
   var isNews = false, isSettled = false
 
@@ -54,7 +71,7 @@ final class ObserverConnection {
   func open(_ fd: Int32, alternative: Int, uid: UInt32?) {
     precondition(!isOpen, "an observer has one connection")
     self.fd = fd
-    self.alternative = alternative
+    (self.alternative, saysUID) = (alternative, uid != nil)
     machine = OwnerObserver(directory, ownUID: uid)
     buffer = [UInt8](repeating: 0, count: Self.bufferBytesMin)
     count = 0
@@ -70,8 +87,35 @@ final class ObserverConnection {
     count = 0
     awaitsRoom = false
     deadline = nil
+    knownSince = nil
+    (isAsked, isAtEnd, isTalkedTo) = (false, false, false)
     directory.lose()
     (isNews, isSettled) = (true, true)
+  }
+
+  /// All that was asked was answered.
+  func noteAnswers(at now: Instant) {
+    failures = 0
+    if knownSince == nil { knownSince = now }
+  }
+
+  /// Closes a connection that is of no use any more, or says that there was none to be had. One that held for longer than the longest pause
+  /// was none of those that are lost at once.
+  ///
+  /// - Returns: After how many milliseconds it may be tried again.
+  func lose(at now: Instant, pause: (first: UInt64, last: UInt64)) -> UInt64 {
+    if let since = knownSince, now >= since.advanced(byMilliseconds: pause.last) { losses = 0 }
+    close()
+    let next = min(pause.first << UInt64(min(losses, 10)), pause.last)
+    losses += 1
+    failures += 1
+    return next
+  }
+
+  /// Nobody asks any more: what went wrong is forgotten.
+  func rest() {
+    if isOpen { close() }
+    (retryAt, failures, losses) = (nil, 0, 0)
   }
 
   func follow(_ policies: [Policy]) {
@@ -85,22 +129,40 @@ final class ObserverConnection {
       if buffer.count - count < 1024 { buffer += [UInt8](repeating: 0, count: buffer.count) }
       let room = buffer.count - count
       let n = unsafe buffer.withUnsafeMutableBytes { unsafe clinux_read(fd, $0.baseAddress! + count, room) }
-      if n == -Int(EAGAIN) { return caughtUp() }
+      if n == -Int(EAGAIN) { break }
       if n == -Int(EINTR) { continue }
       if n == 0 { return .failed("the bus closed the connection") }
       if n < 0 { return .failed("\(SystemError("cannot read", Int32(n)))") }
       count += n
       total += n
       if let ended = hear() { return ended }
-      if n < room { return caughtUp() }
+      if n < room { break }
     }
-    if !directory.isBehind { (directory.isBehind, isNews) = (true, true) }
-    return .behind
+    if total > 0 { lookForMore(isFull: total >= Self.fullBytesMin) }
+    return .heard
   }
 
-  private func caughtUp() -> Reading {
-    if directory.isBehind { (directory.isBehind, isNews) = (false, true) }
-    return .upToDate
+  /// Sees to it that nothing is judged by what was heard as long as the bus may have more: where peers talk to us it has a queue, of
+  /// which it passes on some at a time. It is asked for the end, and what has to be judged waits. Where there is more again and again when
+  /// that comes, nobody waits any more, and deny rules with a name hold for every unique name until it is over.
+  private func lookForMore(isFull: Bool) {
+    let wasAtEnd = isAtEnd
+    if isAtEnd { (isAtEnd, isAsked) = (false, false) }
+    let isMore = isFull || isTalkedTo
+    if !isAsked { isTalkedTo = false }
+    if isMore || count > 0 || machine?.isWithinMessage ?? false {
+      if isAsked || !(directory.isUsed || wasAtEnd) || !(machine?.askForEnd() ?? false) { return }
+      isAsked = true
+      rounds = wasAtEnd ? rounds + 1 : 0
+      if rounds >= Self.roundsMax { directory.isBehind = true }
+      directory.isCatchingUp = !directory.isBehind
+    } else if wasAtEnd {
+      (directory.isBehind, directory.isCatchingUp) = (false, false)
+    } else {
+      return
+    }
+    isNews = true
+    if !directory.isCatchingUp { isSettled = true }
   }
 
   private func hear() -> Reading? {
@@ -108,9 +170,12 @@ final class ObserverConnection {
     if let identity = progress.bus { bus = identity }
     if progress.isNews { isNews = true }
     if progress.isSettled { isSettled = true }
+    if progress.isAtEnd { isAtEnd = true }
+    if progress.isTalkedTo { isTalkedTo = true }
     if progress.consumed > 0 {
       buffer.replaceSubrange(0..<count - progress.consumed, with: Array(buffer[progress.consumed..<count]))
       count -= progress.consumed
+      if buffer.count > Self.bufferBytesMin && count <= Self.bufferBytesMin / 2 { shrink() }
     }
     switch progress.failure {
     case nil: return nil
@@ -120,6 +185,12 @@ final class ObserverConnection {
     case .malformed(let error): return .failed("what the bus says is no D-Bus: \(error)")
     case .refused(let method): return .failed("the bus refused \(method)")
     }
+  }
+
+  /// What one large answer took goes back to the kernel.
+  private func shrink() {
+    buffer = Array(buffer[..<count]) + [UInt8](repeating: 0, count: Self.bufferBytesMin - count)
+    clinux_give_back_memory()
   }
 
   /// Sends what waits. Returns whether something is left.

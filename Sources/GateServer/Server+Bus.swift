@@ -11,6 +11,7 @@ extension Server {
     if requests.contains(.busKnown) {
       if unsafe refusesBus(slot) { return }
       buses[bus].knownBus = unsafe slot.pointee.session.bus
+      if let known = buses[bus].knownBus { leadObserver(bus, to: known) }
     }
     if requests.contains(.resumeClient) { unsafe slot.pointee.pipe(from: .client).pointee.wait = .room }
     if requests.contains(.helloDone) { unsafe givePlaceAmongHelloPending(slot) }

@@ -11,6 +11,8 @@ struct BusProbe {
   let fd: Int32
   /// Which alternative of the bus's address it was opened to.
   let alternative: Int
+  /// Whether it said who we are.
+  let saysUID: Bool
   var handshake: ClientHandshake
   /// When it has taken too long.
   let deadline: Instant
@@ -53,7 +55,8 @@ extension Server {
       refuseWaiting(bus, SystemError("cannot connect to the bus at \(address)", -ELOOP, hint: "it is the gate's own socket"))
       return
     }
-    var handshake = ClientHandshake(uid: buses[bus].saysUID ? geteuid() : nil, anonymous: false, negotiateUnixFDs: true)
+    let saysUID = buses[bus].saysUID
+    var handshake = ClientHandshake(uid: saysUID ? geteuid() : nil, anonymous: false, negotiateUnixFDs: true)
     var opening = HandshakeOutput()
     handshake.start(into: &opening)
     var sent = opening.withBytes { bytes in
@@ -68,7 +71,8 @@ extension Server {
       return
     }
     let deadline = now.advanced(byMilliseconds: buses[bus].helloTimeout)
-    buses[bus].probe = BusProbe(fd: opened.fd, alternative: opened.alternative, handshake: handshake, deadline: deadline)
+    buses[bus].probe = BusProbe(
+      fd: opened.fd, alternative: opened.alternative, saysUID: saysUID, handshake: handshake, deadline: deadline)
     if probeDeadline.map({ deadline < $0 }) ?? true { probeDeadline = deadline }
   }
 
@@ -90,7 +94,7 @@ extension Server {
     switch step {
     case .needsBytes: return
     case .done(let identity): learn(bus, identity, probe)
-    case .close(let failure): probeFailed(bus, failure)
+    case .close(let failure): probeFailed(bus, failure, saidUID: probe.saysUID)
     }
   }
 
@@ -104,15 +108,16 @@ extension Server {
       return
     }
     if buses[bus].keepsIdentity { buses[bus].knownBus = identity }
+    leadObserver(bus, to: identity)
     unsafe letGo(bus) { server, slot in
       unsafe server.tell(slot, identity)
       unsafe server.settle(slot)
     }
   }
 
-  private mutating func probeFailed(_ bus: Int, _ failure: HandshakeFailure) {
+  private mutating func probeFailed(_ bus: Int, _ failure: HandshakeFailure, saidUID: Bool) {
     endProbe(bus)
-    if case .busRejected = failure, buses[bus].saysUID {
+    if case .busRejected = failure, saidUID {
       // In its user namespace we may be another one than in ours, and only the kernel knows which.
       buses[bus].saysUID = false
       probe(bus)

@@ -30,13 +30,15 @@ extension Server {
     let observer = buses[bus].observer
     if observer.isOpen {
       switch observer.read() {
-      case .upToDate, .behind: break
-      case .rejected where buses[bus].saysUID:
+      case .heard: break
+      case .rejected where observer.saysUID:
         // In its user namespace we may be another one than in ours, and only the kernel knows which.
         buses[bus].saysUID = false
         observer.close()
         openObserver(bus)
-      case .rejected: loseObserver(bus, "the bus does not know the gate's user")
+      case .rejected:
+        buses[bus].saysUID = true
+        loseObserver(bus, "the bus does not know the gate's user")
       case .failed(let text): loseObserver(bus, text)
       }
       serveObserver(bus)
@@ -59,13 +61,20 @@ extension Server {
       loseObserver(bus, "the bus is another one: its GUID is not \(guid)")
       return
     }
-    if observer.isSettled {
+    if observer.isSettled && observer.directory.isAnswered {
       observer.deadline = nil
       noteObserverDeadline()
       if observer.failures > 0 {
-        log.note("the observer of the bus at \(buses[bus].endpoint.address) knows again who owns which name")
+        log.observer(
+          gate: gateForLog(bus), isLoss: false,
+          "the observer of the bus at \(buses[bus].endpoint.address) knows again who owns which name")
       }
-      observer.failures = 0
+      observer.noteAnswers(at: now)
+    }
+    if observer.isAsked && observer.deadline == nil {
+      observer.deadline = answerDeadline(bus)
+      noteObserverDeadline()
+      isRoutine = false
     }
     let isLeft = observer.send()
     if isLeft == observer.awaitsRoom { return }
@@ -105,8 +114,7 @@ extension Server {
     observer.follow(policies)
     observer.isNews = true
     if policies.isEmpty {
-      if observer.isOpen { observer.close() }
-      (observer.retryAt, observer.failures) = (nil, 0)
+      observer.rest()
     } else if observer.isOpen {
       observer.deadline = answerDeadline(bus)
       noteObserverDeadline()
@@ -114,6 +122,11 @@ extension Server {
     } else if observer.retryAt == nil {
       openObserver(bus)
     }
+  }
+
+  /// The gate whose share of the log lines about the observer take: the first that asks for names.
+  private func gateForLog(_ bus: Int) -> Int {
+    gates.firstIndex { $0.bus == bus && $0.followsNames } ?? gates.firstIndex { $0.bus == bus } ?? 0
   }
 
   private func answerDeadline(_ bus: Int) -> Instant {
@@ -126,6 +139,15 @@ extension Server {
     if buses[bus].observer.retryAt != nil { openObserver(bus) }
   }
 
+  /// Clients are connected to this bus: an observer that is at another one, which lives on while another took its address, follows them.
+  mutating func leadObserver(_ bus: Int, to identity: BusIdentity) {
+    let observer = buses[bus].observer
+    guard let other = observer.bus, !other.isSame(as: identity) else { return }
+    observer.close()
+    openObserver(bus)
+    tellNews(ofBus: bus)
+  }
+
   private mutating func openObserver(_ bus: Int) {
     let observer = buses[bus].observer
     observer.retryAt = nil
@@ -136,7 +158,7 @@ extension Server {
       loseObserver(bus, "\(SystemError("cannot connect", opened.fd))")
       return
     }
-    if gates.contains(where: { $0.listener.isOther(end: opened.fd) }) {
+    if gates.contains(where: { $0.bus == bus && !$0.isClosed && $0.listener.isOther(end: opened.fd) }) {
       closeDescriptor(opened.fd)
       loseObserver(bus, "\(SystemError("cannot connect", -ELOOP, hint: "it is the gate's own socket"))")
       return
@@ -154,16 +176,14 @@ extension Server {
 
   private mutating func loseObserver(_ bus: Int, _ reason: String) {
     let observer = buses[bus].observer
-    observer.close()
-    forgetBus(bus)
     if observer.failures == 0 {
-      log.error(
+      log.observer(
+        gate: gateForLog(bus), isLoss: true,
         "the observer of the bus at \(buses[bus].endpoint.address) is lost: \(reason); until it is back, deny rules with a name hold for every unique name"
       )
     }
-    let pause = Self.observerPause.first << UInt64(min(observer.failures, 10))
-    observer.retryAt = now.advanced(byMilliseconds: min(pause, Self.observerPause.last))
-    observer.failures += 1
+    observer.retryAt = now.advanced(byMilliseconds: observer.lose(at: now, pause: Self.observerPause))
+    forgetBus(bus)
     noteObserverDeadline()
     isRoutine = false
   }

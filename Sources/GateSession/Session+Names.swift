@@ -63,7 +63,7 @@ extension Session {
       let isUnique = destination.starts(with: UInt8(ascii: ":"))
       verdict.reason = isUnique || header.frame.flags.contains(.noAutoStart) ? .hiddenOwner : .hidden
     } else if peer.mayOwnMore && verdict.reason == .rule {
-      verdict.reason = owners.knowledge(for: policy.identity) == .known ? .owners : .ownersUnknown
+      verdict.reason = ownerKnowledge(for: policy) == .known ? .owners : .ownersUnknown
     }
     return verdict
   }
@@ -124,12 +124,18 @@ extension Session {
   private func receiver(_ unique: RawSpan, _ hash: UInt64, _ policy: Policy) -> MessagePeer? {
     var peer = self.peer(hash)
     if !policy.followsNames { return peer }
-    switch owners.knowledge(for: policy.identity) {
+    switch ownerKnowledge(for: policy) {
     case .awaited: return nil
     case .known: owners.describe(&peer, named: unique, for: policy.identity)
     case .unknown: peer.mayOwnMore = true
     }
     return peer
+  }
+
+  /// What the directory says of this session's bus.
+  private func ownerKnowledge(for policy: Policy) -> OwnerDirectory.Knowledge {
+    let knowledge = owners.knowledge(for: policy.identity)
+    return knowledge == .known && !owners.isAbout(knownBus) ? .unknown : knowledge
   }
 
   /// How far the client knows of `name`, for what the driver is asked.

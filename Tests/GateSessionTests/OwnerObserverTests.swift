@@ -246,5 +246,9 @@ struct OwnerObserverTests {
     #expect(bus.directory.knowledge(for: policy.identity) == .unknown)
     bus.directory.isBehind = false
     #expect(bus.directory.knowledge(for: policy.identity) == .known)
+    bus.directory.isCatchingUp = true
+    #expect(bus.directory.knowledge(for: policy.identity) == .awaited)
+    bus.directory.lose()
+    #expect(bus.directory.knowledge(for: policy.identity) == .unknown, "nobody waits for what is lost")
   }
 }

@@ -148,6 +148,11 @@ public final class Log {
     }
   }
 
+  /// A bus's observer was lost, or is back.
+  func observer(gate: Int, isLoss: Bool, _ text: String) {
+    offer(gate: gate) { LogEvent(isLoss ? .error : .note, message: text) }
+  }
+
   /// A client that may not connect.
   func refused(_ peer: PeerCredentials, gate: Int, _ text: String) {
     offer(gate: gate) {

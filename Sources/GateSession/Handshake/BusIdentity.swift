@@ -28,6 +28,12 @@ public struct BusIdentity: Sendable {
     self.guid = guid
     self.unixFDs = unixFDs
   }
+
+  /// Whether it is the same bus, whatever was agreed on there.
+  public func isSame(as other: BusIdentity) -> Bool {
+    for index in guid.indices where guid[index] != other.guid[index] { return false }
+    return true
+  }
 }
 
 extension BusIdentity {

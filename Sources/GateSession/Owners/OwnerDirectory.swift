@@ -35,6 +35,8 @@ public final class OwnerDirectory {
   private(set) var isAwaited = false
   /// Whether the observer has not heard all that the bus has said.
   public var isBehind = false
+  /// Whether the bus may have said more than the observer has heard, and has just been asked: what has to be judged waits.
+  public var isCatchingUp = false
   /// The bus that the observer was connected to last.
   private var lastBus: BusIdentity?
   private let seed = SeededHash()
@@ -49,6 +51,12 @@ public final class OwnerDirectory {
     watch = NameWatch(ownersMax: ownersMax)
   }
 
+  /// Whether messages are judged by what is known here.
+  public var isUsed: Bool { followers.values.contains { $0.isKnown } }
+
+  /// Whether the bus has answered all that it was asked about names.
+  public var isAnswered: Bool { watch.isReady }
+
   /// Whether any policy asks.
   public var isNeeded: Bool { !followers.isEmpty }
 
@@ -57,7 +65,14 @@ public final class OwnerDirectory {
   /// What is known for a policy, by its ``GatePolicy/Policy/identity``.
   func knowledge(for policy: UInt64) -> Knowledge {
     guard let follower = followers[policy], !isBehind else { return .unknown }
-    return follower.isKnown ? .known : isAwaited ? .awaited : .unknown
+    if follower.isKnown { return isCatchingUp ? .awaited : .known }
+    return isAwaited ? .awaited : .unknown
+  }
+
+  /// Whether it is this bus that the directory was told of. Two may follow each other at one address, and both be alive.
+  func isAbout(_ bus: BusIdentity?) -> Bool {
+    guard let bus, let lastBus else { return true }  // before either has said who it is nothing is known
+    return lastBus.isSame(as: bus)
   }
 
   /// Says what a unique name owns, in a policy for which that is known; what `peer` ever owned is kept.
@@ -123,7 +138,7 @@ public final class OwnerDirectory {
   /// The observer has lost its bus, or cannot have one: nothing is known, and nobody waits for it.
   public func lose() {
     watch.isReady = false
-    (isAwaited, isBehind) = (false, false)
+    (isAwaited, isBehind, isCatchingUp) = (false, false, false)
     for policy in followers.keys { followers[policy]?.isKnown = false }
   }
 

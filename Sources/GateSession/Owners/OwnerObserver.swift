@@ -18,6 +18,10 @@ public struct OwnerObserver: ~Copyable {
     public var isNews = false
     /// Whether all that was asked has been answered just now.
     public var isSettled = false
+    /// Whether a peer has talked to the observer: the bus may have more of that, and behind it what matters.
+    public var isTalkedTo = false
+    /// Whether all has been heard that the bus had said before it read the last ``OwnerObserver/askForEnd()``.
+    public var isAtEnd = false
     /// What the bus has said of itself, when it has just done so.
     public var bus: BusIdentity?
     /// Why the connection is of no use any more.
@@ -36,7 +40,7 @@ public struct OwnerObserver: ~Copyable {
 
   private enum Phase { case handshake(ClientHandshake), hello, following }
   /// What a call under way was for.
-  private enum Call { case hello, addMatch, listNames, getNameOwner(UInt64) }
+  private enum Call { case hello, addMatch, listNames, getNameOwner(UInt64), end }
 
   /// Most bytes of a header of the driver's: others' are passed over unread. Its names and paths have 255 bytes at most.
   private static let headerBytesMax = 4096
@@ -78,6 +82,19 @@ public struct OwnerObserver: ~Copyable {
     }
   }
 
+  /// Whether there is only part of a message: the bus had no room for the rest.
+  public var isWithinMessage: Bool { skipped > 0 }
+
+  /// Asks the bus for something that it answers behind all that it has to say now. A socket that was emptied tells nothing of what the
+  /// bus still has for it, and with peers that talk to the observer that may be much.
+  ///
+  /// - Returns: Whether it was asked: not before owners are asked for.
+  public mutating func askForEnd() -> Bool {
+    guard case .following = phase else { return false }
+    Answer.appendDriverCall("GetId", RawSpan(), flags: .noAutoStart, serial: takeSerial(for: .end), to: &output)
+    return true
+  }
+
   /// Deals with bytes from the bus.
   public mutating func receive(_ bytes: RawSpan) -> Progress {
     var progress = Progress()
@@ -112,6 +129,7 @@ public struct OwnerObserver: ~Copyable {
     do throws(WireError) {
       let frame = try MessageFrame(rest)
       if frame.headerByteCount > Self.headerBytesMax {
+        progress.isTalkedTo = true
         skipped = frame.messageByteCount
         return true
       }
@@ -119,6 +137,7 @@ public struct OwnerObserver: ~Copyable {
       let isHeard = isForObserver(rest, frame)
       if !isHeard || frame.messageByteCount > Self.messageBytesMax {
         if isHeard, let call = calls[header.replySerial] { progress.failure = .refused(Self.name(of: call)) }
+        if !isHeard && !isDriver(rest) { progress.isTalkedTo = true }
         skipped = frame.messageByteCount
         return true
       }
@@ -131,11 +150,19 @@ public struct OwnerObserver: ~Copyable {
     return true
   }
 
+  /// Whether the driver sent the message whose header was read last.
+  private func isDriver(_ message: RawSpan) -> Bool { message.bytes(in: header.sender).isEqual(to: Driver.name) }
+
   /// Whether it is the driver that speaks, of what the observer asked for. What has a header that we do not read, and a bus does, comes
   /// from a peer: it must not end the connection.
   private mutating func isForObserver(_ message: RawSpan, _ frame: MessageFrame) -> Bool {
-    do throws(WireError) { try header.read(message, frame: frame) } catch { return false }
-    let isDriver = message.bytes(in: header.sender).isEqual(to: Driver.name)
+    do throws(WireError) {
+      try header.read(message, frame: frame)
+    } catch {
+      header = MessageHeader()
+      return false
+    }
+    let isDriver = isDriver(message)
     switch header.frame.type {
     case .methodReturn, .error: return (isDriver || header.sender.isAbsent) && calls[header.replySerial] != nil
     case .signal:
@@ -156,6 +183,9 @@ public struct OwnerObserver: ~Copyable {
     guard let call = calls.removeValue(forKey: header.replySerial) else { return }
     let succeeded = header.frame.type == .methodReturn
     switch call {
+    case .end:
+      progress.isAtEnd = true
+      return
     case .hello:
       if !succeeded {
         progress.failure = .refused("Hello")
@@ -229,6 +259,7 @@ public struct OwnerObserver: ~Copyable {
     case .addMatch: "AddMatch"
     case .listNames: "ListNames"
     case .getNameOwner: "GetNameOwner"
+    case .end: "GetId"
     }
   }
 }
