@@ -166,7 +166,11 @@ extension Session {
   mutating func allowDriverCall(
     _ header: MessageHeader, _ purpose: CallPurpose, detail: UInt64, _ verdict: Verdict
   ) -> Verdict {
-    if header.frame.type != .methodCall || header.frame.flags.contains(.noReplyExpected) { return verdict }
+    if header.frame.type != .methodCall { return verdict }
+    if header.frame.flags.contains(.noReplyExpected) {
+      // dbus-daemon answers all the same, and that could pass as the answer to another call with this serial: not what is looked into.
+      return purpose == .listNames && settings.mode != .audit ? Verdict(.drop, .filtered) : verdict
+    }
     let call = PendingCall(serial: header.frame.serial, purpose: purpose, answerer: .driver, detail: detail)
     return expect(call) ?? verdict
   }

@@ -168,7 +168,7 @@ extension Session {
     uniqueName = unsafe name.withUnsafeBytes { unsafe Array($0) }
     forgetRoutines()
     helloPhase = .answered
-    output.requests.insert(.helloDone)
+    output.requests.formUnion([.resumeClient, .helloDone])
     if names != nil { startFollowing(policy, &output) }
   }
 

@@ -145,11 +145,14 @@ extension Session {
     var following: HeaderMemory.Repetition? = unsafe found.first
     while let next = following, next.messageByteCount <= sizeMax {
       switch routine.step {
-      case .pass: break
+      case .pass:
+        // Its serial may have to wait: see OwnSerials.
+        if next.serial >= OwnSerials.first { return unsafe endRun(.client, lane, start, at, count) }
       case .expectAnswer:
         let call = PendingCall(serial: next.serial, purpose: .call, answerer: routine.answerer, detail: routine.detail)
         if outgoingCalls.insert(call) != .done { return unsafe endRun(.client, lane, start, at, count) }
       case .clientAnswer:
+        if next.serial >= OwnSerials.first { return unsafe endRun(.client, lane, start, at, count) }
         if !incomingCalls.remove(caller: routine.detail, serial: next.replySerial) {
           return unsafe endRun(.client, lane, start, at, count)
         }

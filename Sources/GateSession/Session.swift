@@ -65,8 +65,8 @@ public struct Session: ~Copyable {
   var busLanes = Lanes()
   var ownToClient: OwnOutput
   var ownToBus: OwnOutput
-  /// Serial of the gate's next own message to each side, counted down.
-  var nextOwnSerial: UInt32 = .max
+  /// Serials of the gate's own messages to either side.
+  var ownSerials = OwnSerials()
 
   /// Whether the client, and the bus, agreed to NEGOTIATE_UNIX_FD.
   var clientTakesDescriptors = false

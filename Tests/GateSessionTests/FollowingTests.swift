@@ -151,6 +151,44 @@ struct FollowingTests {
     }
   }
 
+  @Test("what asks for no answer moves the gate's own calls to serials of which it has none")
+  func serialsWithoutAnswer() throws {
+    let bus = try NamedBus([rule(.outgoing), rule(.incoming)], owners: owners)
+    func ask(_ policy: String) throws -> [UInt32] {
+      bus.forget()
+      let rules = [rule(.outgoing), rule(.incoming, deny: true, name: policy)]
+      bus.rig.policy = Policy(rules: rules, names: nil, busName: "SESSION")
+      bus.rig.feed(.signal(9, "Changed"), from: .client)
+      return try bus.rig.messages(.bus).filter { $0.serial >= OwnSerials.first }.map(\.serial)
+    }
+    #expect(try ask("org.foo").allSatisfy { $0 >= 0xFF00_0000 })
+    bus.answerGate()
+    bus.rig.feed(.signal(0xFFFF_FF00, "Changed"), from: .client)
+    #expect(bus.rig.wait(.client) == "bytes")
+    #expect(try ask("org.bad").allSatisfy { $0 < 0xFF00_0000 }, "the client has something under way in the upper block")
+    bus.rig.feed(.signal(0xFEFF_0000, "Changed"), from: .client)
+    #expect(bus.rig.wait(.client) == "serial", "the bus has not dealt with that yet")
+    bus.answerGate()
+    #expect(bus.rig.wait(.client) == "bytes")
+    #expect(try ask("org.foo").allSatisfy { $0 >= 0xFF00_0000 }, "now it has something under way in the lower one")
+    bus.answerGate()
+  }
+
+  @Test("where the client has something under way in both blocks the bus is asked whether it is through with one")
+  func serialsInBothBlocks() throws {
+    let bus = try NamedBus([rule(.outgoing)], owners: owners, isAnswering: false)
+    bus.forget()
+    for serial in [0xFEFF_0000, 0xFEFF_0001] as [UInt32] { bus.rig.feed(.signal(serial, "Changed"), from: .client) }
+    #expect(bus.rig.wait(.client) == "bytes", "own calls are made in the other block anyway")
+    bus.rig.feed(.signal(0xFF00_0000, "Changed"), from: .client)
+    #expect(bus.rig.wait(.client) == "serial")
+    let asked = try #require(try bus.rig.messages(.bus).last)
+    #expect(asked.summary.contains("NameHasOwner") && asked.text == Rig.name)
+    bus.rig.feed(.answer(1, to: asked.serial, of: Rig.name, from: NamedBus.driver).with([.boolean(true)]), from: .bus)
+    #expect(bus.rig.wait(.client) == "bytes")
+    #expect(try bus.rig.messages(.bus).last?.serial == 0xFF00_0000)
+  }
+
   @Test("a reload asks around calls of the client's that wait for their answers")
   func reloadAroundCalls() throws {
     let bus = try NamedBus([rule(.outgoing)], owners: owners)

@@ -23,6 +23,8 @@ extension ReferenceGate {
     var serial: UInt32
     /// Whether the gate answered it.
     var isAnsweredHere = false
+    /// Whether it asks for no answer.
+    var isSilent = false
     /// Whether the bus said that it has done it; of what asks for no answer nobody knows.
     var hasSucceeded = false
   }
@@ -55,7 +57,7 @@ extension ReferenceGate {
     } else {
       matches[place].silent += 1
     }
-    matchLog.append(.init(does: .add, rule: rule, isOwn: false, serial: message.serial, isAnsweredHere: isOwn))
+    matchLog.append(.init(does: .add, rule: rule, isOwn: false, serial: message.serial, isAnsweredHere: isOwn, isSilent: !message.wantsAnswer))
     return !isOwn
   }
 
@@ -105,7 +107,7 @@ extension ReferenceGate {
   /// The bus answered an AddMatch.
   mutating func noteAdded(_ number: Int, _ serial: UInt32, _ succeeded: Bool) {
     if succeeded,
-      let event = matchLog.lastIndex(where: { $0.does == .add && !$0.isOwn && $0.serial == serial && !$0.isAnsweredHere })
+      let event = matchLog.lastIndex(where: { $0.does == .add && !$0.isOwn && $0.serial == serial && !$0.isAnsweredHere && !$0.isSilent })
     {
       matchLog[event].hasSucceeded = true
     }
