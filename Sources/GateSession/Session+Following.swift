@@ -168,6 +168,7 @@ extension Session {
     var (count, otherCount) = (0, 0)
     while let name = strings.next() {
       if name.starts(with: UInt8(ascii: ":")) || name.isEqual(to: Driver.name) { continue }
+      if name.byteCount > ClientNames.nameBytesMax { continue }  // no bus has such a name
       let patterns = policy.patterns(matching: name)
       if patterns.isEmpty {
         // The log goes without what is too much.

@@ -124,6 +124,35 @@ struct FollowingTests {
     #expect(bus.asked.filter { $0.hasPrefix("GetNameOwner") } == ["GetNameOwner(org.foo)", "GetNameOwner(org.x)"])
   }
 
+  @Test("names that are none, from a bus that is sick, are not asked for", arguments: [256, 4000, 100_000])
+  func namesThatAreNone(byteCount: Int) throws {
+    let bus = try NamedBus([], names(talk: ["org.tree.*"]), owners: owners, isAnswering: false)
+    let list = try #require(try bus.rig.messages(.bus).first { $0.member == "ListNames" })
+    let long = "org.tree." + String(repeating: "a", count: byteCount - 9)
+    for message in try bus.rig.messages(.bus).dropFirst() where message.serial != list.serial {
+      bus.rig.feed(.answer(2, to: message.serial, of: Rig.name, from: NamedBus.driver), from: .bus)
+    }
+    let answer = Draft.answer(3, to: list.serial, of: Rig.name, from: NamedBus.driver).with([.strings([long, "org.tree.a"])])
+    bus.rig.feed(answer, from: .bus)
+    #expect(try bus.rig.messages(.bus).filter { $0.member == "GetNameOwner" }.map(\.text) == ["org.tree.a"])
+  }
+
+  @Test("a unique name that is none, from a bus that is sick, is not the client's")
+  func uniqueNameThatIsNone() throws {
+    let rig = Rig([])
+    rig.authenticate()
+    var hello = Draft.driver(1, "Hello")
+    hello.flags = Draft.noReply
+    rig.feed(hello, from: .client)
+    let long = ":1." + String(repeating: "7", count: 5000)
+    var told = Draft.signal(
+      1, interface: "org.freedesktop.DBus", "NameAcquired", path: "/org/freedesktop/DBus", from: NamedBus.driver)
+    told.destination = Rig.name
+    rig.feed(told.with([.string(long)]), from: .bus)
+    rig.feed(.call(2, to: "org.closed", "Do"), from: .client)
+    #expect(rig.name.isEmpty)
+  }
+
   @Test("own calls take serials that are free, counted down from the highest")
   func serials() throws {
     let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners, isAnswering: false)

@@ -57,7 +57,8 @@ extension ReferenceGate {
     } else {
       matches[place].silent += 1
     }
-    matchLog.append(.init(does: .add, rule: rule, isOwn: false, serial: message.serial, isAnsweredHere: isOwn, isSilent: !message.wantsAnswer))
+    matchLog.append(
+      .init(does: .add, rule: rule, isOwn: false, serial: message.serial, isAnsweredHere: isOwn, isSilent: !message.wantsAnswer))
     return !isOwn
   }
 
@@ -107,7 +108,9 @@ extension ReferenceGate {
   /// The bus answered an AddMatch.
   mutating func noteAdded(_ number: Int, _ serial: UInt32, _ succeeded: Bool) {
     if succeeded,
-      let event = matchLog.lastIndex(where: { $0.does == .add && !$0.isOwn && $0.serial == serial && !$0.isAnsweredHere && !$0.isSilent })
+      let event = matchLog.lastIndex(where: {
+        $0.does == .add && !$0.isOwn && $0.serial == serial && !$0.isAnsweredHere && !$0.isSilent
+      })
     {
       matchLog[event].hasSucceeded = true
     }
