@@ -155,10 +155,11 @@ extension Session {
       if requestedNames.count >= settings.limits.namesMax { return Verdict(.deny, .names) }
       if !requestedNames.hasRoom { return Verdict(.deny, .namesTotal) }
     }
-    let allowed = allowDriverCall(header, .requestName, detail: requestedNames.number(of: hash), verdict)
+    let isCertain = hasCertainAnswer(header)
+    let allowed = allowDriverCall(header, isCertain ? .requestName : .call, detail: requestedNames.number(of: hash), verdict)
     if allowed.passes {
       requestedNames.request(
-        hash, name, path: message.bytes(in: header.path), wantsAnswer: !header.frame.flags.contains(.noReplyExpected))
+        hash, name, path: message.bytes(in: header.path), wantsAnswer: isCertain)
     }
     return allowed
   }

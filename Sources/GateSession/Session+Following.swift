@@ -113,6 +113,11 @@ extension Session {
     header.frame.type == .methodCall && !header.frame.flags.contains(.noReplyExpected)
   }
 
+  /// Whether the answer to a call of the client's will be certain to be that.
+  func hasCertainAnswer(_ header: MessageHeader) -> Bool {
+    isKeptAccountOf(header) && header.frame.serial > unansweredSerialMax
+  }
+
   /// Whether a message of which no account is kept may have its serial: see ``OwnSerials``. False: it has to wait.
   @inline(never)
   mutating func mayUseSerial(_ header: MessageHeader, _ output: inout Output) -> Bool {

@@ -20,13 +20,13 @@ extension Session {
     if goesTheLongWay && settings.isUnfiltered { return passUnfiltered(message, header) }
     if settings.tellsOwners, !noteMention(message, header, isComplete: isComplete) { return nil }
     if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
-    if header.frame.serial >= OwnSerials.first {
-      if !mayUseSerial(header, &output) { return nil }
-      guard let verdict = judgeByType(message, header, isComplete, policy, &output) else { return nil }
-      if verdict.passes && !isKeptAccountOf(header) { ownSerials.noteClientUse(of: header.frame.serial) }
-      return verdict
+    if header.frame.serial >= OwnSerials.first, !mayUseSerial(header, &output) { return nil }
+    guard let verdict = judgeByType(message, header, isComplete, policy, &output) else { return nil }
+    if verdict.passes && !isKeptAccountOf(header) {
+      ownSerials.noteClientUse(of: header.frame.serial)
+      unansweredSerialMax = max(unansweredSerialMax, header.frame.serial)
     }
-    return judgeByType(message, header, isComplete, policy, &output)
+    return verdict
   }
 
   @inline(__always)

@@ -67,6 +67,9 @@ public struct Session: ~Copyable {
   var ownToBus: OwnOutput
   /// Serials of the gate's own messages to either side.
   var ownSerials = OwnSerials()
+  /// The highest serial of what the client said without asking for an answer. dbus-daemon may answer it all the same: with that serial, or a
+  /// lower one, an answer is not certain to be what it looks like.
+  var unansweredSerialMax: UInt32 = 0
 
   /// Whether the client, and the bus, agreed to NEGOTIATE_UNIX_FD.
   var clientTakesDescriptors = false

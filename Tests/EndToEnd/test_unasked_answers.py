@@ -81,3 +81,27 @@ def test_a_list_that_nobody_asked_to_have_is_never_told_in_another_answers_place
 def test_a_list_that_is_asked_for_is_told(workshop, bus):
     stage = Stage(workshop, bus, [], talk=[SECRET])
     assert SECRET in stage.client.ask_driver("ListNames").args[0]
+
+
+def test_a_name_is_counted_and_given_back_whatever_answers_the_client_provokes(workshop, bus):
+    owning = rule("outgoing", DRIVER, method=["RequestName", "ReleaseName"])
+    config = workshop.config(document([owning]))
+    gate = workshop.gate(config, bus, "--limit", "names-max=2")
+    client, outside = join(workshop, gate.path), join(workshop, bus.path)
+    mine = [f"com.example.Mine{n}" for n in range(4)]
+    for name in mine:
+        serial = client.next_serial()
+        client.send(
+            ask_for_nothing(serial, signature="s", args=[NOBODY])
+            + driver_call(serial, "RequestName", signature="su", args=[name, 0]))
+        client.receive_reply(serial)
+    client.round_trip()
+
+    def owned():
+        return sorted(name for name in outside.ask_driver("ListNames").args[0] if name in mine)
+
+    assert owned() == mine[:2]
+    config.write_text(json.dumps(document([])))
+    assert "configuration reloaded" in gate.reload()
+    client.round_trip()
+    assert owned() == []

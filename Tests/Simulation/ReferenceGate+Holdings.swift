@@ -42,7 +42,7 @@ extension ReferenceGate {
     let number = place < matches.count ? matches[place].number : nextNumber
     if isOwn {
       if message.wantsAnswer { tellClient("return", message.serial) }
-    } else if !expects(message, to: Self.driver, .addMatch(number)) {
+    } else if !expects(message, to: Self.driver, hasCertainAnswer(message) ? .addMatch(number) : .call) {
       return false
     }
     if place == matches.count {
@@ -51,14 +51,16 @@ extension ReferenceGate {
     }
     if isOwn {
       matches[place].answered += 1
-    } else if message.wantsAnswer {
+    } else if hasCertainAnswer(message) {
       matches[place].awaited += 1
       matches[place].unanswered += 1
     } else {
       matches[place].silent += 1
     }
     matchLog.append(
-      .init(does: .add, rule: rule, isOwn: false, serial: message.serial, isAnsweredHere: isOwn, isSilent: !message.wantsAnswer))
+      .init(
+        does: .add, rule: rule, isOwn: false, serial: message.serial, isAnsweredHere: isOwn, isSilent: !hasCertainAnswer(message))
+    )
     return !isOwn
   }
 
@@ -143,7 +145,7 @@ extension ReferenceGate {
     }
     for place in requested.indices where requested[place].number == number {
       if let path = message.path, path.utf8.count <= 255 { requested[place].path = path }
-      if message.wantsAnswer { requested[place].unanswered += 1 } else { requested[place].isHeld = true }
+      if hasCertainAnswer(message) { requested[place].unanswered += 1 } else { requested[place].isHeld = true }
     }
   }
 

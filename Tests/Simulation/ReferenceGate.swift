@@ -90,6 +90,8 @@ package struct ReferenceGate {
   /// What was done too early.
   package var complaint: String?
   private var nextSerial = UInt32.max
+  /// The highest serial of what asked for no answer, and may get one.
+  private var unansweredSerialMax: UInt32 = 0
   /// What the gate has to say, in order.
   package var toClient: [Own] = []
   package var toBus: [Own] = []
@@ -126,11 +128,15 @@ package struct ReferenceGate {
     if passes && !keepsAccount && isOwn && !wasMonitor {
       complaint = "\(message.told) has the serial of a call of the gate's own, and could be answered"
     }
+    if passes && !keepsAccount { unansweredSerialMax = max(unansweredSerialMax, message.serial) }
     // An answer to this, which nobody waits for, is never taken for one to the gate: from now on it counts elsewhere. (No client here
     // uses serials of that other place.)
     if passes && !keepsAccount && message.serial >= 0xFF00_0000 && nextSerial >= 0xFF00_0000 { nextSerial = 0xFEFF_FFFF }
     return passes
   }
+
+  /// Whether nothing else can look like the answer to this.
+  func hasCertainAnswer(_ message: Draft) -> Bool { message.wantsAnswer && message.serial > unansweredSerialMax }
 
   private mutating func decidesOutgoing(_ message: Draft, _ size: Size) -> Bool {
     if size.header > limits.headerBytesMax { return refuse(message.isReply ? nil : message, "LimitsExceeded") }
