@@ -85,11 +85,7 @@ extension Session {
   }
 
   /// A serial for a message of the gate's own, counted down from the highest.
-  mutating func takeOwnSerial() -> UInt32 {
-    let serial = nextOwnSerial
-    nextOwnSerial = serial == 1 ? .max : serial - 1
-    return serial
-  }
+  mutating func takeOwnSerial() -> UInt32 { ownSerials.take() }
 
   /// The kernel would not take the descriptors of the message at the front of `bytes`, which was to be forwarded: it is not.
   ///

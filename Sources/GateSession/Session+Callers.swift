@@ -40,6 +40,9 @@ extension Session {
     makeOwnCall("NameHasOwner", unsafe caller.text.span.bytes, .ownNameHasOwner, detail: caller.name)
   }
 
+  /// Makes a call that the bus answers once it has dealt with all that was said before.
+  mutating func askForClient() { ask(for: (0, uniqueName)) }
+
   /// Takes note of what the bus says of a caller. What is no answer to that tells nothing. Nil: the body is needed.
   @inline(never)
   mutating func judgeCallerAnswer(
@@ -49,7 +52,7 @@ extension Session {
     if !isTooLong && !isComplete { return nil }
     outgoingCalls.remove(header.replySerial)
     callersAsked -= 1
-    noteOwnAnswer(&output)
+    noteOwnAnswer(header, &output)
     if !isTooLong && header.frame.type == .methodReturn && message.bytes(in: header.signature).isEqual(to: "b") {
       let body = message.extracting(header.frame.headerByteCount..<header.frame.messageByteCount)
       if let isThere = try? MessageArguments.uint32(in: body, byteOrder: header.frame.byteOrder), isThere == 0 {

@@ -155,10 +155,11 @@ extension Session {
       if requestedNames.count >= settings.limits.namesMax { return Verdict(.deny, .names) }
       if !requestedNames.hasRoom { return Verdict(.deny, .namesTotal) }
     }
-    let allowed = allowDriverCall(header, .requestName, detail: requestedNames.number(of: hash), verdict)
+    let isCertain = hasCertainAnswer(header)
+    let allowed = allowDriverCall(header, isCertain ? .requestName : .call, detail: requestedNames.number(of: hash), verdict)
     if allowed.passes {
       requestedNames.request(
-        hash, name, path: message.bytes(in: header.path), wantsAnswer: !header.frame.flags.contains(.noReplyExpected))
+        hash, name, path: message.bytes(in: header.path), wantsAnswer: isCertain)
     }
     return allowed
   }
@@ -166,7 +167,11 @@ extension Session {
   mutating func allowDriverCall(
     _ header: MessageHeader, _ purpose: CallPurpose, detail: UInt64, _ verdict: Verdict
   ) -> Verdict {
-    if header.frame.type != .methodCall || header.frame.flags.contains(.noReplyExpected) { return verdict }
+    if header.frame.type != .methodCall { return verdict }
+    if header.frame.flags.contains(.noReplyExpected) {
+      // dbus-daemon answers all the same, and that could pass as the answer to another call with this serial: not what is looked into.
+      return purpose == .listNames && settings.mode != .audit ? Verdict(.drop, .filtered) : verdict
+    }
     let call = PendingCall(serial: header.frame.serial, purpose: purpose, answerer: .driver, detail: detail)
     return expect(call) ?? verdict
   }

@@ -74,6 +74,7 @@ extension Session {
     let call = PendingCall(serial: serial, purpose: purpose, answerer: .driver, detail: detail)
     precondition(outgoingCalls.insert(call, beyondLimit: true) == .done, "a free serial is in use")
     ownCallCount += 1
+    ownSerials.noteCall(serial)
     // Whoever asks who owns a name does not want it started.
     Answer.appendDriverCall(member, argument, flags: .noAutoStart, serial: serial, to: &ownToBus)
   }
@@ -94,8 +95,9 @@ extension Session {
   }
 
   /// A call of the gate's own is answered: its serial is free again.
-  mutating func noteOwnAnswer(_ output: inout Output) {
+  mutating func noteOwnAnswer(_ header: MessageHeader, _ output: inout Output) {
     ownCallCount -= 1
+    ownSerials.noteAnswer(to: header.replySerial)
     output.requests.insert(.resumeClient)
   }
 
@@ -106,13 +108,35 @@ extension Session {
     return outgoingCalls.find(header.frame.serial)?.purpose.isOwn ?? false
   }
 
+  /// Whether an answer to a message of the client's is looked for: see ``expect(_:)``.
+  func isKeptAccountOf(_ header: MessageHeader) -> Bool {
+    header.frame.type == .methodCall && !header.frame.flags.contains(.noReplyExpected)
+  }
+
+  /// Whether the answer to a call of the client's will be certain to be that.
+  func hasCertainAnswer(_ header: MessageHeader) -> Bool {
+    isKeptAccountOf(header) && header.frame.serial > unansweredSerialMax
+  }
+
+  /// Whether a message of which no account is kept may have its serial: see ``OwnSerials``. False: it has to wait.
+  @inline(never)
+  mutating func mayUseSerial(_ header: MessageHeader, _ output: inout Output) -> Bool {
+    let serial = header.frame.serial
+    if isMonitor || isKeptAccountOf(header) { return true }
+    let isTaken = outgoingCalls.find(serial)?.purpose.isOwn ?? false
+    if !isTaken && ownSerials.mayClientUse(serial) { return true }
+    if !isTaken && ownSerials.lacksFence && !uniqueName.isEmpty { askForClient() }
+    output.wait = .serial
+    return false
+  }
+
   /// Takes note of an answer to a call of the gate's own. False: the bus refuses what cannot be done without.
   mutating func takeOwnAnswer(
     _ call: PendingCall, _ message: RawSpan, _ header: MessageHeader, _ policy: Policy, _ output: inout Output
   ) -> Bool {
     guard let names else { preconditionFailure("an answer to a call that nobody made") }
     names.pendingCount -= 1
-    noteOwnAnswer(&output)
+    noteOwnAnswer(header, &output)
     let succeeded = header.frame.type == .methodReturn
     let body = message.extracting(header.frame.headerByteCount..<header.frame.messageByteCount)
     let signature = message.bytes(in: header.signature)
@@ -149,6 +173,7 @@ extension Session {
     var (count, otherCount) = (0, 0)
     while let name = strings.next() {
       if name.starts(with: UInt8(ascii: ":")) || name.isEqual(to: Driver.name) { continue }
+      if name.byteCount > ClientNames.nameBytesMax { continue }  // no bus has such a name
       let patterns = policy.patterns(matching: name)
       if patterns.isEmpty {
         // The log goes without what is too much.

@@ -164,11 +164,11 @@ extension Session {
   }
 
   private mutating func learnUniqueName(_ name: RawSpan, _ policy: Policy, _ output: inout Output) {
-    if !name.starts(with: UInt8(ascii: ":")) { return }
+    if !name.starts(with: UInt8(ascii: ":")) || name.byteCount > ClientNames.nameBytesMax { return }
     uniqueName = unsafe name.withUnsafeBytes { unsafe Array($0) }
     forgetRoutines()
     helloPhase = .answered
-    output.requests.insert(.helloDone)
+    output.requests.formUnion([.resumeClient, .helloDone])
     if names != nil { startFollowing(policy, &output) }
   }
 

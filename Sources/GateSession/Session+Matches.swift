@@ -25,13 +25,13 @@ extension Session {
   ) -> Verdict {
     if matches.count >= settings.limits.matchesMax { return Verdict(.deny, .matches) }
     if !matches.hasRoom { return Verdict(.deny, .matchesTotal) }
-    let wantsAnswer = !header.frame.flags.contains(.noReplyExpected)
+    let wantsAnswer = hasCertainAnswer(header)
     let isOwn = names?.ownMatches[hash] != nil
     var decision = Verdict(.drop, .ownMatch)
     if isOwn {
       answerDone(header)
     } else {
-      decision = allowDriverCall(header, .addMatch, detail: matches.number(of: hash), verdict)
+      decision = allowDriverCall(header, wantsAnswer ? .addMatch : .call, detail: matches.number(of: hash), verdict)
       if !decision.passes { return decision }
     }
     let isNew = matches.add(hash, text: rule.mayAskForOwnerChange ? unsafe text.withUnsafeBytes { unsafe Array($0) } : nil) {

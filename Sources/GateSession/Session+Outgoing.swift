@@ -20,6 +20,19 @@ extension Session {
     if goesTheLongWay && settings.isUnfiltered { return passUnfiltered(message, header) }
     if settings.tellsOwners, !noteMention(message, header, isComplete: isComplete) { return nil }
     if !header.containerInstance.isAbsent { return Verdict(.deny, .containerInstance) }
+    if header.frame.serial >= OwnSerials.first, !mayUseSerial(header, &output) { return nil }
+    guard let verdict = judgeByType(message, header, isComplete, policy, &output) else { return nil }
+    if verdict.passes && !isKeptAccountOf(header) {
+      ownSerials.noteClientUse(of: header.frame.serial)
+      unansweredSerialMax = max(unansweredSerialMax, header.frame.serial)
+    }
+    return verdict
+  }
+
+  @inline(__always)
+  private mutating func judgeByType(
+    _ message: RawSpan, _ header: MessageHeader, _ isComplete: Bool, _ policy: Policy, _ output: inout Output
+  ) -> Verdict? {
     switch header.frame.type {
     case .methodCall, .signal:
       // To a monitor the bus answers nothing more.

@@ -70,7 +70,7 @@ extension Session {
       return nil
     }
     outgoingCalls.remove(header.replySerial)
-    noteOwnAnswer(&output)
+    noteOwnAnswer(header, &output)
     guard let place = releases.firstIndex(where: { $0.hash == call.detail }) else {
       preconditionFailure("an answer to a call that nobody made")
     }

@@ -145,14 +145,19 @@ extension Session {
     var following: HeaderMemory.Repetition? = unsafe found.first
     while let next = following, next.messageByteCount <= sizeMax {
       switch routine.step {
-      case .pass: break
+      case .pass:
+        // Its serial may have to wait: see OwnSerials.
+        if next.serial >= OwnSerials.first { return unsafe endRun(.client, lane, start, at, count) }
+        unansweredSerialMax = max(unansweredSerialMax, next.serial)
       case .expectAnswer:
         let call = PendingCall(serial: next.serial, purpose: .call, answerer: routine.answerer, detail: routine.detail)
         if outgoingCalls.insert(call) != .done { return unsafe endRun(.client, lane, start, at, count) }
       case .clientAnswer:
+        if next.serial >= OwnSerials.first { return unsafe endRun(.client, lane, start, at, count) }
         if !incomingCalls.remove(caller: routine.detail, serial: next.replySerial) {
           return unsafe endRun(.client, lane, start, at, count)
         }
+        unansweredSerialMax = max(unansweredSerialMax, next.serial)
       case .none, .expectClientAnswer, .answer, .refuse: preconditionFailure("not what a client's message is treated by")
       }
       count &+= 1

@@ -65,8 +65,11 @@ public struct Session: ~Copyable {
   var busLanes = Lanes()
   var ownToClient: OwnOutput
   var ownToBus: OwnOutput
-  /// Serial of the gate's next own message to each side, counted down.
-  var nextOwnSerial: UInt32 = .max
+  /// Serials of the gate's own messages to either side.
+  var ownSerials = OwnSerials()
+  /// The highest serial of what the client said without asking for an answer. dbus-daemon may answer it all the same: with that serial, or a
+  /// lower one, an answer is not certain to be what it looks like.
+  var unansweredSerialMax: UInt32 = 0
 
   /// Whether the client, and the bus, agreed to NEGOTIATE_UNIX_FD.
   var clientTakesDescriptors = false

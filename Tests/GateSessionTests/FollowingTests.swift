@@ -124,6 +124,35 @@ struct FollowingTests {
     #expect(bus.asked.filter { $0.hasPrefix("GetNameOwner") } == ["GetNameOwner(org.foo)", "GetNameOwner(org.x)"])
   }
 
+  @Test("names that are none, from a bus that is sick, are not asked for", arguments: [256, 4000, 100_000])
+  func namesThatAreNone(byteCount: Int) throws {
+    let bus = try NamedBus([], names(talk: ["org.tree.*"]), owners: owners, isAnswering: false)
+    let list = try #require(try bus.rig.messages(.bus).first { $0.member == "ListNames" })
+    let long = "org.tree." + String(repeating: "a", count: byteCount - 9)
+    for message in try bus.rig.messages(.bus).dropFirst() where message.serial != list.serial {
+      bus.rig.feed(.answer(2, to: message.serial, of: Rig.name, from: NamedBus.driver), from: .bus)
+    }
+    let answer = Draft.answer(3, to: list.serial, of: Rig.name, from: NamedBus.driver).with([.strings([long, "org.tree.a"])])
+    bus.rig.feed(answer, from: .bus)
+    #expect(try bus.rig.messages(.bus).filter { $0.member == "GetNameOwner" }.map(\.text) == ["org.tree.a"])
+  }
+
+  @Test("a unique name that is none, from a bus that is sick, is not the client's")
+  func uniqueNameThatIsNone() throws {
+    let rig = Rig([])
+    rig.authenticate()
+    var hello = Draft.driver(1, "Hello")
+    hello.flags = Draft.noReply
+    rig.feed(hello, from: .client)
+    let long = ":1." + String(repeating: "7", count: 5000)
+    var told = Draft.signal(
+      1, interface: "org.freedesktop.DBus", "NameAcquired", path: "/org/freedesktop/DBus", from: NamedBus.driver)
+    told.destination = Rig.name
+    rig.feed(told.with([.string(long)]), from: .bus)
+    rig.feed(.call(2, to: "org.closed", "Do"), from: .client)
+    #expect(rig.name.isEmpty)
+  }
+
   @Test("own calls take serials that are free, counted down from the highest")
   func serials() throws {
     let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners, isAnswering: false)
@@ -149,6 +178,44 @@ struct FollowingTests {
       bus.rig.feed(.answer(4, to: next, of: Rig.name, from: ":1.5"), from: .bus)
       #expect(try bus.rig.messages(.client).last?.replySerial == next)
     }
+  }
+
+  @Test("what asks for no answer moves the gate's own calls to serials of which it has none")
+  func serialsWithoutAnswer() throws {
+    let bus = try NamedBus([rule(.outgoing), rule(.incoming)], owners: owners)
+    func ask(_ policy: String) throws -> [UInt32] {
+      bus.forget()
+      let rules = [rule(.outgoing), rule(.incoming, deny: true, name: policy)]
+      bus.rig.policy = Policy(rules: rules, names: nil, busName: "SESSION")
+      bus.rig.feed(.signal(9, "Changed"), from: .client)
+      return try bus.rig.messages(.bus).filter { $0.serial >= OwnSerials.first }.map(\.serial)
+    }
+    #expect(try ask("org.foo").allSatisfy { $0 >= 0xFF00_0000 })
+    bus.answerGate()
+    bus.rig.feed(.signal(0xFFFF_FF00, "Changed"), from: .client)
+    #expect(bus.rig.wait(.client) == "bytes")
+    #expect(try ask("org.bad").allSatisfy { $0 < 0xFF00_0000 }, "the client has something under way in the upper block")
+    bus.rig.feed(.signal(0xFEFF_0000, "Changed"), from: .client)
+    #expect(bus.rig.wait(.client) == "serial", "the bus has not dealt with that yet")
+    bus.answerGate()
+    #expect(bus.rig.wait(.client) == "bytes")
+    #expect(try ask("org.foo").allSatisfy { $0 >= 0xFF00_0000 }, "now it has something under way in the lower one")
+    bus.answerGate()
+  }
+
+  @Test("where the client has something under way in both blocks the bus is asked whether it is through with one")
+  func serialsInBothBlocks() throws {
+    let bus = try NamedBus([rule(.outgoing)], owners: owners, isAnswering: false)
+    bus.forget()
+    for serial in [0xFEFF_0000, 0xFEFF_0001] as [UInt32] { bus.rig.feed(.signal(serial, "Changed"), from: .client) }
+    #expect(bus.rig.wait(.client) == "bytes", "own calls are made in the other block anyway")
+    bus.rig.feed(.signal(0xFF00_0000, "Changed"), from: .client)
+    #expect(bus.rig.wait(.client) == "serial")
+    let asked = try #require(try bus.rig.messages(.bus).last)
+    #expect(asked.summary.contains("NameHasOwner") && asked.text == Rig.name)
+    bus.rig.feed(.answer(1, to: asked.serial, of: Rig.name, from: NamedBus.driver).with([.boolean(true)]), from: .bus)
+    #expect(bus.rig.wait(.client) == "bytes")
+    #expect(try bus.rig.messages(.bus).last?.serial == 0xFF00_0000)
   }
 
   @Test("a reload asks around calls of the client's that wait for their answers")

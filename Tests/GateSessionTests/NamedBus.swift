@@ -59,7 +59,7 @@ final class NamedBus {
 
   /// What arrived from the gate itself.
   private func isOwn(_ message: Arrived) -> Bool {
-    message.serial > 0xFFFF_0000 && message.type == .methodCall && message.destination == Self.driver
+    message.serial >= 0xFE00_0000 && message.type == .methodCall && message.destination == Self.driver
   }
 
   /// What the client sent and the gate let through.

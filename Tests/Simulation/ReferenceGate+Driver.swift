@@ -80,7 +80,7 @@ extension ReferenceGate {
       let place = requested.firstIndex { $0.name == argument }
       if place == nil && requested.count >= min(limits.namesMax, limits.namesTotal) { return refuse(message, "LimitsExceeded") }
       let number = place.map { requested[$0].number } ?? nextNumber
-      if !expects(message, to: Self.driver, .requestName(number)) { return false }
+      if !expects(message, to: Self.driver, hasCertainAnswer(message) ? .requestName(number) : .call) { return false }
       noteRequest(argument, number, message)
     case "ReleaseName":
       if !expects(message, to: Self.driver, .call) { return false }

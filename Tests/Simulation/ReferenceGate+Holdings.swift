@@ -23,6 +23,8 @@ extension ReferenceGate {
     var serial: UInt32
     /// Whether the gate answered it.
     var isAnsweredHere = false
+    /// Whether it asks for no answer.
+    var isSilent = false
     /// Whether the bus said that it has done it; of what asks for no answer nobody knows.
     var hasSucceeded = false
   }
@@ -40,7 +42,7 @@ extension ReferenceGate {
     let number = place < matches.count ? matches[place].number : nextNumber
     if isOwn {
       if message.wantsAnswer { tellClient("return", message.serial) }
-    } else if !expects(message, to: Self.driver, .addMatch(number)) {
+    } else if !expects(message, to: Self.driver, hasCertainAnswer(message) ? .addMatch(number) : .call) {
       return false
     }
     if place == matches.count {
@@ -49,13 +51,16 @@ extension ReferenceGate {
     }
     if isOwn {
       matches[place].answered += 1
-    } else if message.wantsAnswer {
+    } else if hasCertainAnswer(message) {
       matches[place].awaited += 1
       matches[place].unanswered += 1
     } else {
       matches[place].silent += 1
     }
-    matchLog.append(.init(does: .add, rule: rule, isOwn: false, serial: message.serial, isAnsweredHere: isOwn))
+    matchLog.append(
+      .init(
+        does: .add, rule: rule, isOwn: false, serial: message.serial, isAnsweredHere: isOwn, isSilent: !hasCertainAnswer(message))
+    )
     return !isOwn
   }
 
@@ -105,7 +110,9 @@ extension ReferenceGate {
   /// The bus answered an AddMatch.
   mutating func noteAdded(_ number: Int, _ serial: UInt32, _ succeeded: Bool) {
     if succeeded,
-      let event = matchLog.lastIndex(where: { $0.does == .add && !$0.isOwn && $0.serial == serial && !$0.isAnsweredHere })
+      let event = matchLog.lastIndex(where: {
+        $0.does == .add && !$0.isOwn && $0.serial == serial && !$0.isAnsweredHere && !$0.isSilent
+      })
     {
       matchLog[event].hasSucceeded = true
     }
@@ -138,7 +145,7 @@ extension ReferenceGate {
     }
     for place in requested.indices where requested[place].number == number {
       if let path = message.path, path.utf8.count <= 255 { requested[place].path = path }
-      if message.wantsAnswer { requested[place].unanswered += 1 } else { requested[place].isHeld = true }
+      if hasCertainAnswer(message) { requested[place].unanswered += 1 } else { requested[place].isHeld = true }
     }
   }
 

@@ -90,6 +90,8 @@ package struct ReferenceGate {
   /// What was done too early.
   package var complaint: String?
   private var nextSerial = UInt32.max
+  /// The highest serial of what asked for no answer, and may get one.
+  private var unansweredSerialMax: UInt32 = 0
   /// What the gate has to say, in order.
   package var toClient: [Own] = []
   package var toBus: [Own] = []
@@ -115,6 +117,28 @@ package struct ReferenceGate {
 
   /// Whether a message of the client's goes to the bus.
   package mutating func allowsOutgoing(_ message: Draft, _ size: Size) -> Bool {
+    let keepsAccount = message.type == 1 && message.wantsAnswer
+    let isOwn =
+      switch outgoing[message.serial]?.purpose {
+      case .own, .ownNameHasOwner: true
+      default: false
+      }
+    let wasMonitor = isMonitor
+    let passes = decidesOutgoing(message, size)
+    if passes && !keepsAccount && isOwn && !wasMonitor {
+      complaint = "\(message.told) has the serial of a call of the gate's own, and could be answered"
+    }
+    if passes && !keepsAccount { unansweredSerialMax = max(unansweredSerialMax, message.serial) }
+    // An answer to this, which nobody waits for, is never taken for one to the gate: from now on it counts elsewhere. (No client here
+    // uses serials of that other place.)
+    if passes && !keepsAccount && message.serial >= 0xFF00_0000 && nextSerial >= 0xFF00_0000 { nextSerial = 0xFEFF_FFFF }
+    return passes
+  }
+
+  /// Whether nothing else can look like the answer to this.
+  func hasCertainAnswer(_ message: Draft) -> Bool { message.wantsAnswer && message.serial > unansweredSerialMax }
+
+  private mutating func decidesOutgoing(_ message: Draft, _ size: Size) -> Bool {
     if size.header > limits.headerBytesMax { return refuse(message.isReply ? nil : message, "LimitsExceeded") }
     if let error = overLimit(message, size, receiverTakesDescriptors: busTakesDescriptors) { return refuse(message, error) }
     if message.containerInstance != nil { return refuse(message, "AccessDenied") }
@@ -162,6 +186,8 @@ package struct ReferenceGate {
   }
 
   mutating func expects(_ message: Draft, to destination: String, _ purpose: Purpose) -> Bool {
+    // A list that is told to nobody could only be told in another answer's place.
+    if message.type == 1 && !message.wantsAnswer && purpose == .listNames { return isAudit }
     if !message.wantsAnswer || message.type != 1 { return true }
     if !isMonitor, case .ownNameHasOwner? = outgoing[message.serial]?.purpose {
       complaint = "\(message.told) was decided on while a call of the gate's own had its serial"

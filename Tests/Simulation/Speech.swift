@@ -101,7 +101,8 @@ struct Speech {
 
   func outgoing(_ choices: inout Choices, _ gate: ReferenceGate) -> Said {
     var serial = Self.serial(&choices)
-    if let own = gate.serialsAboutCallers.first, choices.chance(10) { serial = own }
+    // Not of the lower block of own serials: see ReferenceGate.allowsOutgoing.
+    if let own = gate.serialsAboutCallers.first, own >= 0xFF00_0000, choices.chance(10) { serial = own }
     if choices.chance(driverShare) { return finished(driverCall(&choices, serial), &choices) }
     var message: Draft
     switch choices.below(16) {

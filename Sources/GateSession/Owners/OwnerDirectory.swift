@@ -174,6 +174,7 @@ public final class OwnerDirectory {
     var count = 0
     while let name = strings.next() {
       if name.starts(with: UInt8(ascii: ":")) || name.isEqual(to: Driver.name) { continue }
+      if name.byteCount > ClientNames.nameBytesMax { continue }  // no bus has such a name
       let patterns = watch.patterns(matching: name)
       if patterns.isEmpty { continue }
       if count == limit {
