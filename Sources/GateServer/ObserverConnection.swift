@@ -62,6 +62,8 @@ final class ObserverConnection {
   private var knownSince: Instant?
   /// Whether somebody owns other names than the sessions have taken note of; whether what waits for owners may go on.
   var isNews = false, isSettled = false
+  /// Whether it has another name than the sessions have taken note of.
+  var isNamed = false
 
   init(ownersMax: Int) { directory = OwnerDirectory(ownersMax: ownersMax) }
 
@@ -169,6 +171,7 @@ final class ObserverConnection {
     guard let progress = unsafe machine?.receive(buffer.span.bytes.extracting(0..<count)) else { return nil }
     if let identity = progress.bus { bus = identity }
     if progress.isNews { isNews = true }
+    if progress.isNamed { (isNews, isNamed) = (true, true) }
     if progress.isSettled { isSettled = true }
     if progress.isAtEnd { isAtEnd = true }
     if progress.isTalkedTo { isTalkedTo = true }

@@ -94,10 +94,10 @@ extension Server {
     if observer.isNews {
       for index in unsafe slots.indices {
         guard let slot = unsafe slots[index], unsafe self.bus(of: slot) == bus else { continue }
-        unsafe slot.pointee.session.ownersChanged()
+        unsafe slot.pointee.session.ownersChanged(isObserverNew: observer.isNamed)
       }
     }
-    (observer.isNews, observer.isSettled) = (false, false)
+    (observer.isNews, observer.isSettled, observer.isNamed) = (false, false, false)
   }
 
   // MARK: Whether there is one

@@ -102,6 +102,8 @@ extension Session {
     case .none:
       return allowDriverCall(header, .call, detail: 0, verdict)
     case .becomeMonitor:
+      // What is taken for its answer has to be one, or a client that the bus refuses is shown everything all the same.
+      if isKeptAccountOf(header) && !hasCertainAnswer(header) { return Verdict(.deny, .serialInUse) }
       return allowDriverCall(header, .becomeMonitor, detail: 0, verdict)
     case .hello:
       if saidHello && helloPhase == .answered && !uniqueName.isEmpty {

@@ -35,6 +35,7 @@ extension Session {
   ) -> Verdict? {
     switch header.frame.type {
     case .methodCall, .signal:
+      if owners.isObserver(message.bytes(in: header.destination)) { return Verdict(.deny, .noRule) }
       // To a monitor the bus answers nothing more.
       if ownCallCount > 0, header.frame.type == .methodCall, !isMonitor, isTakenByOwnCall(header) {
         output.wait = .serial

@@ -236,8 +236,10 @@ public struct Session: ~Copyable {
   }
 
   /// ``OwnerDirectory`` says something else than before: what was decided by owners is decided anew.
-  public mutating func ownersChanged() {
-    if names != nil { forgetRoutines() }
+  ///
+  /// - Parameter isObserverNew: Whether the gate's observer has another name, which no client may talk to.
+  public mutating func ownersChanged(isObserverNew: Bool = false) {
+    if names != nil || isObserverNew { forgetRoutines() }
   }
 
   /// Whether both sides are open, nothing of the gate's own waits to leave, and no time is counted: then ``countPartialWaits(receiverIsBusy:at:)``

@@ -149,6 +149,26 @@ def test_peers_that_talk_to_the_observer_neither_end_nor_mislead_it(workshop, bu
     assert not scene.gate.log.matching("observer")
 
 
+def test_no_client_of_a_gate_can_talk_to_the_observer(workshop, bus):
+    scene = Scene(workshop, bus, DENY)
+    assert scene.reaches(scene.first, scene.call(scene.first)) == ["Do"]
+    observer = observer_name(scene.first, scene.second, scene.fence, scene.client)
+    assert scene.client.ask(observer, "Do").error == ACCESS_DENIED
+    # Nor one of a gate of the same process whose rules have no names.
+    open_gate = workshop.directory / "open"
+    document_of_both = {"dbus-gateway-config-session": DENY, "dbus-gateway-config-system": [rule("outgoing", "com.example.*")]}
+    two = workshop.gate(document_of_both, bus, "--listen", f"system={open_gate}", "--bus", f"system={bus.address}", socket="two/bus")
+    other = join(workshop, open_gate)
+    assert other.ask_driver("GetId").type != ERROR
+    known = {one.name for one in (scene.first, scene.second, scene.fence, scene.client, other)} | {observer}
+    (second,) = [name for name in scene.first.ask_driver("ListNames").args[0] if name.startswith(":") and name not in known]
+    assert other.ask(second, "Do").error == ACCESS_DENIED
+    serial = other.next_serial()
+    other.send(call(serial, scene.first.name, "Do"))
+    scene.first.receive_member("Do")
+    assert two.process.poll() is None
+
+
 class ObservedBus:
     """A bus that is played, the observer's connection apart."""
 

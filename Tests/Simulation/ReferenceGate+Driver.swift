@@ -65,6 +65,7 @@ extension ReferenceGate {
     }
     if ["ListNames", "ListActivatableNames"].contains(member) { return expects(message, to: Self.driver, .listNames) }
     if !isInspected { return expects(message, to: Self.driver, .call) }
+    if member == "BecomeMonitor" && message.wantsAnswer && !hasCertainAnswer(message) { return refuse(message, "InvalidArgs") }
     if member == "BecomeMonitor" { return expects(message, to: Self.driver, .becomeMonitor) }
     if size.message > limits.inspectBytesMax { return refuse(message, "LimitsExceeded") }
     guard let argument = message.leadingText, message.signature == (member == "RequestName" ? "su" : "s") else {

@@ -299,7 +299,9 @@ package final class World {
   func deliver(_ side: Side, upTo end: Int = .max) {
     if rig.requests.contains(.connectBus) && rig.connectsAtOnce { isConnected = true }
     if !rig.wantsBytes(side) || (side == .bus && !isConnected) { return }
-    var count = min(choices.below(choices.pick([400, 8000, 40, 3])) + 1, end - wire(side).delivered)
+    let most = choices.pick([400, 8000, 40, 3])
+    // What a fuzzer's input leaves is delivered in large pieces, or it would take for ever.
+    var count = min(choices.isExhausted ? most : choices.below(most) + 1, end - wire(side).delivered)
     if side == .client && steps < firstIsHalfUntil, let first = client.sent.first {
       count = min(count, first.end - 1 - client.delivered)
     }

@@ -37,6 +37,8 @@ public final class OwnerDirectory {
   public var isBehind = false
   /// Whether the bus may have said more than the observer has heard, and has just been asked: what has to be judged waits.
   public var isCatchingUp = false
+  /// The observer's unique name; empty as long as it has none.
+  private var observerName: [UInt8] = []
   /// The bus that the observer was connected to last.
   private var lastBus: BusIdentity?
   private let seed = SeededHash()
@@ -90,6 +92,16 @@ public final class OwnerDirectory {
     return result
   }
 
+  /// Whether this is the observer's own name: no client of a gate may talk to it, since that keeps it from hearing the bus.
+  func isObserver(_ name: RawSpan) -> Bool {
+    if observerName.isEmpty || name.byteCount != observerName.count { return false }
+    let own = observerName
+    return unsafe name.isEqual(to: own.span.bytes)
+  }
+
+  /// The bus has named the observer.
+  func nameObserver(_ name: RawSpan) { observerName = unsafe name.withUnsafeBytes { unsafe Array($0) } }
+
   // MARK: Following
 
   /// From now on these policies ask. What is known of patterns that were asked for before stays known.
@@ -139,6 +151,7 @@ public final class OwnerDirectory {
   public func lose() {
     watch.isReady = false
     (isAwaited, isBehind, isCatchingUp) = (false, false, false)
+    observerName = []
     for policy in followers.keys { followers[policy]?.isKnown = false }
   }
 

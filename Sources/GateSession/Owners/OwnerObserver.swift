@@ -22,6 +22,8 @@ public struct OwnerObserver: ~Copyable {
     public var isTalkedTo = false
     /// Whether all has been heard that the bus had said before it read the last ``OwnerObserver/askForEnd()``.
     public var isAtEnd = false
+    /// Whether the observer has just got its name: what was decided about messages to that is to be decided anew.
+    public var isNamed = false
     /// What the bus has said of itself, when it has just done so.
     public var bus: BusIdentity?
     /// Why the connection is of no use any more.
@@ -192,6 +194,8 @@ public struct OwnerObserver: ~Copyable {
         return
       }
       phase = .following
+      directory.nameObserver(message.bytes(in: header.destination))
+      progress.isNamed = true
     case .addMatch:
       directory.watch.pendingCount -= 1
       if !succeeded {
