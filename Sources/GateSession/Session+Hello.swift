@@ -17,7 +17,7 @@ extension Session {
 
   /// Decides on a message of a client whose bus is not there yet.
   ///
-  /// Source: contract, "Authentication".
+  /// Spec: "bus-messages-hello".
   @inline(never)
   mutating func judgeBeforeBus(_ message: RawSpan, _ header: MessageHeader, _ output: inout Output) -> BeforeBus {
     output.wait = .bus
