@@ -23,9 +23,26 @@ def not_forever():
     signal.alarm(0)
 
 
-@pytest.fixture(params=["dbus-daemon", "dbus-broker"])
+BUSES = ["dbus-daemon", "dbus-broker"]
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "one_bus(why): the gate does this by itself, so that a second bus behind it would show nothing more")
+    config.addinivalue_line("markers", "both_buses: not so this test of a module that is marked one_bus")
+
+
+def pytest_generate_tests(metafunc):
+    if "bus_program" in metafunc.fixturenames:
+        # The test's own mark comes before its module's.
+        mark = next((mark for mark in metafunc.definition.iter_markers() if mark.name in ("one_bus", "both_buses")), None)
+        is_one = mark is not None and mark.name == "one_bus"
+        assert not is_one or mark.args, f"{metafunc.definition.nodeid}: one_bus without a reason"
+        metafunc.parametrize("bus_program", BUSES[:1] if is_one else BUSES, indirect=True)
+
+
+@pytest.fixture
 def bus_program(request):
-    """What a real bus is: a test that starts one, by ``bus`` or by ``workshop.bus``, runs on each of them."""
+    """What a real bus is: a test that starts one, by ``bus`` or by ``workshop.bus``, runs on each of them unless it is marked one_bus."""
     return request.param
 
 

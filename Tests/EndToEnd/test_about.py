@@ -11,6 +11,8 @@ from test_log import FORMATS, HOSTILE, Scene, decisions, read_journal
 from wire import Client, eventually
 from wire import driver_call as driver_bytes
 
+pytestmark = pytest.mark.one_bus("a denied call is answered and logged by the gate, and no bus hears of it")
+
 WANTED, OTHER = "com.example.Wanted", "com.example.Other"
 QUESTIONS = ["GetNameOwner", "NameHasOwner", "ListQueuedOwners", "GetConnectionUnixUser", "GetConnectionUnixProcessID",
              "GetConnectionCredentials", "GetAdtAuditSessionData", "GetConnectionSELinuxSecurityContext", "ReleaseName"]
@@ -39,6 +41,7 @@ def test_every_call_that_is_about_a_name_says_which_when_it_is_denied(workshop, 
     assert said(events) == [(WANTED, 1)] * len(calls)
 
 
+@pytest.mark.both_buses
 @pytest.mark.parametrize("format", FORMATS)
 def test_what_is_allowed_or_about_nothing_says_no_name(workshop, bus, format):
     scene = Scene(workshop, bus, [], format, "--log", "all")
@@ -58,6 +61,7 @@ def test_denials_about_different_names_are_not_counted_as_one(workshop, bus, for
     assert sorted(said(scene.end())) == [(OTHER, 1), (OTHER, 2), (WANTED, 1), (WANTED, 2)]
 
 
+@pytest.mark.both_buses
 def test_a_hidden_name_and_one_that_does_not_exist_are_answered_in_the_same_words(workshop, bus):
     hidden = Peer(bus.address)
     hidden.own("com.example.Hidden")
@@ -133,12 +137,14 @@ def test_a_body_that_is_too_large_to_be_looked_into_is_not_waited_for(workshop, 
     client.round_trip()
 
 
+@pytest.mark.both_buses
 def test_audit_says_it_too(workshop, bus):
     scene = Scene(workshop, bus, [], "json", "--mode", "audit")
     assert scene.inside.ask(request(WANTED)).get_body()[0] == 1
     assert said(scene.end()) == [(WANTED, 1)]
 
 
+@pytest.mark.both_buses
 @pytest.mark.parametrize("format", ["text", "json"])
 def test_the_operators_tools_read_it(workshop, bus, format):
     """`explain` of a line asks about the very name; `learn` passes over what it does not need."""

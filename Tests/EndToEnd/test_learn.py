@@ -13,6 +13,8 @@ from peer import ACCESS_DENIED, Peer, call, driver_call, error_of, signal, strin
 from test_busgatectl import CTL, ctl, on_a_terminal
 from test_log import FORMATS, Scene, decisions, read_text
 
+told_by_the_log = pytest.mark.one_bus("the log tells what the gate decided, whatever the bus makes of it")
+
 INTERFACE = "org.example.Door"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 HOUSE = "org.example.House"
@@ -154,11 +156,13 @@ def test_what_every_service_has_is_not_learned_of_one_without_a_name(workshop, b
     assert any("error: not learned: org.freedesktop.DBus.Properties of a peer without a well-known name" in line for line in said)
 
 
+@told_by_the_log
 def test_every_format_teaches_the_same(workshop, bus):
     configs = [learned(workshop, log_of_traffic(workshop, bus, format))[0].read_text() for format in FORMATS]
     assert configs[0] == configs[1] == configs[2]
 
 
+@told_by_the_log
 @pytest.mark.parametrize("output", ["json", "export"])
 def test_what_journalctl_makes_of_the_entries_teaches_the_same(workshop, bus, output):
     entries = log_of_traffic(workshop, bus, "journal")

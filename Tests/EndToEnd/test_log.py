@@ -17,6 +17,8 @@ from harness import BUSGATE, EVERYTHING, PATIENCE, rule
 from peer import ACCESS_DENIED, DRIVER, ERROR, RETURN, Peer, answer, call, driver_call, error_of, refusal, signal, strings
 from service import spent_meanwhile
 
+pytestmark = pytest.mark.one_bus("the log tells what the gate decided, whatever the bus makes of it")
+
 INTERFACE = "com.example.Interface"
 PATH = "/com/example/Object"
 KEYS = {line.split("\t")[0] for line in subprocess.run(
@@ -196,6 +198,7 @@ def without(event, *keys):
 
 # What is said
 
+@pytest.mark.both_buses
 def test_every_format_says_the_same(workshop, bus):
     config = workshop.config([rule("outgoing", INTERFACE, PATH, "Allowed"),
                               rule("outgoing", INTERFACE, PATH, "Closed", action="deny")])
@@ -367,6 +370,7 @@ def test_more_different_denials_than_the_table_holds_add_up_with_what_the_rate_h
     assert 80 <= len(decisions(events)) <= 80 + 20 * 10
 
 
+@pytest.mark.both_buses
 def test_a_flood_of_messages_that_pass_does_not_hide_one_that_does_not(workshop, bus):
     scene = Scene(workshop, bus, [rule("outgoing", INTERFACE)], "json", "--log", "all", "--log-rate", "1")
     for i in range(100):
@@ -509,6 +513,7 @@ def test_a_log_that_cannot_be_written_is_no_reason_to_stop(workshop, bus, where)
 
 # Audit mode
 
+@pytest.mark.both_buses
 @pytest.mark.parametrize("mode", ["enforce", "audit"])
 def test_audit_forwards_what_the_rules_do_not_allow_and_says_so(workshop, bus, mode):
     audit = mode == "audit"
@@ -536,6 +541,7 @@ def test_audit_forwards_what_the_rules_do_not_allow_and_says_so(workshop, bus, m
         ("Other", verdict, "no-rule"), ("Never", verdict, "rule"), ("In", verdict, "no-rule")}
 
 
+@pytest.mark.both_buses
 def test_audit_opens_nothing_that_is_not_the_rules_to_open(workshop, bus):
     scene = Scene(workshop, bus, [], "json", "--mode", "audit", "--limit", "names-max=1", "--limit", "fds-per-message-max=2")
     ask = lambda *message, **more: error_of(scene.inside.ask(driver_call(*message, **more)))  # noqa: E731

@@ -14,6 +14,8 @@ from service import (NOBODY, NotifySocket, busgate, claim_as, connect, external,
                      start_with_sockets)
 from wire import OWN_UID, Client, eventually, hello, join, raw_bus
 
+pytestmark = pytest.mark.one_bus("what passes between the gate and its service manager is no bus's business")
+
 NOWHERE = "session=unix:path=/nonexistent"
 
 
@@ -30,6 +32,7 @@ def test_an_inherited_socket_is_served_by_the_gate_that_it_is_named_after(worksh
     assert join(workshop, path).name.startswith(":")
 
 
+@pytest.mark.both_buses
 def test_each_of_several_inherited_sockets_has_its_bus_and_its_policy(workshop, bus_program):
     buses = {name: workshop.bus(name=f"bus-{name}") for name in ("session", "system", "radio")}
     paths = {name: workshop.directory / name for name in buses}
