@@ -1,4 +1,6 @@
+import functools
 import os
+import pathlib
 import signal
 import sys
 
@@ -24,6 +26,27 @@ def not_forever():
 
 
 BUSES = ["dbus-daemon", "dbus-broker"]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--shared", type=pathlib.Path, metavar="DIRECTORY",
+                     help="leave out the files that another pytest with this directory, which is empty at first, has begun")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Returns true, which means that the test was dealt with, if another process runs its file."""
+    directory = item.config.getoption("shared")
+    return True if directory and not has_claimed(directory / item.path.name) else None
+
+
+@functools.cache
+def has_claimed(path):
+    try:
+        path.touch(exist_ok=False)
+        return True
+    except FileExistsError:
+        return False
 
 
 def pytest_configure(config):
