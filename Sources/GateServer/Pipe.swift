@@ -48,7 +48,7 @@ struct Pipe: ~Copyable {
     if isAtEnd || hasUnsent { return false }
     switch wait {
     case .bytes: return true
-    case .room, .bus, .identity, .ownOutput, .serial, .owners: return false
+    case .room, .bus, .identity, .localOutput, .serial, .owners: return false
     }
   }
 

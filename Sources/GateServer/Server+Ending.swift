@@ -63,7 +63,7 @@ extension Server {
   private mutating func stopSending(_ slot: UnsafeMutablePointer<Connection>, to side: Side) {
     let pipe = unsafe slot.pointee.pipe(from: side.other)
     unsafe pipe.pointee.isDeaf = true
-    unsafe slot.pointee.session.ownOutputLeft(slot.pointee.session.ownOutputCount(to: side), to: side)
+    unsafe slot.pointee.session.localOutputSent(slot.pointee.session.localOutputCount(to: side), to: side)
     unsafe pipe.pointee.closeDescriptors(pipe.pointee.unsent.reduce(0) { $0 + Int($1.descriptors) })
     unsafe pipe.pointee.unsent = []
     unsafe pipe.pointee.dropMoved()
@@ -90,7 +90,7 @@ extension Server {
     if unsafe pipe.pointee.hasUnconsumed {
       switch unsafe pipe.pointee.wait {
       case .bytes: break  // the beginning of a message whose end will never come
-      case .room, .bus, .identity, .ownOutput, .serial, .owners: return
+      case .room, .bus, .identity, .localOutput, .serial, .owners: return
       }
     }
     let other = unsafe slot.pointee.socket(side.other)
@@ -98,7 +98,7 @@ extension Server {
       unsafe closeNow(slot)
       return
     }
-    let isOwnOutputLeft = unsafe slot.pointee.session.ownOutputCount(to: side.other) > 0
+    let isOwnOutputLeft = unsafe slot.pointee.session.localOutputCount(to: side.other) > 0
     if unsafe isOwnOutputLeft && slot.pointee.session.isAtMessageBoundary(to: side.other) { return }
     _ = clinux_shutdown(other.fd, Int32(SHUT_WR))
     unsafe slot.pointee.ending = .draining(from: side.other)

@@ -1,6 +1,6 @@
 // Large messages. Their bytes are moved from socket to socket by splice(2), through a pipe in the kernel; what has to be seen of them, the
 // header of each, is read and goes on as the copy that was looked at. splice(2) loses descriptors without a word, so only bytes are moved
-// of which it is known that none come with them. Nothing here decides: what Session.passRoutinely(_:from:policy:) does not pass is left
+// of which it is known that none come with them. Nothing here decides: what Session.forwardFromCache(_:from:policy:) does not pass is left
 // in the buffer, as everything else that is read.
 
 import CLinux
@@ -25,7 +25,7 @@ extension Server {
   /// Whether nothing forbids that bytes from `side` go by without having been here: they are a direction's only business, and nobody's end.
   func mayMove(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
     unsafe stopping == .no && slot.pointee.ending == .none && !slot.pointee.isUnauthenticated
-      && slot.pointee.pipe(from: side).pointee.isAtRest && slot.pointee.session.isAtRest
+      && slot.pointee.pipe(from: side).pointee.isAtRest && slot.pointee.session.isIdle
   }
 
   /// Goes on with large messages from `side`, at most a buffer's worth in one wake-up. The connection is at rest, or
@@ -82,7 +82,7 @@ extension Server {
       return 0
     }
     let bytes = unsafe RawSpan(_unsafeStart: buffer, byteCount: n)
-    let passed = unsafe slot.pointee.session.passRoutinely(bytes, from: side, policy: gates[slot.pointee.gate].policy.identity)
+    let passed = unsafe slot.pointee.session.forwardFromCache(bytes, from: side, policy: gates[slot.pointee.gate].policy.identity)
     precondition(passed <= n, "passed on what was not read")
     if passed == n && moved.add(bytes) {
       unsafe pool.give(buffer)

@@ -59,7 +59,7 @@ extension Server {
     }
     if result == -Int(EAGAIN) || result == -Int(EINTR) { return }
     if side == .client { hearObserver(forGate: unsafe slot.pointee.gate) }
-    if unsafe slot.pointee.isAtRest && passRoutinely(slot, from: side, pipe) { return }
+    if unsafe slot.pointee.isAtRest && forwardFromCache(slot, from: side, pipe) { return }
     unsafe slot.pointee.isAtRest = false
     if result <= 0 {
       unsafe end(slot, .endOfStream(side))
@@ -97,14 +97,14 @@ extension Server {
   ///
   /// - Returns: Whether that was all. If not, what could not be sent waits in the pipe, and the rest is to be offered to the session.
   @inline(__always)
-  private mutating func passRoutinely(
+  private mutating func forwardFromCache(
     _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ pipe: UnsafeMutablePointer<Pipe>
   ) -> Bool {
     guard unsafe pipe.pointee.start == 0, let buffer = unsafe pipe.pointee.buffer else { return false }
     if unsafe !pipe.pointee.descriptors.isEmpty { return unsafe passDescriptorsRoutinely(slot, from: side, pipe, buffer) }
     let end = unsafe pipe.pointee.end
     let bytes = unsafe RawSpan(_unsafeStart: buffer, byteCount: end)
-    let count = unsafe slot.pointee.session.passRoutinely(
+    let count = unsafe slot.pointee.session.forwardFromCache(
       bytes, from: side, policy: gates[slot.pointee.gate].policy.identity)
     if count == 0 { return false }
     precondition(count <= end, "sent what was not received")
@@ -124,7 +124,7 @@ extension Server {
     if unsafe !mayFly(descriptors, fd, pipe, gates[gate].options.descriptorsInFlightMax) { return false }
     let end = unsafe pipe.pointee.end
     let bytes = unsafe RawSpan(_unsafeStart: buffer, byteCount: end)
-    let count = unsafe slot.pointee.session.passRoutinely(
+    let count = unsafe slot.pointee.session.forwardFromCache(
       bytes, from: side, descriptors: descriptors, policy: gates[gate].policy.identity)
     if count == 0 { return false }
     precondition(count <= end, "sent what was not received")
@@ -189,7 +189,7 @@ extension Server {
       switch wait {
       case .identity: unsafe identify(slot, claimedUID)
       case .room: break
-      case .ownOutput(let blocked):
+      case .localOutput(let blocked):
         hit(.ownOutputBytesMax, gate: unsafe slot.pointee.gate)
         unsafe log.limit(.ownOutputBytesMax, slot, "the \(side) is not read until the \(blocked) has taken the gate's errors")
         return

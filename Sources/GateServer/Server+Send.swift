@@ -67,7 +67,7 @@ extension Server {
       let descriptors = Int(first.descriptors)
       if unsafe first.kind == .skip || pipe.pointee.isDeaf {
         unsafe pipe.pointee.closeDescriptors(descriptors)
-        if first.kind == .own { unsafe slot.pointee.session.ownOutputLeft(Int(first.count), to: side) }
+        if first.kind == .own { unsafe slot.pointee.session.localOutputSent(Int(first.count), to: side) }
         done += 1
         continue
       }
@@ -125,7 +125,7 @@ extension Server {
         precondition(Int(action.offset) + Int(action.count) <= BufferPool.bufferByteCount, "sent from behind the buffer")
         unsafe batch.parts[parts] = unsafe iovec(iov_base: buffer + Int(action.offset), iov_len: Int(action.count))
       case .own:
-        unsafe slot.pointee.session.withOwnOutput(to: side) { own in
+        unsafe slot.pointee.session.withLocalOutput(to: side) { own in
           let waiting = own.count
           precondition(ownOffset + Int(action.count) <= waiting, "sent more of the own output than there is")
           let start = unsafe UnsafeMutableRawPointer(mutating: own.baseAddress! + ownOffset)
@@ -147,7 +147,7 @@ extension Server {
     while left > 0 {
       let action = unsafe batch.actions[i]
       let count = min(left, Int(action.count))
-      if action.kind == .own { unsafe slot.pointee.session.ownOutputLeft(count, to: side) }
+      if action.kind == .own { unsafe slot.pointee.session.localOutputSent(count, to: side) }
       left -= count
       if count == Int(action.count) {
         i += 1
@@ -192,19 +192,19 @@ extension Server {
   /// - Returns: Whether any left.
   mutating func flushOwnOutput(_ slot: UnsafeMutablePointer<Connection>, to side: Side) -> Bool {
     let pipe = unsafe slot.pointee.pipe(from: side.other)
-    if unsafe slot.pointee.session.ownOutputCount(to: side) == 0 || pipe.pointee.hasUnsent { return false }
+    if unsafe slot.pointee.session.localOutputCount(to: side) == 0 || pipe.pointee.hasUnsent { return false }
     if unsafe pipe.pointee.isDeaf {
-      unsafe slot.pointee.session.ownOutputLeft(slot.pointee.session.ownOutputCount(to: side), to: side)
+      unsafe slot.pointee.session.localOutputSent(slot.pointee.session.localOutputCount(to: side), to: side)
       return true
     }
     let fd = unsafe slot.pointee.socket(side).fd
     if unsafe fd < 0 || !slot.pointee.session.isAtMessageBoundary(to: side) { return false }
-    let sent = unsafe slot.pointee.session.withOwnOutput(to: side) { own in
+    let sent = unsafe slot.pointee.session.withLocalOutput(to: side) { own in
       unsafe batch.parts[0] = unsafe iovec(iov_base: UnsafeMutableRawPointer(mutating: own.baseAddress!), iov_len: own.count)
       return unsafe clinux_send(fd, batch.parts, 1, nil, 0)
     }
     if sent > 0 {
-      unsafe slot.pointee.session.ownOutputLeft(sent, to: side)
+      unsafe slot.pointee.session.localOutputSent(sent, to: side)
       return true
     }
     if -sent == EAGAIN || -sent == EINTR { return false }

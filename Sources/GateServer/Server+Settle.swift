@@ -46,7 +46,7 @@ extension Server {
   @inline(__always)
   private mutating func isAtRest(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
     unsafe stopping == .no && slot.pointee.isWatchingBoth && slot.pointee.pipe(from: .client).pointee.isAtRest
-      && slot.pointee.pipe(from: .bus).pointee.isAtRest && slot.pointee.session.isAtRest
+      && slot.pointee.pipe(from: .bus).pointee.isAtRest && slot.pointee.session.isIdle
   }
 
   /// Offers bytes again that the session would not take before, if what it waited for has come.
@@ -55,7 +55,7 @@ extension Server {
     if unsafe pipe.pointee.hasUnsent { return false }
     switch unsafe pipe.pointee.wait {
     case .bytes, .bus, .identity, .serial, .owners: return false
-    case .ownOutput(let receiver):
+    case .localOutput(let receiver):
       if unsafe !slot.pointee.session.hasRoomForAnswers(to: receiver) { return false }
     case .room: break
     }
@@ -85,7 +85,7 @@ extension Server {
     if isHeard && (unsafe from.pointee.wantsBytes || discards(slot, from: side)) { events |= EPOLLIN.rawValue }
     if unsafe to.pointee.hasUnsent {
       if unsafe !to.pointee.waitsForDescriptors { events |= EPOLLOUT.rawValue }
-    } else if unsafe slot.pointee.session.ownOutputCount(to: side) > 0 && slot.pointee.session.isAtMessageBoundary(to: side) {
+    } else if unsafe slot.pointee.session.localOutputCount(to: side) > 0 && slot.pointee.session.isAtMessageBoundary(to: side) {
       events |= EPOLLOUT.rawValue
     }
     return events

@@ -79,7 +79,7 @@ extension Server {
       let pipe = unsafe slot.pointee.pipe(from: side.other)
       if unsafe isHalfway(slot, from: side.other) { return false }
       if unsafe pipe.pointee.hasUnsent && !pipe.pointee.isDeaf { return false }
-      let hasOwnOutput = unsafe slot.pointee.session.ownOutputCount(to: side) > 0
+      let hasOwnOutput = unsafe slot.pointee.session.localOutputCount(to: side) > 0
       if unsafe hasOwnOutput && !pipe.pointee.isDeaf && slot.pointee.session.isAtMessageBoundary(to: side) { return false }
     }
     return true

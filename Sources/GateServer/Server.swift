@@ -131,7 +131,7 @@ public struct Server: ~Copyable {
       guard let slot = unsafe slots[index], unsafe slot.pointee.gate == gate else { continue }
       if let reason = unsafe slot.pointee.session.policyChanged(to: policy) {
         unsafe end(slot, reason)
-      } else if unsafe slot.pointee.session.ownOutputCount(to: .bus) > 0 {
+      } else if unsafe slot.pointee.session.localOutputCount(to: .bus) > 0 {
         unsafe settle(slot)
       }
     }

@@ -8,8 +8,8 @@ import DBusWire
 public enum HelloMessage {
   /// The call's bytes.
   public static func bytes(serial: UInt32) -> [UInt8] {
-    var own = OwnOutput(limit: 0)
-    Answer.appendHello(serial: serial, to: &own)
+    var own = LocalOutput(limit: 0)
+    LocalReply.appendHello(serial: serial, to: &own)
     return unsafe own.withBytes { unsafe Array($0) }
   }
 }

@@ -60,7 +60,7 @@ struct NameTable {
   func isContact(_ hash: UInt64) -> Bool { owners[hash]?.isContact ?? false }
 
   /// It did. Returns whether that is news.
-  mutating func noteContact(_ hash: UInt64) -> Bool {
+  mutating func markVisible(_ hash: UInt64) -> Bool {
     if owners[hash]?.isContact ?? false { return false }
     if contactCount >= limit { return false }
     owners[hash, default: Owner()].isContact = true

@@ -43,7 +43,7 @@ public struct Output: ~Copyable {
     /// Whether the peer's claim about its user is true: see ``Output/claimedUID``.
     case identity
     /// Too much of the gate's own output waits for this side.
-    case ownOutput(Side)
+    case localOutput(Side)
     /// The serial of the next message is taken by a call of the gate's own until its answer is in.
     case serial
     /// The ``OwnerDirectory`` has asked the bus and not been answered.
@@ -74,8 +74,8 @@ public struct Output: ~Copyable {
   public static let decisionsMax = 32
 
   @usableFromInline var actions = InlineArray<64, Action>(repeating: Action(kind: .skip, descriptors: 0, offset: 0, count: 0))
-  @usableFromInline var decisions = InlineArray<32, Decision>(
-    repeating: Decision(offset: 0, verdict: Verdict(.drop, .noRule)))
+  @usableFromInline var decisions = InlineArray<32, DecisionRecord>(
+    repeating: DecisionRecord(offset: 0, verdict: Verdict(.drop, .noRule)))
   /// How many actions there are.
   public private(set) var actionCount = 0
   /// How many decisions there are.
@@ -114,7 +114,7 @@ public struct Output: ~Copyable {
   }
 
   /// The decision at `index`, which is less than ``decisionCount``.
-  public mutating func decision(_ index: Int) -> Decision {
+  public mutating func decision(_ index: Int) -> DecisionRecord {
     precondition(index < decisionCount, "no such decision")
     return decisions.span[index]
   }
@@ -154,7 +154,7 @@ public struct Output: ~Copyable {
 
   mutating func record(_ verdict: Verdict, at offset: Int) {
     precondition(decisionCount < Self.decisionsMax, "the session overfilled its output")
-    decisions[decisionCount] = Decision(offset: UInt32(offset), verdict: verdict)
+    decisions[decisionCount] = DecisionRecord(offset: UInt32(offset), verdict: verdict)
     decisionCount &+= 1
   }
 }

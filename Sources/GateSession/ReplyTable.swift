@@ -40,7 +40,7 @@ enum CallPurpose: UInt8, BitwiseCopyable {
 }
 
 /// Who may answer a call.
-enum Answerer: UInt8, BitwiseCopyable {
+enum ExpectedSender: UInt8, BitwiseCopyable {
   /// Whoever owns the well-known name that was called.
   case anyone
   /// The unique name whose hash is `detail`.
@@ -53,7 +53,7 @@ enum Answerer: UInt8, BitwiseCopyable {
 struct PendingCall: BitwiseCopyable {
   var serial: UInt32
   var purpose: CallPurpose
-  var answerer: Answerer
+  var expectedSender: ExpectedSender
   /// A hash: of the unique name that was called, or what ``CallPurpose`` says.
   var detail: UInt64
 }
@@ -69,7 +69,7 @@ struct ReplyTable: ~Copyable {
   private let seed: SeededHash
   private var lease: BudgetLease
 
-  private static var free: PendingCall { PendingCall(serial: 0, purpose: .call, answerer: .anyone, detail: 0) }
+  private static var free: PendingCall { PendingCall(serial: 0, purpose: .call, expectedSender: .anyone, detail: 0) }
   /// Tables of more slots than this give their memory back when the last call is answered.
   private static let keptSlots = 1024
 

@@ -12,17 +12,17 @@ extension Session {
     }
     if header.frame.type != .methodCall || header.frame.flags.contains(.noReplyExpected) { return }
     if side == .bus && !mayAnswerCaller(message, header) { return }
-    let envelope = Answer.Envelope(
+    let envelope = LocalReply.Envelope(
       byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: header.frame.serial, fromDriver: side == .client)
     let name = uniqueName
     let busName = unsafe policy.busName.utf8Span.span.bytes
     switch side {
     case .client:
-      Answer.appendError(
+      LocalReply.appendError(
         envelope, to: &ownToClient, destination: unsafe name.span.bytes, reason: verdict.reason, header, message, .outgoing,
         about: message.bytes(in: nameAsked(by: message, header)), busName: busName)
     case .bus:
-      Answer.appendError(
+      LocalReply.appendError(
         envelope, to: &ownToBus, destination: message.bytes(in: header.sender), reason: verdict.reason, header, message,
         .incoming,
         busName: busName)
@@ -61,15 +61,15 @@ extension Session {
   private mutating func replace(_ verdict: Verdict, _ header: MessageHeader, _ message: RawSpan, _ side: Side, _ policy: Policy) {
     let name = uniqueName
     let busName = unsafe policy.busName.utf8Span.span.bytes
-    let envelope = Answer.Envelope(
+    let envelope = LocalReply.Envelope(
       byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: header.replySerial, fromDriver: side == .bus)
     switch side {
     case .client:
-      Answer.appendError(
+      LocalReply.appendError(
         envelope, to: &ownToBus, destination: message.bytes(in: header.destination), reason: verdict.reason, header, message,
         .outgoing, busName: busName)
     case .bus:
-      Answer.appendError(
+      LocalReply.appendError(
         envelope, to: &ownToClient, destination: unsafe name.span.bytes, reason: verdict.reason, header, message, .incoming,
         busName: busName)
     }
@@ -78,10 +78,10 @@ extension Session {
   /// Repeats to a late Hello of the client what the bus answered to the gate's own.
   mutating func repeatHelloAnswer(_ header: MessageHeader) {
     if header.frame.flags.contains(.noReplyExpected) { return }
-    let envelope = Answer.Envelope(
+    let envelope = LocalReply.Envelope(
       byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: header.frame.serial, fromDriver: true)
     let name = uniqueName
-    Answer.appendHelloAnswer(envelope, to: &ownToClient, name: unsafe name.span.bytes)
+    LocalReply.appendHelloAnswer(envelope, to: &ownToClient, name: unsafe name.span.bytes)
   }
 
   /// A serial for a message of the gate's own, counted down from the highest.
@@ -91,9 +91,9 @@ extension Session {
   ///
   /// - Parameter bytes: From the message's first byte on, as far as they were to be sent.
   /// - Returns: How many of them belong to that message, and the decision for the log. The rest of the message is skipped.
-  public mutating func withdraw(_ bytes: RawSpan, from side: Side, policy: Policy) -> (count: Int, decision: Decision) {
+  public mutating func withdraw(_ bytes: RawSpan, from side: Side, policy: Policy) -> (count: Int, decision: DecisionRecord) {
     let verdict = Verdict(.deny, .descriptorsRefused)
-    let decision = Decision(offset: 0, verdict: verdict)
+    let decision = DecisionRecord(offset: 0, verdict: verdict)
     counters.countRefusal(from: side, verdict.reason)
     var header = MessageHeader()
     do throws(WireError) {

@@ -174,7 +174,7 @@ extension Session {
       // dbus-daemon answers all the same, and that could pass as the answer to another call with this serial: not what is looked into.
       return purpose == .listNames && settings.mode != .audit ? Verdict(.drop, .filtered) : verdict
     }
-    let call = PendingCall(serial: header.frame.serial, purpose: purpose, answerer: .driver, detail: detail)
+    let call = PendingCall(serial: header.frame.serial, purpose: purpose, expectedSender: .driver, detail: detail)
     return expect(call) ?? verdict
   }
 }

@@ -71,18 +71,18 @@ extension Session {
 
   mutating func makeOwnCall(_ member: StaticString, _ argument: RawSpan, _ purpose: CallPurpose, detail: UInt64) {
     let serial = takeFreeSerial()
-    let call = PendingCall(serial: serial, purpose: purpose, answerer: .driver, detail: detail)
+    let call = PendingCall(serial: serial, purpose: purpose, expectedSender: .driver, detail: detail)
     precondition(outgoingCalls.insert(call, beyondLimit: true) == .done, "a free serial is in use")
     ownCallCount += 1
     ownSerials.noteCall(serial)
     // Whoever asks who owns a name does not want it started.
-    Answer.appendDriverCall(member, argument, flags: .noAutoStart, serial: serial, to: &ownToBus)
+    LocalReply.appendDriverCall(member, argument, flags: .noAutoStart, serial: serial, to: &ownToBus)
   }
 
   /// Takes a match rule of the gate's own from the bus, as often as it is there.
   mutating func makeOwnRemoval(of rule: [UInt8], times: Int) {
     for _ in 0..<times {
-      Answer.appendDriverCall(
+      LocalReply.appendDriverCall(
         "RemoveMatch", unsafe rule.span.bytes, flags: .noReplyExpected, serial: takeFreeSerial(), to: &ownToBus)
     }
   }

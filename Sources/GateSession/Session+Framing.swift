@@ -32,7 +32,7 @@ extension Session {
         break
       }
       if !hasRoomForAnswers(to: side) {
-        output.wait = .ownOutput(side)
+        output.wait = .localOutput(side)
         break
       }
       let found = unsafe findLane(bytes, at, side, isOther: isAfterRun)
@@ -60,7 +60,7 @@ extension Session {
       guard let verdict = decide(message, header, frame, side, waiting, policy, &output) else { break }
       // An error in the place of an answer goes where the answer would have gone, and needs room there.
       if verdict.action == .deny && frame.isReply && !hasRoomForAnswers(to: side.other) {
-        output.wait = .ownOutput(side.other)
+        output.wait = .localOutput(side.other)
         break
       }
       let taken = min(message.byteCount, frame.messageByteCount)
@@ -238,7 +238,7 @@ extension Verdict.Reason {
   @inline(__always)
   var isWorthALine: Bool {
     switch self {
-    case .ownHello, .ownCall, .ownMatch, .filtered, .unheard, .serviceUnknown: false
+    case .ownHello, .ownCall, .ownMatch, .filtered, .unsubscribed, .serviceUnknown: false
     default: true
     }
   }

@@ -25,7 +25,7 @@ extension Session {
     var reply = HandshakeOutput()
     while true {
       if !ownToClient.hasRoom {
-        output.wait = .ownOutput(.client)
+        output.wait = .localOutput(.client)
         return at
       }
       let (consumed, step) = serverHandshake.receive(bytes.extracting(at..<bytes.byteCount), into: &reply)

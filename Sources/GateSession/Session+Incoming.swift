@@ -14,7 +14,7 @@ extension Session {
     switch header.frame.type {
     case .methodReturn, .error:
       let verdict = judgeIncomingReply(message, header, isComplete, policy, &output)
-      if goesTheLongWay, let verdict, verdict.passes { noteContact(message, header) }
+      if goesTheLongWay, let verdict, verdict.passes { markVisible(message, header) }
       return verdict
     case .signal:
       if !isAddressedToClient(message, header) { return Verdict(.drop, .notAddressed) }
@@ -96,7 +96,7 @@ extension Session {
   func reasonAgainst(_ message: RawSpan, _ header: MessageHeader, answering call: PendingCall) -> Verdict.Reason? {
     let sender = message.bytes(in: header.sender)
     let isFromCalled =
-      switch call.answerer {
+      switch call.expectedSender {
       case .anyone: true
       // dbus-daemon answers a call without DESTINATION with neither SENDER nor DESTINATION; what a peer sends always has its SENDER.
       case .driver: sender.isEqual(to: Driver.name) || header.sender.isAbsent
@@ -105,7 +105,7 @@ extension Session {
         settings.seed.hash(sender) == call.detail || (header.frame.type == .error && sender.isEqual(to: Driver.name))
       }
     if !isFromCalled { return .strayReply }
-    let isUnaddressed = header.sender.isAbsent && header.destination.isAbsent && call.answerer == .driver
+    let isUnaddressed = header.sender.isAbsent && header.destination.isAbsent && call.expectedSender == .driver
     switch call.purpose {
     case .call, .addMatch, .requestName, .listNames, .question:
       return isUnaddressed || isUniqueName(message.bytes(in: header.destination)) ? nil : .notAddressed

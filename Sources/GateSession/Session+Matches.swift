@@ -87,9 +87,9 @@ extension Session {
   /// Says in the bus's place that it is done.
   private mutating func answerDone(_ header: MessageHeader) {
     if header.frame.flags.contains(.noReplyExpected) { return }
-    let envelope = Answer.Envelope(
+    let envelope = LocalReply.Envelope(
       byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: header.frame.serial, fromDriver: true)
     let name = uniqueName
-    Answer.appendEmpty(envelope, to: &ownToClient, destination: unsafe name.span.bytes)
+    LocalReply.appendEmpty(envelope, to: &ownToClient, destination: unsafe name.span.bytes)
   }
 }

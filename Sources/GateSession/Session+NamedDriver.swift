@@ -69,10 +69,10 @@ extension Session {
   /// Answers NameHasOwner for a name that is not visible.
   mutating func answerNobody(_ header: MessageHeader, to serial: UInt32) {
     if header.frame.type == .methodCall && header.frame.flags.contains(.noReplyExpected) { return }
-    let envelope = Answer.Envelope(
+    let envelope = LocalReply.Envelope(
       byteOrder: header.frame.byteOrder, serial: takeOwnSerial(), replySerial: serial, fromDriver: true)
     let name = uniqueName
-    Answer.appendBoolean(false, envelope, to: &ownToClient, destination: unsafe name.span.bytes)
+    LocalReply.appendBoolean(false, envelope, to: &ownToClient, destination: unsafe name.span.bytes)
   }
 
   // MARK: Answers
@@ -92,7 +92,7 @@ extension Session {
       if isTooLong { return Verdict(.deny, .inspectTooLong) }
       if !isComplete { return nil }
       if !ownToClient.hasRoom {
-        output.wait = .ownOutput(.client)
+        output.wait = .localOutput(.client)
         return nil
       }
       outgoingCalls.remove(header.replySerial)
@@ -113,12 +113,12 @@ extension Session {
     } catch {
       return Verdict(.drop, .strayReply)  // an answer that the bus never gives
     }
-    let envelope = Answer.Envelope(
+    let envelope = LocalReply.Envelope(
       byteOrder: header.frame.byteOrder, serial: header.frame.serial, replySerial: header.replySerial, fromDriver: true)
     let client = uniqueName
-    var own = OwnOutput(limit: 0)
+    var own = LocalOutput(limit: 0)
     swap(&own, &ownToClient)
-    Answer.appendNames(body, envelope, to: &own, destination: unsafe client.span.bytes) { level(of: $0, policy) >= .see }
+    LocalReply.appendNames(body, envelope, to: &own, destination: unsafe client.span.bytes) { level(of: $0, policy) >= .see }
     swap(&own, &ownToClient)
     return Verdict(.drop, .filtered)
   }
@@ -139,7 +139,7 @@ extension Session {
       (namePlace, oldPlace, newPlace) = try MessageArguments.threeStrings(
         in: body, byteOrder: header.frame.byteOrder, signature: message.bytes(in: header.signature))
     } catch {
-      return Verdict(.drop, .unheard)  // a signal that the bus never sends
+      return Verdict(.drop, .unsubscribed)  // a signal that the bus never sends
     }
     let name = body.extracting(Int(namePlace.offset)..<Int(namePlace.offset) + Int(namePlace.count))
     let old = body.extracting(Int(oldPlace.offset)..<Int(oldPlace.offset) + Int(oldPlace.count))
@@ -148,6 +148,6 @@ extension Session {
     let isHeard = names.isHeard(name: name, oldOwner: old, newOwner: new)
     noteOwner(of: name, new, policy)
     if new.byteCount == 0 { incomingCalls.removeAll(of: settings.seed.hash(name)) }
-    return isVisible && isHeard ? Verdict(.allow, .driver) : Verdict(.drop, .unheard)
+    return isVisible && isHeard ? Verdict(.allow, .driver) : Verdict(.drop, .unsubscribed)
   }
 }

@@ -50,7 +50,7 @@ extension Session {
     if verdict.action == .allow && !isUnique { noteCall(to: destination, hash, policy) }
     if header.frame.flags.contains(.noReplyExpected) { return verdict }
     let call = PendingCall(
-      serial: header.frame.serial, purpose: .call, answerer: isUnique ? .uniqueName : .anyone, detail: isUnique ? hash : 0)
+      serial: header.frame.serial, purpose: .call, expectedSender: isUnique ? .uniqueName : .anyone, detail: isUnique ? hash : 0)
     return expect(call) ?? verdict
   }
 
@@ -94,7 +94,7 @@ extension Session {
       verdict = Verdict(.allow, .unfilteredPeer)
     }
     if verdict.passes {
-      noteContact(message, header)
+      markVisible(message, header)
     } else if peer.mayOwnMore && verdict.reason == .rule && names?.table.isIncomplete ?? false {
       verdict.reason = .owners
     }
@@ -103,10 +103,10 @@ extension Session {
 
   /// Whoever sends the client a message is visible to it from then on.
   @inline(never)
-  mutating func noteContact(_ message: RawSpan, _ header: MessageHeader) {
+  mutating func markVisible(_ message: RawSpan, _ header: MessageHeader) {
     let sender = message.bytes(in: header.sender)
     guard let names, sender.starts(with: UInt8(ascii: ":")), !isUniqueName(sender) else { return }
-    if names.table.noteContact(settings.seed.hash(sender)) { forgetRoutines() }
+    if names.table.markVisible(settings.seed.hash(sender)) { forgetRoutines() }
   }
 
   // MARK: What is known of a name
@@ -169,7 +169,7 @@ extension Session {
     // Who the client is must be known all the same: connections without a Hello are counted.
     if helloPhase == .unsaid && isHello(message, header) {
       helloPhase = .asked
-      _ = outgoingCalls.insert(PendingCall(serial: header.frame.serial, purpose: .hello, answerer: .driver, detail: 0))
+      _ = outgoingCalls.insert(PendingCall(serial: header.frame.serial, purpose: .hello, expectedSender: .driver, detail: 0))
     }
     return verdict
   }

@@ -68,7 +68,7 @@ extension Session {
     // A unique name answers for itself; a well-known name is answered for by whoever owns it.
     let isUnique = destination.starts(with: UInt8(ascii: ":"))
     let call = PendingCall(
-      serial: header.frame.serial, purpose: .call, answerer: isUnique ? .uniqueName : .anyone,
+      serial: header.frame.serial, purpose: .call, expectedSender: isUnique ? .uniqueName : .anyone,
       detail: isUnique ? settings.seed.hash(destination) : 0)
     return expect(call) ?? verdict
   }
@@ -138,11 +138,11 @@ extension Session {
 
   mutating func sayHello(avoiding serial: UInt32, _ output: inout Output) {
     ownHelloSerial = serial == .max ? .max - 1 : .max
-    let hello = PendingCall(serial: ownHelloSerial, purpose: .ownHello, answerer: .driver, detail: 0)
+    let hello = PendingCall(serial: ownHelloSerial, purpose: .ownHello, expectedSender: .driver, detail: 0)
     precondition(outgoingCalls.insert(hello) == .done, "Hello is the first call of a connection")
     helloPhase = .askedByGate
     saidHello = true
-    Answer.appendHello(serial: ownHelloSerial, to: &ownToBus)
+    LocalReply.appendHello(serial: ownHelloSerial, to: &ownToBus)
     output.own(ownToBus.commit())
   }
 }

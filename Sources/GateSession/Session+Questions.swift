@@ -87,7 +87,7 @@ extension Session {
     }
     if question?.isBoolean ?? false {
       if !ownToClient.hasRoom {
-        output.wait = .ownOutput(.client)
+        output.wait = .localOutput(.client)
         return nil
       }
       forgetQuestion(header.replySerial)

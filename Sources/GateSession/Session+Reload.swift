@@ -8,7 +8,7 @@ import GatePolicy
 extension Session {
   /// A new policy is in force. Calls already forwarded keep their right to a reply.
   ///
-  /// The own output may have grown: see ``ownOutputCount(to:)``.
+  /// The own output may have grown: see ``localOutputCount(to:)``.
   ///
   /// - Returns: Why the connection must end, if it must.
   public mutating func policyChanged(to policy: Policy) -> CloseReason? {
@@ -66,7 +66,7 @@ extension Session {
     let isTooLong = header.frame.messageByteCount > settings.limits.inspectBytesMax
     if !isTooLong && !isComplete { return nil }
     if !ownToClient.hasRoom {
-      output.wait = .ownOutput(.client)
+      output.wait = .localOutput(.client)
       return nil
     }
     outgoingCalls.remove(header.replySerial)
@@ -82,7 +82,7 @@ extension Session {
     } else if !isTooLong, !isOwned, !release.isTold, wasReleased(message, header) {
       // It had waited for the name: to that the bus says nothing.
       let client = uniqueName
-      Answer.appendNameLost(
+      LocalReply.appendNameLost(
         unsafe release.name.span.bytes, serial: takeOwnSerial(), to: &ownToClient, destination: unsafe client.span.bytes)
     }
     return Verdict(.drop, .ownCall)

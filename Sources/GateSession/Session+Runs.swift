@@ -25,7 +25,7 @@ struct Routine: BitwiseCopyable {
   }
   var step = Step.none
   /// Who may answer a call.
-  var answerer = Answerer.anyone
+  var expectedSender = ExpectedSender.anyone
   /// Whether an answer's sender is the driver; whether the answer is an error.
   var isFromDriver = false, isError = false
   /// For a call from the client: see ``PendingCall/detail``. Otherwise the hash of the peer's name.
@@ -50,7 +50,7 @@ struct Routine: BitwiseCopyable {
   @inline(__always)
   func answers(_ call: PendingCall) -> Bool {
     if call.purpose != .call { return false }
-    return switch call.answerer {
+    return switch call.expectedSender {
     case .anyone: true
     case .driver: isFromDriver
     case .uniqueName: detail == call.detail || isError && isFromDriver
@@ -67,7 +67,7 @@ extension Session {
   /// - Parameter policy: The ``GatePolicy/Policy/identity`` of the policy in force.
   /// - Returns: How many bytes from the first one on are to be forwarded as they are. The others are to be received.
   @inline(__always)
-  public mutating func passRoutinely(_ bytes: RawSpan, from side: Side, descriptors: Int = 0, policy: UInt64) -> Int {
+  public mutating func forwardFromCache(_ bytes: RawSpan, from side: Side, descriptors: Int = 0, policy: UInt64) -> Int {
     var stream = side == .client ? fromClient : fromBus
     var count = 0
     if stream.remaining > 0 && stream.passes && descriptors == 0 {
@@ -150,7 +150,8 @@ extension Session {
         if next.serial >= OwnSerials.first { return unsafe endRun(.client, lane, start, at, count) }
         unansweredSerialMax = max(unansweredSerialMax, next.serial)
       case .expectAnswer:
-        let call = PendingCall(serial: next.serial, purpose: .call, answerer: routine.answerer, detail: routine.detail)
+        let call = PendingCall(
+          serial: next.serial, purpose: .call, expectedSender: routine.expectedSender, detail: routine.detail)
         if outgoingCalls.insert(call) != .done { return unsafe endRun(.client, lane, start, at, count) }
       case .clientAnswer:
         if next.serial >= OwnSerials.first { return unsafe endRun(.client, lane, start, at, count) }
@@ -310,7 +311,7 @@ extension Session {
       if destination.isEqual(to: Driver.name) || (destination.byteCount == 0 && type == .methodCall) { return }
       let isUnique = destination.starts(with: UInt8(ascii: ":"))
       routine.step = wantsAnswer ? .expectAnswer : .pass
-      routine.answerer = isUnique ? .uniqueName : .anyone
+      routine.expectedSender = isUnique ? .uniqueName : .anyone
       routine.detail = isUnique ? settings.seed.hash(destination) : 0
     case (.client, _):
       routine.step = .clientAnswer

@@ -63,8 +63,8 @@ public struct Session: ~Copyable {
   var fromBus = Stream()
   var clientLanes = Lanes()
   var busLanes = Lanes()
-  var ownToClient: OwnOutput
-  var ownToBus: OwnOutput
+  var ownToClient: LocalOutput
+  var ownToBus: LocalOutput
   /// Serials of the gate's own messages to either side.
   var ownSerials = OwnSerials()
   /// The highest serial of what the client said without asking for an answer. dbus-daemon may answer it all the same: with that serial, or a
@@ -141,8 +141,8 @@ public struct Session: ~Copyable {
     var options = ServerHandshake.Options()
     options.anonymous = settings.allowsAnonymous
     serverHandshake = ServerHandshake(peerUID: peerUID, options: options)
-    ownToClient = OwnOutput(limit: settings.limits.ownOutputBytesMax)
-    ownToBus = OwnOutput(limit: settings.limits.ownOutputBytesMax)
+    ownToClient = LocalOutput(limit: settings.limits.ownOutputBytesMax)
+    ownToBus = LocalOutput(limit: settings.limits.ownOutputBytesMax)
     outgoingCalls = ReplyTable(limit: settings.limits.pendingRepliesMax, seed: settings.seed, budget: budgets?.outgoing)
     incomingCalls = CallerTable(
       perCallerLimit: settings.limits.incomingCallsPerCallerMax, limit: settings.limits.incomingCallsMax, seed: settings.seed,
@@ -204,7 +204,7 @@ public struct Session: ~Copyable {
   }
 
   /// The gate's own bytes that wait for `side`: how many.
-  public func ownOutputCount(to side: Side) -> Int {
+  public func localOutputCount(to side: Side) -> Int {
     switch side {
     case .client: ownToClient.count
     case .bus: ownToBus.count
@@ -212,7 +212,7 @@ public struct Session: ~Copyable {
   }
 
   /// Calls `body` with the gate's own bytes that wait for `side`, oldest first.
-  public func withOwnOutput<R>(to side: Side, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+  public func withLocalOutput<R>(to side: Side, _ body: (UnsafeRawBufferPointer) -> R) -> R {
     switch side {
     case .client: unsafe ownToClient.withBytes(body)
     case .bus: unsafe ownToBus.withBytes(body)
@@ -220,7 +220,7 @@ public struct Session: ~Copyable {
   }
 
   /// `count` of the gate's own bytes have left to `side`.
-  public mutating func ownOutputLeft(_ count: Int, to side: Side) {
+  public mutating func localOutputSent(_ count: Int, to side: Side) {
     switch side {
     case .client: ownToClient.removeFirst(count)
     case .bus: ownToBus.removeFirst(count)

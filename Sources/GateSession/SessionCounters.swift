@@ -173,7 +173,7 @@ extension Verdict.Reason {
     case .ownCall: 28
     case .ownMatch: 29
     case .filtered: 30
-    case .unheard: 31
+    case .unsubscribed: 31
     case .owners: 32
     case .ownersUnknown: 33
     case .unfilteredPeer: 34
@@ -190,7 +190,7 @@ extension Verdict.Reason {
   /// Whether a message can be refused for this reason. (The answer to the gate's own Hello stays here because it was meant for the gate.)
   public var refuses: Bool {
     switch self {
-    case .driver, .reply, .monitor, .ownHello, .ownCall, .ownMatch, .filtered, .unheard, .unfilteredPeer, .unfiltered: false
+    case .driver, .reply, .monitor, .ownHello, .ownCall, .ownMatch, .filtered, .unsubscribed, .unfilteredPeer, .unfiltered: false
     case .rule, .noRule, .driverClosed, .strayReply, .unknownType, .containerInstance, .tooManyDescriptors,
       .descriptorsNotNegotiated,
       .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .pendingRepliesTotal,

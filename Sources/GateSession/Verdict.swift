@@ -81,7 +81,7 @@ public struct Verdict: BitwiseCopyable, Equatable, Sendable {
     /// A list of names, from which the gate left out those that are not visible: the client gets a copy.
     case filtered
     /// A NameOwnerChanged about a name that is not visible, or that only the gate has asked for.
-    case unheard
+    case unsubscribed
     /// To somebody who may own a denied name, since there were more owners than `owners-max`.
     case owners = "owners-max"
     /// To somebody who may own a denied name, since the gate's observer has no connection to the bus.
@@ -128,7 +128,7 @@ public struct Verdict: BitwiseCopyable, Equatable, Sendable {
 /// A verdict that the decision log wants to have, with the place of its message.
 ///
 /// Source: ours.
-public struct Decision: BitwiseCopyable, Sendable {
+public struct DecisionRecord: BitwiseCopyable, Sendable {
   /// Offset of the message's first byte in the bytes that were given to ``Session/receive(_:from:descriptors:policy:at:into:)``.
   public var offset: UInt32
   /// What was decided.

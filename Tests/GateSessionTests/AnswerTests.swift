@@ -76,7 +76,7 @@ struct AnswerTests {
       rig.feed(call, descriptors: 200, from: direction)
       let error = try rig.message(direction)
       #expect(error.destination == (direction == .client ? name : sender))
-      #expect(error.bytes.count <= Answer.byteCountMax)
+      #expect(error.bytes.count <= LocalReply.byteCountMax)
     }
   }
 

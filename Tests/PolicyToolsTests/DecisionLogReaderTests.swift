@@ -132,7 +132,7 @@ struct DecisionLogReaderTests {
       """
       busgate: warning: something
       opened 2026-01-31T09:30:00.250Z gate=session connection=7
-      {"time":"t","event":"held","decisions":3}
+      {"time":"t","event":"suppressed","decisions":3}
       {"__CURSOR":"s=2","MESSAGE":"Started something.","SYSLOG_IDENTIFIER":"systemd"}
       __CURSOR=s=3
       MESSAGE=Stopped something.

@@ -124,7 +124,7 @@ extension ReferenceGate {
   }
 
   /// Who contacts the client becomes visible to it.
-  mutating func noteContact(_ message: Draft) {
+  mutating func markVisible(_ message: Draft) {
     guard let sender = message.sender, sender.hasPrefix(":"), sender != name || name.isEmpty else { return }
     // Only while something hangs on it.
     if let names, !names.isReady || policy.patterns != nil { self.names?.contacts.insert(sender) }

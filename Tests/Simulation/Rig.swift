@@ -141,7 +141,7 @@ package final class Rig {
 
   /// What the server does with large messages: bytes that nobody looks at go on as they come.
   private func move(_ bytes: [UInt8], _ side: Side) -> Int {
-    let isAtRest = session.isAtRest && held(side).isEmpty && pipe(side).inbox.isEmpty && pipe(side).unsent.isEmpty
+    let isAtRest = session.isIdle && held(side).isEmpty && pipe(side).inbox.isEmpty && pipe(side).unsent.isEmpty
     let count = movesBodies && isAtRest && close == nil ? min(bytes.count, session.restByteCount(from: side)) : 0
     if count == 0 { return 0 }
     session.passedRest(count, from: side)
@@ -202,7 +202,7 @@ package final class Rig {
   private func tellConnected() {
     let (own, stream) = (bus.own.count, bus.stream.count)
     session.busConnected(at: now)
-    let opening = session.ownOutputCount(to: .bus)
+    let opening = session.localOutputCount(to: .bus)
     connectedAt = now
     fromClient.wait = .bytes
     pump(.client)
@@ -276,7 +276,7 @@ package final class Rig {
   package var name: String { session.name }
   package var deadline: Instant? { session.deadline }
   package var expired: CloseReason? { session.expire(at: now) }
-  package func own(to side: Side) -> Int { session.ownOutputCount(to: side) }
+  package func own(to side: Side) -> Int { session.localOutputCount(to: side) }
   package func isAtMessageBoundary(to side: Side) -> Bool { session.isAtMessageBoundary(to: side) }
 
   // MARK: What arrived
@@ -301,7 +301,7 @@ package final class Rig {
 
   private func pump(_ side: Side) {
     while close == nil && pipe(side).unsent.isEmpty && !pipe(side).inbox.isEmpty {
-      passRoutinely(side)
+      forwardFromCache(side)
       let bytes = pipe(side).inbox
       if bytes.isEmpty || !pipe(side).unsent.isEmpty { return }
       output.removeAll()
@@ -326,11 +326,11 @@ package final class Rig {
   }
 
   /// What the server does with most bytes: the short way first.
-  private func passRoutinely(_ side: Side) {
-    if !session.isAtRest || !pipe(side.other).unsent.isEmpty { return }
+  private func forwardFromCache(_ side: Side) {
+    if !session.isIdle || !pipe(side.other).unsent.isEmpty { return }
     let bytes = pipe(side).inbox
     let descriptors = pipe(side).descriptors
-    let count = session.passRoutinely(bytes.span.bytes, from: side, descriptors: descriptors.count, policy: policy.identity)
+    let count = session.forwardFromCache(bytes.span.bytes, from: side, descriptors: descriptors.count, policy: policy.identity)
     check(count <= bytes.count, "passed \(count) of \(bytes.count) bytes")
     if count == 0 { return }
     edit(side) {
@@ -392,9 +392,9 @@ package final class Rig {
 
   private func sendOwn(_ wanted: Int, to side: Side) -> Int {
     let count = min(wanted, peer(side).room)
-    let own = session.withOwnOutput(to: side) { Array($0.prefix(count)) }
+    let own = session.withLocalOutput(to: side) { Array($0.prefix(count)) }
     check(own.count == count, "\(count) bytes of the own output leave where there are \(own.count)")
-    session.ownOutputLeft(own.count, to: side)
+    session.localOutputSent(own.count, to: side)
     editPeer(side) {
       $0.stream += own
       $0.own += own
@@ -427,7 +427,7 @@ package final class Rig {
   }
 
   private func flush(to side: Side) -> Bool {
-    let count = session.ownOutputCount(to: side)
+    let count = session.localOutputCount(to: side)
     if count == 0 || peer(side).room == 0 || !pipe(side.other).unsent.isEmpty || !session.isAtMessageBoundary(to: side) {
       return false
     }
@@ -439,7 +439,7 @@ package final class Rig {
     if !pipe(side).unsent.isEmpty { return false }
     switch pipe(side).wait {
     case .bytes, .bus, .identity, .serial, .owners: return false
-    case .ownOutput(let receiver): if !session.hasRoomForAnswers(to: receiver) { return false }
+    case .localOutput(let receiver): if !session.hasRoomForAnswers(to: receiver) { return false }
     case .room: break
     }
     edit(side) { $0.wait = .bytes }

@@ -27,7 +27,7 @@ public final class Log {
   private var now: Instant { Instant(milliseconds: clock.load(ordering: .relaxed)) }
 
   /// How often it is said how much the rate held back, in milliseconds.
-  private static let heldInterval: UInt64 = 5_000
+  private static let suppressedInterval: UInt64 = 5_000
 
   /// How often, at the end, a reader is asked to take what is left, 10 ms apart.
   private static let lastAttempts = 20
@@ -39,8 +39,8 @@ public final class Log {
     var passed: EventRate
     var refused: EventRate
     var connections: EventRate
-    var heldDecisions = 0
-    var heldConnections = 0
+    var suppressedDecisions = 0
+    var suppressedConnections = 0
     /// When that is said.
     var reportAt: Instant?
 
@@ -226,7 +226,7 @@ public final class Log {
 
   /// A decision about the message at `decision.offset` of `bytes`.
   func decision(
-    _ decision: Decision, _ bytes: RawSpan, _ side: Side, _ policy: Policy, _ slot: UnsafeMutablePointer<Connection>
+    _ decision: DecisionRecord, _ bytes: RawSpan, _ side: Side, _ policy: Policy, _ slot: UnsafeMutablePointer<Connection>
   ) {
     let bytes = bytes.extracting(Int(decision.offset)..<bytes.byteCount)
     var message = DecidedMessage(bytes, decision.verdict, from: side)
@@ -265,10 +265,10 @@ public final class Log {
   }
 
   private func hold(gate: Int, decisions: Int = 0, connections: Int = 0) {
-    rates[gate].heldDecisions += decisions
-    rates[gate].heldConnections += connections
+    rates[gate].suppressedDecisions += decisions
+    rates[gate].suppressedConnections += connections
     isBusy.store(true, ordering: .relaxed)
-    if rates[gate].reportAt == nil { rates[gate].reportAt = now.advanced(byMilliseconds: Self.heldInterval) }
+    if rates[gate].reportAt == nil { rates[gate].reportAt = now.advanced(byMilliseconds: Self.suppressedInterval) }
   }
 
   /// Writes one event for several; they are held back as others are.
@@ -286,12 +286,12 @@ public final class Log {
   }
 
   private func reportHeld(gate: Int) {
-    var event = LogEvent(.held)
+    var event = LogEvent(.suppressed)
     event.add(.gate, rates[gate].label)
-    event.add(.decisions, rates[gate].heldDecisions)
-    event.add(.connections, rates[gate].heldConnections)
-    rates[gate].heldDecisions = 0
-    rates[gate].heldConnections = 0
+    event.add(.decisions, rates[gate].suppressedDecisions)
+    event.add(.connections, rates[gate].suppressedConnections)
+    rates[gate].suppressedDecisions = 0
+    rates[gate].suppressedConnections = 0
     rates[gate].reportAt = nil
     write(event)
   }

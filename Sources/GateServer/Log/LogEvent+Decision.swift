@@ -129,7 +129,7 @@ extension Verdict.Reason {
       .pendingIncoming, .pendingIncomingPerCaller, .serialInUse, .eavesdrop,
       .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .notAddressed, .monitor, .ownHello, .ownCall,
       .ownMatch, .filtered,
-      .unheard, .owners, .ownersUnknown, .unfilteredPeer, .unfiltered, .beforeHello, .matchesTotal,
+      .unsubscribed, .owners, .ownersUnknown, .unfilteredPeer, .unfiltered, .beforeHello, .matchesTotal,
       .namesTotal:
       false
     }

@@ -41,7 +41,7 @@ extension Verdict.Reason {
       "the answer to a call that the gate made itself: to follow names, to learn whether a caller is still there, or to release a name"
     case .ownMatch: "a match rule that the gate has itself, added or removed for the client without the bus"
     case .filtered: "a list of names, of which the client got those that are visible"
-    case .unheard: "a change of an owner that is not visible, or that only the gate asked for"
+    case .unsubscribed: "a change of an owner that is not visible, or that only the gate asked for"
     case .ownersUnknown: "to somebody who may own a denied name: the gate's observer has no connection to the bus"
     case .owners: "to somebody who may own a denied name: more owners than the limit"
     case .unfilteredPeer: "what the personality xdg-dbus-proxy does not filter"

@@ -57,7 +57,7 @@ public struct OwnerObserver: ~Copyable {
   private var skipped = 0
   private var header = MessageHeader()
   /// What waits to be sent.
-  public var output = OwnOutput(limit: 262_144)
+  public var output = LocalOutput(limit: 262_144)
 
   /// An observer on a fresh connection; what it has to say stands in ``output``.
   ///
@@ -71,7 +71,7 @@ public struct OwnerObserver: ~Copyable {
     handshake.start(into: &opening)
     phase = .handshake(handshake)
     opening.withBytes { output.append($0) }
-    Answer.appendHello(serial: takeSerial(for: .hello), to: &output)
+    LocalReply.appendHello(serial: takeSerial(for: .hello), to: &output)
   }
 
   /// These policies ask from now on.
@@ -93,7 +93,7 @@ public struct OwnerObserver: ~Copyable {
   /// - Returns: Whether it was asked: not before owners are asked for.
   public mutating func askForEnd() -> Bool {
     guard case .following = phase else { return false }
-    Answer.appendDriverCall("GetId", RawSpan(), flags: .noAutoStart, serial: takeSerial(for: .end), to: &output)
+    LocalReply.appendDriverCall("GetId", RawSpan(), flags: .noAutoStart, serial: takeSerial(for: .end), to: &output)
     return true
   }
 
@@ -235,7 +235,7 @@ public struct OwnerObserver: ~Copyable {
         directory.watch.asked[hash] = NameWatch.Asked(patterns: patterns, name: name)
         say("GetNameOwner", unsafe name.span.bytes, .getNameOwner(hash))
       case .removeMatch(_, let rule, _):
-        Answer.appendDriverCall(
+        LocalReply.appendDriverCall(
           "RemoveMatch", unsafe rule.span.bytes, flags: .noReplyExpected, serial: takeSerial(for: nil), to: &output)
       }
     }
@@ -247,7 +247,7 @@ public struct OwnerObserver: ~Copyable {
   private mutating func say(_ member: StaticString, _ argument: RawSpan, _ call: Call) {
     directory.watch.pendingCount += 1
     // Whoever asks who owns a name does not want it started.
-    Answer.appendDriverCall(member, argument, flags: .noAutoStart, serial: takeSerial(for: call), to: &output)
+    LocalReply.appendDriverCall(member, argument, flags: .noAutoStart, serial: takeSerial(for: call), to: &output)
   }
 
   private mutating func takeSerial(for call: Call?) -> UInt32 {

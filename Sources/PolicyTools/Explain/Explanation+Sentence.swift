@@ -41,7 +41,7 @@ extension Explanation {
     case .ownCall: "it answers a call of the gate's own"
     case .ownMatch: "it is about a match rule that the gate has itself"
     case .filtered: "the gate leaves names out of it that are not visible"
-    case .unheard: "it is about a name that is not visible, or that only the gate asked for"
+    case .unsubscribed: "it is about a name that is not visible, or that only the gate asked for"
     case .ownersUnknown: "its receiver may own a name that a deny rule names, and the bus does not tell who owns it"
     case .owners: "its receiver may own a name that a deny rule names, since there are more owners than owners-max"
     case .unfilteredPeer, .unfiltered: "the gate does not filter it"

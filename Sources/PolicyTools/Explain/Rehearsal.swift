@@ -123,9 +123,9 @@ struct Rehearsal: ~Copyable {
     if let reason = output.close { throw Closed(description: "the gate would close the connection: \(reason)") }
     let isConnected = output.requests.contains(.connectBus)
     if isConnected { session.busConnected(at: now) }
-    session.ownOutputLeft(session.ownOutputCount(to: .client), to: .client)
-    let own = unsafe session.withOwnOutput(to: .bus) { unsafe Array($0) }
-    session.ownOutputLeft(own.count, to: .bus)
+    session.localOutputSent(session.localOutputCount(to: .client), to: .client)
+    let own = unsafe session.withLocalOutput(to: .bus) { unsafe Array($0) }
+    session.localOutputSent(own.count, to: .bus)
     if hasName { answer(own[...]) }
     return isConnected ? count + 1 : count  // what waits for the bus is offered again
   }

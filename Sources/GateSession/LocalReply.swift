@@ -4,7 +4,7 @@
 import DBusWire
 import GatePolicy
 
-enum Answer {
+enum LocalReply {
   /// Where an error has its numbers.
   static let serialOffset = 8, replySerialOffset = 20
   /// No answer is longer: header with three names of 255 bytes at most, text with four parts cut at 255 bytes.
@@ -27,7 +27,7 @@ enum Answer {
   ///   - destination: Whom it is for; may be empty as long as the client has no name.
   ///   - about: The name that a call to the driver is about, if it is about one.
   static func appendError(
-    _ envelope: Envelope, to own: inout OwnOutput, destination: RawSpan, reason: Verdict.Reason, _ header: MessageHeader,
+    _ envelope: Envelope, to own: inout LocalOutput, destination: RawSpan, reason: Verdict.Reason, _ header: MessageHeader,
     _ message: RawSpan, _ direction: Direction, about: RawSpan = RawSpan(), busName: RawSpan
   ) {
     unsafe own.append(capacity: byteCountMax) { memory in
@@ -90,7 +90,7 @@ enum Answer {
   }
 
   /// Writes the gate's own Hello. Spec: "bus-messages-hello".
-  static func appendHello(serial: UInt32, to own: inout OwnOutput) {
+  static func appendHello(serial: UInt32, to own: inout LocalOutput) {
     unsafe own.append(capacity: byteCountMax) { memory in
       var builder = unsafe MessageBuilder(
         into: memory.mutableBytes, byteOrder: .little, type: .methodCall, flags: [], serial: serial)
@@ -104,7 +104,7 @@ enum Answer {
 
   /// Writes a call of the gate's own to the driver, with one string or none as argument. Spec: "message-bus-messages".
   static func appendDriverCall(
-    _ member: StaticString, _ argument: RawSpan, flags: MessageFlags, serial: UInt32, to own: inout OwnOutput
+    _ member: StaticString, _ argument: RawSpan, flags: MessageFlags, serial: UInt32, to own: inout LocalOutput
   ) {
     unsafe own.append(capacity: byteCountMax) { memory in
       var builder = unsafe MessageBuilder(
@@ -119,7 +119,7 @@ enum Answer {
   }
 
   /// Writes the answer of the driver that is one boolean.
-  static func appendBoolean(_ value: Bool, _ envelope: Envelope, to own: inout OwnOutput, destination: RawSpan) {
+  static func appendBoolean(_ value: Bool, _ envelope: Envelope, to own: inout LocalOutput, destination: RawSpan) {
     unsafe own.append(capacity: byteCountMax) { memory in
       var builder = unsafe MessageBuilder(
         into: memory.mutableBytes, byteOrder: envelope.byteOrder, type: .methodReturn, flags: .noReplyExpected,
@@ -133,7 +133,7 @@ enum Answer {
   }
 
   /// Writes the driver's answer that says nothing but that it is done.
-  static func appendEmpty(_ envelope: Envelope, to own: inout OwnOutput, destination: RawSpan) {
+  static func appendEmpty(_ envelope: Envelope, to own: inout LocalOutput, destination: RawSpan) {
     unsafe own.append(capacity: byteCountMax) { memory in
       var builder = unsafe MessageBuilder(
         into: memory.mutableBytes, byteOrder: envelope.byteOrder, type: .methodReturn, flags: .noReplyExpected,
@@ -146,7 +146,7 @@ enum Answer {
   }
 
   /// Writes the driver's signal NameLost. Spec: "bus-messages-name-lost".
-  static func appendNameLost(_ lost: RawSpan, serial: UInt32, to own: inout OwnOutput, destination: RawSpan) {
+  static func appendNameLost(_ lost: RawSpan, serial: UInt32, to own: inout LocalOutput, destination: RawSpan) {
     unsafe own.append(capacity: byteCountMax) { memory in
       var builder = unsafe MessageBuilder(
         into: memory.mutableBytes, byteOrder: .little, type: .signal, flags: .noReplyExpected, serial: serial)
@@ -162,7 +162,7 @@ enum Answer {
 
   /// Writes the driver's list of names without those that are not `visible`. `body` is the whole list and well-formed.
   static func appendNames(
-    _ body: RawSpan, _ envelope: Envelope, to own: inout OwnOutput, destination: RawSpan, _ visible: (RawSpan) -> Bool
+    _ body: RawSpan, _ envelope: Envelope, to own: inout LocalOutput, destination: RawSpan, _ visible: (RawSpan) -> Bool
   ) {
     unsafe own.append(capacity: byteCountMax + body.byteCount) { memory in
       var builder = unsafe MessageBuilder(
@@ -179,7 +179,7 @@ enum Answer {
   }
 
   /// Writes what the bus had answered to Hello.
-  static func appendHelloAnswer(_ envelope: Envelope, to own: inout OwnOutput, name: RawSpan) {
+  static func appendHelloAnswer(_ envelope: Envelope, to own: inout LocalOutput, name: RawSpan) {
     unsafe own.append(capacity: byteCountMax) { memory in
       var builder = unsafe MessageBuilder(
         into: memory.mutableBytes, byteOrder: envelope.byteOrder, type: .methodReturn, flags: .noReplyExpected,
@@ -198,7 +198,8 @@ extension Verdict.Reason {
   var errorName: StaticString {
     switch self {
     case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .eavesdrop, .notAddressed,
-      .monitor, .ownHello, .ownCall, .ownMatch, .filtered, .unheard, .unfilteredPeer, .unfiltered, .ownersUnknown, .beforeHello:
+      .monitor, .ownHello, .ownCall, .ownMatch, .filtered, .unsubscribed, .unfilteredPeer, .unfiltered, .ownersUnknown,
+      .beforeHello:
       "org.freedesktop.DBus.Error.AccessDenied"
     case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies,
       .pendingRepliesTotal, .pendingIncoming, .pendingIncomingPerCaller, .matches, .names, .owners, .matchesTotal, .namesTotal:
@@ -216,7 +217,8 @@ extension Verdict.Reason {
   var namesThePolicy: Bool {
     switch self {
     case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .notAddressed, .monitor,
-      .ownHello, .serviceUnknown, .hidden, .hiddenOwner, .ownCall, .ownMatch, .filtered, .unheard, .unfilteredPeer, .unfiltered:
+      .ownHello, .serviceUnknown, .hidden, .hiddenOwner, .ownCall, .ownMatch, .filtered, .unsubscribed, .unfilteredPeer,
+      .unfiltered:
       true
     case .tooManyDescriptors, .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies,
       .pendingRepliesTotal, .pendingIncoming, .pendingIncomingPerCaller, .matches, .names, .serialInUse, .driverArguments,
@@ -230,7 +232,7 @@ extension Verdict.Reason {
   var explanation: StaticString {
     switch self {
     case .rule, .noRule, .driver, .driverClosed, .reply, .strayReply, .unknownType, .containerInstance, .notAddressed, .monitor,
-      .ownHello, .ownCall, .ownMatch, .filtered, .unheard, .unfilteredPeer, .unfiltered:
+      .ownHello, .ownCall, .ownMatch, .filtered, .unsubscribed, .unfilteredPeer, .unfiltered:
       " is not allowed"
     case .serviceUnknown: " would start a service that is not opened"
     case .hidden, .hiddenOwner: " is to or about a name that is not made visible"

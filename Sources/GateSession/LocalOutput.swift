@@ -7,7 +7,7 @@ import DBusWire
 ///
 /// Source: ours.
 @safe
-public struct OwnOutput: ~Copyable {
+public struct LocalOutput: ~Copyable {
   private var storage = unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0)
   private var head = 0
   private var tail = 0
@@ -21,7 +21,7 @@ public struct OwnOutput: ~Copyable {
   /// Memory asked for at first; it doubles up to the limit. Most often it is given back in the same wake-up.
   private static let firstBytes = 16_384
 
-  init(limit: Int) { self.limit = max(limit, 2 * Answer.byteCountMax) }
+  init(limit: Int) { self.limit = max(limit, 2 * LocalReply.byteCountMax) }
 
   deinit { unsafe storage.deallocate() }
 
@@ -30,7 +30,7 @@ public struct OwnOutput: ~Copyable {
   /// Whether nothing waits.
   public var isEmpty: Bool { tail == head }
   /// Whether another answer, of whatever length an answer may have, still fits.
-  var hasRoom: Bool { tail - head + Answer.byteCountMax <= limit }
+  var hasRoom: Bool { tail - head + LocalReply.byteCountMax <= limit }
   /// Bytes that have no place among other output yet.
   public var uncommittedCount: Int { tail - head - committed }
 
@@ -80,11 +80,11 @@ public struct OwnOutput: ~Copyable {
   /// Repeats an error with other numbers.
   @inline(__always)
   mutating func append(_ answer: RawSpan, order: ByteOrder, serial: UInt32, replySerial: UInt32) {
-    precondition(answer.byteCount >= Answer.replySerialOffset + 4, "an answer is shorter than a header")
+    precondition(answer.byteCount >= LocalReply.replySerialOffset + 4, "an answer is shorter than a header")
     append(answer)
     let start = tail - answer.byteCount
-    unsafe storage.storeBytes(of: order.number(serial), toByteOffset: start + Answer.serialOffset, as: UInt32.self)
-    unsafe storage.storeBytes(of: order.number(replySerial), toByteOffset: start + Answer.replySerialOffset, as: UInt32.self)
+    unsafe storage.storeBytes(of: order.number(serial), toByteOffset: start + LocalReply.serialOffset, as: UInt32.self)
+    unsafe storage.storeBytes(of: order.number(replySerial), toByteOffset: start + LocalReply.replySerialOffset, as: UInt32.self)
   }
 
   private mutating func reserve(_ n: Int) {
