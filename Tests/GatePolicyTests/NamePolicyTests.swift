@@ -21,8 +21,9 @@ struct NamePolicyTests {
     path: String = "/foo", member: String = "Do", name: String = "", peer: MessagePeer = MessagePeer()
   ) -> RuleMatch.Outcome {
     policy.match(
-      direction: direction, isSignal: isSignal, interface: Array(interface.utf8).span.bytes, path: Array(path.utf8).span.bytes,
-      member: Array(member.utf8).span.bytes, descriptors: 0, name: Array(name.utf8).span.bytes, peer: peer
+      RuleQuery(
+        direction: direction, isSignal: isSignal, interface: Array(interface.utf8).span.bytes, path: Array(path.utf8).span.bytes,
+        member: Array(member.utf8).span.bytes, descriptors: 0, name: Array(name.utf8).span.bytes), peer: peer
     ).outcome
   }
 

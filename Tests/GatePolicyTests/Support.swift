@@ -73,14 +73,13 @@ extension Policy {
   func answer(_ question: Question = .match, _ message: Message) -> RuleMatch {
     let (interface, path, member) = (Array(message.interface.utf8), Array(message.path.utf8), Array(message.member.utf8))
     let (i, p, m) = (interface.span.bytes, path.span.bytes, member.span.bytes)
-    let (direction, isSignal, descriptors) = (message.direction, message.isSignal, message.descriptors)
+    let query = RuleQuery(
+      direction: message.direction, isSignal: message.isSignal, interface: i, path: p, member: m, descriptors: message.descriptors
+    )
     switch question {
-    case .match:
-      return match(direction: direction, isSignal: isSignal, interface: i, path: p, member: m, descriptors: descriptors)
-    case .matchDeny:
-      return matchDeny(direction: direction, isSignal: isSignal, interface: i, path: p, member: m, descriptors: descriptors)
-    case .matchLiteral:
-      return matchLiteral(direction: direction, isSignal: isSignal, interface: i, path: p, member: m, descriptors: descriptors)
+    case .match: return match(query)
+    case .matchDeny: return matchDeny(query)
+    case .matchLiteral: return matchLiteral(query)
     }
   }
 }
