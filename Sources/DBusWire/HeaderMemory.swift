@@ -126,7 +126,7 @@ public struct HeaderMemory: ~Copyable, Sendable {
   private mutating func remember(_ bytes: RawSpan, _ frame: MessageFrame) {
     let count = frame.headerByteCount &>> 3
     if count > Self.wordsMax { return }
-    for index in 0..<count { words[index] = UInt64(littleEndian: bytes.word(index &<< 3)) }
+    for index in 0..<count { words[index] = UInt64(littleEndian: bytes.word(at: index &<< 3)) }
     wordCount = count
   }
 }

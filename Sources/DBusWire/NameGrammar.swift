@@ -26,12 +26,12 @@ public enum NameGrammar {
 
   /// Whether all of `bytes` is a unique name: a bus name after a `:`, elements may begin with a digit.
   public static func isUniqueName(_ bytes: RawSpan) -> Bool {
-    bytes.byteCount != 0 && bytes.byte(0) == UInt8(ascii: ":") && isBusName(bytes, 0, bytes.byteCount)
+    bytes.byteCount != 0 && bytes.byte(at: 0) == UInt8(ascii: ":") && isBusName(bytes, 0, bytes.byteCount)
   }
 
   @inline(__always)
   static func isObjectPath(_ bytes: RawSpan, _ offset: Int, _ count: Int) -> Bool {
-    guard count != 0, bytes.byte(offset) == UInt8(ascii: "/") else { return false }
+    guard count != 0, bytes.byte(at: offset) == UInt8(ascii: "/") else { return false }
     if count == 1 { return true }
     return areElements(bytes, offset &+ 1, count &- 1, .path)
   }
@@ -49,7 +49,7 @@ public enum NameGrammar {
   @inline(__always)
   static func isBusName(_ bytes: RawSpan, _ offset: Int, _ count: Int) -> Bool {
     guard count != 0, count <= nameByteCountMax else { return false }
-    if bytes.byte(offset) != UInt8(ascii: ":") { return areElements(bytes, offset, count, .wellKnownName) }
+    if bytes.byte(at: offset) != UInt8(ascii: ":") { return areElements(bytes, offset, count, .wellKnownName) }
     return count != 1 && areElements(bytes, offset &+ 1, count &- 1, .uniqueName)
   }
 
@@ -122,7 +122,7 @@ private func areElements(_ bytes: RawSpan, _ offset: Int, _ count: Int, _ gramma
   var scan = ElementScan(), offset = offset
   let end = offset &+ count
   while end &- offset >= 8 {
-    scan.take(bytes.word(offset), highs, grammar)
+    scan.take(bytes.word(at: offset), highs, grammar)
     offset &+= 8
   }
   let left = end &- offset

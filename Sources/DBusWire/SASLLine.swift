@@ -19,8 +19,8 @@ public struct SASLLine: Sendable, BitwiseCopyable, Equatable {
   /// Reads a line. `line` is what stands before CR LF.
   public init(_ line: RawSpan) {
     var wordEnd = 0
-    while wordEnd < line.byteCount && line.byte(wordEnd) != UInt8(ascii: " ") { wordEnd += 1 }
-    let command = SASLLine.isPrintable(line) ? SASLLine.command(line, wordEnd) : .unknown
+    while wordEnd < line.byteCount && line.byte(at: wordEnd) != UInt8(ascii: " ") { wordEnd += 1 }
+    let command = SASLLine.isPrintable(line) ? SASLLine.command(line.extracting(first: wordEnd)) : .unknown
     let isBare = wordEnd == line.byteCount
     if command == .unknown || command == .begin && !isBare {
       self.command = .unknown
@@ -34,21 +34,21 @@ public struct SASLLine: Sendable, BitwiseCopyable, Equatable {
   /// Whether all bytes are U+0020…U+007E: no NUL, CR, LF or tab among them.
   private static func isPrintable(_ line: RawSpan) -> Bool {
     guard line.byteCount <= Int(UInt32.max) else { return false }
-    for offset in 0..<line.byteCount where line.byte(offset) < 0x20 || line.byte(offset) > 0x7E { return false }
+    for offset in 0..<line.byteCount where line.byte(at: offset) < 0x20 || line.byte(at: offset) > 0x7E { return false }
     return true
   }
 
-  /// The command that the first `count` bytes spell.
-  private static func command(_ line: RawSpan, _ count: Int) -> SASLCommand {
-    if line.holds("AUTH", at: 0, count: count) { return .auth }
-    if line.holds("DATA", at: 0, count: count) { return .data }
-    if line.holds("BEGIN", at: 0, count: count) { return .begin }
-    if line.holds("NEGOTIATE_UNIX_FD", at: 0, count: count) { return .negotiateUnixFD }
-    if line.holds("CANCEL", at: 0, count: count) { return .cancel }
-    if line.holds("ERROR", at: 0, count: count) { return .error }
-    if line.holds("OK", at: 0, count: count) { return .ok }
-    if line.holds("AGREE_UNIX_FD", at: 0, count: count) { return .agreeUnixFD }
-    if line.holds("REJECTED", at: 0, count: count) { return .rejected }
+  /// The command that `word` is.
+  private static func command(_ word: RawSpan) -> SASLCommand {
+    if word.isEqual(to: "AUTH") { return .auth }
+    if word.isEqual(to: "DATA") { return .data }
+    if word.isEqual(to: "BEGIN") { return .begin }
+    if word.isEqual(to: "NEGOTIATE_UNIX_FD") { return .negotiateUnixFD }
+    if word.isEqual(to: "CANCEL") { return .cancel }
+    if word.isEqual(to: "ERROR") { return .error }
+    if word.isEqual(to: "OK") { return .ok }
+    if word.isEqual(to: "AGREE_UNIX_FD") { return .agreeUnixFD }
+    if word.isEqual(to: "REJECTED") { return .rejected }
     return .unknown
   }
 }

@@ -1,6 +1,8 @@
 // A pattern with `*` and `?`, as GLib's GPatternSpec. Made by the document parser; Policy copies its bytes into its own arena and
 // calls the static matching function. Knows nothing of names, paths or subtrees.
 
+import DBusWire
+
 /// A pattern against which a whole text is matched.
 ///
 /// `*` is any sequence, the empty one included, across `.` and `/`; `?` is exactly one character; everything else stands for

@@ -1,6 +1,8 @@
 // The keyed hash of interface names. Its seed is drawn per Policy, so that nobody outside knows which names share a slot; that a
 // slot is never long is not left to chance but seen to by the compiler of the rules. Called by PolicyCompiler and by each match.
 
+import DBusWire
+
 /// A function from names to 64 bits, one of many.
 ///
 /// Words of eight bytes are folded in by 64 × 64 → 128-bit multiplication, upper half onto lower. Not for secrets, and not needed

@@ -68,7 +68,7 @@ struct StartRules: Sendable {
     }
     while low < exact.count, exact[low].hash == wanted {
       let known = exact[low]
-      if unsafe known.name.span.bytes.hasSameBytes(as: name) { return known.rule }
+      if unsafe known.name.span.bytes.isEqual(to: name) { return known.rule }
       low += 1
     }
     return nil

@@ -6,6 +6,7 @@ struct MessageViewTests {
   private static let orders = [ByteOrder.little, .big]
 
   /// Calls `body` with a view of the message at the front of `bytes`.
+  @discardableResult
   private func withView<R>(_ bytes: [UInt8], _ body: (MessageView) throws -> R) throws -> R {
     let header = try #require(try readHeader(bytes))
     return try body(MessageView(bytes.span.bytes, header: header))
