@@ -45,30 +45,27 @@ extension Policy {
 
   /// The allow rule that misses least of a message that no rule allows, the first of several; nil if none is near.
   ///
-  /// Parameters as for `match`. Takes time in the number of rules.
+  /// Takes time in the number of rules.
   /// - Parameters:
-  ///   - name: DESTINATION of an outgoing message. Who owns it is not known here: of a rule that misses nothing else, the name is taken
-  ///     to be what it misses.
+  ///   - query: what is asked about the message. Who owns its name is not known here: of a rule that misses nothing else, the name is
+  ///     taken to be what it misses.
   ///   - literally: whether only a rule that names interface and method without a wildcard would allow the message.
-  public func nearestMiss(
-    direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int,
-    name: RawSpan = RawSpan(), literally: Bool = false
-  ) -> NearestMiss? {
+  public func nearestMiss(_ query: RuleQuery, literally: Bool = false) -> NearestMiss? {
     var nearest: NearestMiss?
     for (index, rule) in rules.enumerated() where rule.action == .allow && !rule.isInert {
       var parts: [NearestMiss.Part] = []
       func check(_ matches: Bool, _ part: NearestMiss.Part) {
         if !matches { parts.append(part) }
       }
-      check(direction == .outgoing ? rule.outgoing : rule.incoming, .direction)
-      check(isSignal ? rule.signals : rule.methodCalls, .type)
+      check(query.direction == .outgoing ? rule.outgoing : rule.incoming, .direction)
+      check(query.isSignal ? rule.signals : rule.methodCalls, .type)
       // A call without interface is matched by `*` alone.
-      check(interface.byteCount == 0 ? rule.interface.isEverything : rule.interface.matches(interface), .interface)
-      check(rule.objectPath.matches(path), .objectPath)
-      check(rule.methods.contains { $0.matches(member) }, .method)
-      check(descriptors <= rule.maxFDs ?? .max, .maxFDs)
-      if let pattern = rule.name, direction == .outgoing, name.byteCount > 0, name.byte(at: 0) != UInt8(ascii: ":") {
-        check(pattern.matches(name), .name)
+      check(query.interface.isEmpty ? rule.interface.isEverything : rule.interface.matches(query.interface), .interface)
+      check(rule.objectPath.matches(query.path), .objectPath)
+      check(rule.methods.contains { $0.matches(query.member) }, .method)
+      check(query.descriptors <= rule.maxFDs ?? .max, .maxFDs)
+      if let pattern = rule.name, query.direction == .outgoing, !query.name.isEmpty, !query.name.starts(with: UInt8(ascii: ":")) {
+        check(pattern.matches(query.name), .name)
       }
       if parts.isEmpty && rule.name != nil { parts = [.name] }
       if parts.isEmpty && literally { parts = [.literal] }
