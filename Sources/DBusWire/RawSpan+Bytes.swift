@@ -56,21 +56,11 @@ extension RawSpan {
   package func isEqual(to text: StaticString) -> Bool {
     byteCount == text.utf8CodeUnitCount && isEqual(to: text.bytes)
   }
-}
 
-extension StaticString {
-  /// The bytes of the literal, which never go away. Precondition: it is not a single scalar without memory of its own.
+  /// The bytes of `range`. Precondition: the range was found in these very bytes.
   @inlinable
-  package var bytes: RawSpan {
-    @inline(__always) @_lifetime(immortal)
-    get {
-      precondition(hasPointerRepresentation, "a literal without memory")
-      let bytes = unsafe RawSpan(_unsafeStart: utf8Start, byteCount: utf8CodeUnitCount)
-      return unsafe _overrideLifetime(bytes, copying: ())
-    }
+  @_lifetime(copy self)
+  public func bytes(in range: ByteRange) -> RawSpan {
+    extracting(Int(range.offset)..<Int(range.offset) + Int(range.count))
   }
 }
-
-/// Calls `body` with the bytes of `text`.
-@inlinable @inline(__always)
-package func withBytes<R>(of text: StaticString, _ body: (RawSpan) -> R) -> R { body(text.bytes) }

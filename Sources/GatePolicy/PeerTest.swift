@@ -5,16 +5,3 @@
 protocol PeerTest {
   func meets(_ rule: CompiledRule, _ name: RawSpan, in arena: RawSpan) -> Bool
 }
-
-/// For policies whose rules have no names.
-struct AnyPeer: PeerTest {
-  @inline(__always)
-  func meets(_ rule: CompiledRule, _ name: RawSpan, in arena: RawSpan) -> Bool { true }
-}
-
-extension MessagePeer: PeerTest {
-  @inline(__always)
-  func meets(_ rule: CompiledRule, _ name: RawSpan, in arena: RawSpan) -> Bool {
-    !rule.asksForName || rule.name.matches(name, self, in: arena)
-  }
-}

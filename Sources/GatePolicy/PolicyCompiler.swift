@@ -182,14 +182,6 @@ extension GatewayRule {
     }
   }
 
-  /// Whether there is a message that this rule matches.
-  ///
-  /// An interface of no bytes is not asked about: no search looks for it by name, but a deny rule that has it still meets calls
-  /// without interface, as every deny rule does.
-  var canMatch: Bool {
-    !isInert && !objectPath.pattern.isEmpty && methods.contains { !$0.pattern.isEmpty }
-  }
-
   /// The numbers of descriptors with which a message matches.
   fileprivate var descriptorBounds: ClosedRange<Int32> {
     guard let maxFDs else { return 0...Int32.max }

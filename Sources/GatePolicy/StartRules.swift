@@ -166,18 +166,6 @@ struct StartRules: Sendable {
 }
 
 extension GatewayRule {
-  /// Interfaces that nobody but the bus itself has.
-  package static let driverInterfaces: Set<[UInt8]> = Set(
-    [
-      "org.freedesktop.DBus", "org.freedesktop.DBus.Monitoring", "org.freedesktop.DBus.Containers1",
-      "org.freedesktop.DBus.Debug.Stats", "org.freedesktop.DBus.Verbose",
-    ].map { Array($0.utf8) })
-
-  /// Interfaces that the bus has as every service may.
-  package static let sharedDriverInterfaces: Set<[UInt8]> = Set(
-    ["org.freedesktop.DBus.Peer", "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.Introspectable"].map { Array($0.utf8) }
-  )
-
   fileprivate var speaksAboutOutgoingCalls: Bool { outgoing && methodCalls && canMatch && delivery == .any }
 
   /// Whether the rule is one whose calls may start services. One that names an interface of the bus is about the bus, unless services

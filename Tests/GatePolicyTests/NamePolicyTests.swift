@@ -2,9 +2,6 @@ import Testing
 
 @testable import GatePolicy
 
-/// Patterns by text; they are right.
-func pattern(_ text: String) -> NamePattern { try! NamePattern(Array(text.utf8)) }
-
 @Suite("a policy with names")
 struct NamePolicyTests {
   private let place = SourceLocation(file: "a.json", line: 7, column: 1)
