@@ -20,8 +20,8 @@ struct FieldPlace: ~Escapable {
     self.end = end
   }
 
-  /// Checks that the field has its type and is the first of its kind. Returns the first eight bytes, which are there, as the
-  /// header is padded: the code, the variant's signature (its length, one type code, NUL), the value or its length.
+  /// Checks that the field has its type and is the first of its kind. Returns its first eight bytes: the code, the variant's signature
+  /// (its length, one type code, NUL), the value or its length. They are there because the header is padded.
   @inline(__always)
   private func begin(_ field: HeaderField, _ seen: inout UInt16) throws(WireError) -> UInt64 {
     let word = bytes.word(at: start), variant = UInt32(truncatingIfNeeded: word)

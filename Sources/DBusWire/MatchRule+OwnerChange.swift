@@ -1,5 +1,5 @@
-// Whether a match rule asks for a NameOwnerChanged: what a gate must know of those that it has itself asked for. Other signals it need not
-// look at: the bus sends them to who asked for them only.
+// Whether a match rule asks for a NameOwnerChanged. A gate asks the bus for those itself, so it must know which of them the client asked
+// for. The bus sends every other signal only to those who asked for it.
 
 extension MatchRule {
   /// Whether the rule asks for the driver's signal NameOwnerChanged with these arguments.

@@ -1,5 +1,5 @@
-// Arguments of the few calls whose bodies a gate has to understand: a match rule, a name. Anything about a body that isn't
-// exactly as expected is refused, as a bus would read on from there.
+// Arguments of the few calls whose bodies a gate has to understand: a match rule, a name. A body that isn't exactly as expected is
+// refused, since a bus would read on behind the arguments that the gate has read.
 
 /// Reads arguments out of bodies.
 ///

@@ -1,6 +1,6 @@
-// The header of a message, checked in place and once. Every decision about a message rests on what is read here, so it must never
-// be read in another way than a bus reads it. Does not look at the body; a field's value is never copied.
-// A gate calls it for each message of each direction: it is the hottest code of this module, without allocation.
+// The header of a message, checked in place and once. Every decision about a message rests on what is read here, so it must be read exactly
+// as a bus reads it. Does not look at the body, and copies no field's value.
+// A gate calls this for each message of each direction. It is the hottest code of this module, and allocates nothing.
 
 /// The header fields of one message: numbers, and where the other values are.
 ///
@@ -54,7 +54,7 @@ public struct MessageHeader: BitwiseCopyable, Sendable {
   ///   - bytes: the message from its first byte on, at least `frame.headerByteCount` bytes of it (precondition).
   ///   - frame: what `MessageFrame(bytes)` gave.
   ///
-  /// Throws what is wrong with the first thing that is wrong.
+  /// Throws the first thing that is wrong.
   ///
   /// Spec: "message-protocol-header-fields".
   public mutating func read(_ bytes: RawSpan, frame: MessageFrame) throws(WireError) {

@@ -1,5 +1,5 @@
-// The grammars of paths and names. Eight bytes at a time, as names are most of a header; the reading of a message costs what
-// these functions cost. Nothing is allocated.
+// The grammars of paths and names. Names are most of a header, so these functions are most of the cost of reading a message. They take
+// eight bytes at a time and allocate nothing.
 
 /// The grammars of object paths and of the five sorts of names.
 ///
@@ -97,7 +97,7 @@ private struct ElementScan {
   var found: UInt64 = 0
   /// The separators of all words.
   var separators: UInt64 = 0
-  /// Whether a separator stands before the next word: 0x80 or 0. As if one stood before the first.
+  /// 0x80 if a separator stands before the next word, else 0. Before the first word one is taken to stand.
   var carry: UInt64 = 0x80
 
   /// Takes the bytes of `word` whose top bits are in `places`, which is all of them or the lower ones.

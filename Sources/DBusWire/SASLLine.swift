@@ -1,13 +1,13 @@
-// One line of the authentication protocol, without its CR LF. Says what the line is; what it means in which state, and whether
-// its argument makes sense, is for the caller to say.
+// One line of the authentication protocol, without its CR LF. Says which command the line is. The caller knows what that means in which
+// state, and whether the argument makes sense.
 //
-// Servers differ on lines that are almost commands (`BEGIN` with a blank behind it, tabs, lower case), and who passes such a line
-// on lets a client speak to the bus before authentication is over (CVE-2018-6560). So a command is exact, or unknown.
+// Servers differ on lines that are almost commands (`BEGIN` with a blank behind it, tabs, lower case). A gate that passes one on lets a
+// client speak to the bus before authentication is over (CVE-2018-6560). So a command is exact, or unknown.
 
 /// A line of the authentication protocol: a command, and what follows it after exactly one space.
 ///
-/// Lines are unknown that have any byte which isn't printable ASCII, whose command is followed by anything but a space or the
-/// end, or that are `BEGIN` with anything behind it.
+/// A line is unknown if it has a byte that isn't printable ASCII, if its command is followed by anything but a space or the end, or if it
+/// is `BEGIN` with anything behind it.
 ///
 /// Spec: "auth-protocol".
 public struct SASLLine: Sendable, BitwiseCopyable, Equatable {

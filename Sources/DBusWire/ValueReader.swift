@@ -1,6 +1,5 @@
-// Walks over marshalled values without keeping any of them: all that a filter has to know of a value it doesn't use is that it is
-// well-formed and where it ends. MessageHeader uses it for fields that the specification doesn't know, MessageArguments for
-// bodies.
+// Walks over marshalled values and keeps none. Of a value that it doesn't use, a filter has to know whether it is well-formed and where it
+// ends. MessageHeader uses it for fields that the specification doesn't know, MessageArguments for bodies.
 //
 // Time is linear: a value takes at least one byte, an array without elements four bytes and at most 255 steps over its type.
 // Depth is bounded by `containersMax`, whatever a variant says; nothing is allocated.

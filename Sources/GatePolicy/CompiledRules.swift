@@ -1,7 +1,7 @@
 // The arrays of a compiled policy, and the search through them. Made by PolicyCompiler, owned and called by Policy.
 //
-// Rules are spoken of by place: their index in the array `rules` here. Places within a group, within `everything` and within
-// `globs` are in order of the rules' own indices, so that a walk can end at the first match, and at the best one found elsewhere.
+// A rule's place is its index in the array `rules` here. Places within a group, within `everything` and within `globs` are in the order of
+// the rules' own indices. So a walk ends at the first match, and at the best one that was found elsewhere.
 
 /// All that a match looks at: five arrays of plain values, which refer to each other by index.
 struct CompiledRules: ~Copyable, Sendable {
@@ -70,8 +70,10 @@ struct CompiledRules: ~Copyable, Sendable {
     return nil
   }
 
-  /// The rules of `table` that name `interface` without a wildcard. Visits at most `PolicyCompiler.slotLengthMax` names, but for
-  /// the compiler's last resort, and compares one in full unless two share 32 bits of hash.
+  /// The rules of `table` that name `interface` without a wildcard.
+  ///
+  /// Visits at most `PolicyCompiler.slotLengthMax` names, unless the compiler found no hash with slots that short. Compares one name in
+  /// full, or more if they share 32 bits of hash.
   @inline(__always)
   private func places(naming interface: RawSpan, of table: RuleTable) -> Range<Int> {
     let hash = hash(interface)

@@ -1,5 +1,5 @@
-// A pattern for well-known bus names, as `name`, `names` and the options of xdg-dbus-proxy have it. Knows no bus and no owner: which
-// unique name stands for which well-known one is followed by GateSession.
+// A pattern for well-known bus names, as `name`, `names` and the options of xdg-dbus-proxy have it. Knows no bus and no owner: GateSession
+// follows which unique name owns which well-known one.
 
 import DBusWire
 

@@ -16,7 +16,7 @@ public struct NearestMiss: Sendable, Equatable {
     /// Nothing of these, but only a rule that names interface and method without a wildcard would do.
     case literal
 
-    /// How far from matching a rule is that misses this. A wrong path or method is the likeliest mistake of one that was meant.
+    /// How far a rule that misses this is from matching. In a rule that was meant, a wrong path or method is the likeliest mistake.
     var distance: Int {
       switch self {
       case .maxFDs: 1

@@ -1,5 +1,4 @@
-// Which rule came nearest to allowing a message. A walk over all rules, in the slow and plain way; asked by logs and tools, never on the way
-// of a message.
+// Which rule came nearest to allowing a message. A slow and plain walk over all rules. Logs and tools ask; no decision does.
 
 import DBusWire
 

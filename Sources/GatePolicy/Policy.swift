@@ -60,7 +60,7 @@ public final class Policy: Sendable {
       }
     }
     for entry in names?.entries ?? [] { note(entry.pattern, entry.level) }
-    // What a rule lets through is no secret: its names are as open as with `talk`, for what the driver is asked.
+    // What the driver is asked about the names of an allow rule is answered as with `talk`. What a rule lets through is no secret.
     for rule in given { if let name = rule.name { note(name, rule.action == .allow ? .talk : .none) } }
     namePatterns = numbers.sorted { $0.value < $1.value }.map(\.key)
     nameLevels = levels
@@ -122,17 +122,17 @@ public final class Policy: Sendable {
     return compiled.match(.allow, by: rule)
   }
 
-  /// Whether the service `name` may be started: the outcome is `allow`, and the rule one that would let some method call to that name pass
-  /// and of whose calls no deny rule meets all; or `none`.
+  /// Whether the service `name` may be started: the outcome is `allow` or `none`.
   ///
-  /// Such a call would start the service anyway. Rules that name an interface of the bus itself do not count: they are about the bus.
+  /// The rule is one that lets some method call to that name pass, unless a deny rule meets all of its calls. Such a call would start the
+  /// service anyway. Rules that name an interface of the bus itself do not count: they are about the bus.
   /// Takes time in the number of patterns for names, not in the number of rules.
   public func matchStart(of name: RawSpan) -> RuleMatch {
     guard let rule = starts.rule(opening: name) else { return .none }
     return RuleMatch(outcome: .allow, rule: rule, log: rules[Int(rule)].log)
   }
 
-  /// Where no rule has a name, none is asked about.
+  /// As in ``CompiledRules``. Asks about names only where a rule has one.
   @inline(__always)
   private func firstRule(of table: RuleTable, _ query: RuleQuery, _ peer: MessagePeer) -> Int? {
     followsNames
