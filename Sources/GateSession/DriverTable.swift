@@ -32,11 +32,7 @@ package enum Driver {
 
   /// The bytes of its name.
   static var nameBytes: RawSpan {
-    @_lifetime(immortal)
-    get {
-      let bytes = unsafe RawSpan(_unsafeStart: name.utf8Start, byteCount: name.utf8CodeUnitCount)
-      return unsafe _overrideLifetime(bytes, copying: ())
-    }
+    @_lifetime(immortal) get { name.bytes }
   }
 
   private static let bus: StaticString = "org.freedesktop.DBus"
@@ -110,44 +106,4 @@ package enum Driver {
     interface.isEqual(to: bus)
       && (member.isEqual(to: "NameOwnerChanged") || member.isEqual(to: "NameAcquired") || member.isEqual(to: "NameLost"))
   }
-}
-
-extension RawSpan {
-  /// Whether the first byte is `byte`.
-  func starts(with byte: UInt8) -> Bool { unsafe byteCount > 0 && unsafeLoad(fromByteOffset: 0, as: UInt8.self) == byte }
-
-  /// Whether these are the bytes of `text`.
-  @inline(__always)
-  func isEqual(to text: StaticString) -> Bool {
-    if byteCount != text.utf8CodeUnitCount { return false }
-    return isEqual(to: unsafe RawSpan(_unsafeStart: text.utf8Start, byteCount: text.utf8CodeUnitCount))
-  }
-
-  /// Whether these are the same bytes as `other`, eight at a time.
-  @inline(__always)
-  func isEqual(to other: RawSpan) -> Bool {
-    let count = byteCount
-    if count != other.byteCount { return false }
-    var at = 0
-    while at &+ 8 <= count {
-      let (mine, theirs) = unsafe (
-        unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self), other.unsafeLoadUnaligned(fromByteOffset: at, as: UInt64.self)
-      )  // checked by the loads
-      if mine != theirs { return false }
-      at &+= 8
-    }
-    while at < count {
-      if unsafe unsafeLoad(fromByteOffset: at, as: UInt8.self) != other.unsafeLoad(fromByteOffset: at, as: UInt8.self) {
-        return false
-      }
-      at &+= 1
-    }
-    return true
-  }
-}
-
-/// Calls `body` with the bytes of a static string.
-func withBytes<R>(of text: StaticString, _ body: (RawSpan) -> R) -> R {
-  let bytes = unsafe RawSpan(_unsafeStart: text.utf8Start, byteCount: text.utf8CodeUnitCount)
-  return body(bytes)
 }

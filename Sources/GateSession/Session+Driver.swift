@@ -29,8 +29,9 @@ extension Session {
     var denial = RuleMatch.none
     if !isHello {
       denial = policy.matchDeny(
-        direction: .outgoing, isSignal: header.frame.type == .signal, interface: interface, path: path, member: member,
-        descriptors: fds, name: driverName)
+        RuleQuery(
+          direction: .outgoing, isSignal: header.frame.type == .signal, interface: interface, path: path, member: member,
+          descriptors: fds, name: driverName))
       let isPrivileged = method.map { $0.access == .literalRule } ?? true
       if denial.outcome == .deny && (isPrivileged || !byRules(denial).passes) {
         return Verdict(.deny, .rule, rule: denial.rule, log: denial.log)
@@ -39,8 +40,9 @@ extension Session {
     guard let method else {
       // Unknown to us: only a rule that names it literally opens it, and none can name what has no interface.
       let match = policy.matchLiteral(
-        direction: .outgoing, isSignal: header.frame.type == .signal, interface: interface, path: path, member: member,
-        descriptors: fds, name: driverName)
+        RuleQuery(
+          direction: .outgoing, isSignal: header.frame.type == .signal, interface: interface, path: path, member: member,
+          descriptors: fds, name: driverName))
       if match.outcome != .allow || interface.byteCount == 0 { return Verdict(.deny, .driverClosed) }
       return allowDriverCall(header, .call, detail: 0, Verdict(.allow, .rule, rule: match.rule, log: match.log))
     }
@@ -62,11 +64,13 @@ extension Session {
       withBytes(of: method.member) { member in
         method.access == .rule
           ? policy.match(
-            direction: .outgoing, isSignal: false, interface: interface, path: path, member: member, descriptors: descriptors,
-            name: Driver.nameBytes)
+            RuleQuery(
+              direction: .outgoing, isSignal: false, interface: interface, path: path, member: member, descriptors: descriptors,
+              name: Driver.nameBytes))
           : policy.matchLiteral(
-            direction: .outgoing, isSignal: false, interface: interface, path: path, member: member, descriptors: descriptors,
-            name: Driver.nameBytes)
+            RuleQuery(
+              direction: .outgoing, isSignal: false, interface: interface, path: path, member: member, descriptors: descriptors,
+              name: Driver.nameBytes))
       }
     }
     if match.outcome == .allow { return Verdict(.allow, .rule, rule: match.rule, log: match.log) }

@@ -43,8 +43,9 @@ extension Session {
       return unsafe byRules(lane.pointee.match.match)
     }
     let match = policy.match(
-      direction: .incoming, isSignal: header.frame.type == .signal, interface: message.bytes(in: header.interface),
-      path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
+      RuleQuery(
+        direction: .incoming, isSignal: header.frame.type == .signal, interface: message.bytes(in: header.interface),
+        path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs)))
     if let lane = unsafe lane { unsafe lane.pointee.match = Lane.RememberedMatch(match: match, policy: policy.identity) }
     return byRules(match)
   }
@@ -191,8 +192,9 @@ extension Session {
     }
     // Like its methods: what the driver has beyond what everybody needs never passes by a wildcard.
     let match = policy.matchLiteral(
-      direction: .incoming, isSignal: true, interface: interface, path: message.bytes(in: header.path), member: member,
-      descriptors: Int(header.unixFDs), name: message.bytes(in: header.sender))
+      RuleQuery(
+        direction: .incoming, isSignal: true, interface: interface, path: message.bytes(in: header.path), member: member,
+        descriptors: Int(header.unixFDs), name: message.bytes(in: header.sender)))
     switch match.outcome {
     case .none: return Verdict(.deny, .driverClosed)
     case .deny: return Verdict(.deny, .rule, rule: match.rule, log: match.log)

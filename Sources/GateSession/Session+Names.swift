@@ -38,9 +38,10 @@ extension Session {
     }
     peer.isBroadcast = destination.byteCount == 0
     let match = policy.match(
-      direction: .outgoing, isSignal: isSignal, interface: message.bytes(in: header.interface),
-      path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs),
-      name: destination, peer: peer)
+      RuleQuery(
+        direction: .outgoing, isSignal: isSignal, interface: message.bytes(in: header.interface),
+        path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs),
+        name: destination), peer: peer)
     var verdict = byRules(match)
     if match.outcome == .none, policy.names?.trustsPeers ?? false, peer.isBroadcast || isUniqueName(destination) {
       verdict = Verdict(.allow, .unfilteredPeer)
@@ -86,8 +87,9 @@ extension Session {
     var peer = self.peer(settings.seed.hash(sender))
     peer.isBroadcast = isSignal && header.destination.isAbsent
     let match = policy.match(
-      direction: .incoming, isSignal: isSignal, interface: message.bytes(in: header.interface),
-      path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs),
+      RuleQuery(
+        direction: .incoming, isSignal: isSignal, interface: message.bytes(in: header.interface),
+        path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs)),
       peer: peer)
     var verdict = byRules(match)
     if match.outcome == .none, policy.names?.trustsPeers ?? false, !peer.isBroadcast {

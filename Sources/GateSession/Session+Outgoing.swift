@@ -81,8 +81,9 @@ extension Session {
     let lane = unsafe clientLanes.current
     if let lane = unsafe lane, unsafe lane.pointee.match.policy == policy.identity { return unsafe lane.pointee.match.match }
     let match = policy.match(
-      direction: .outgoing, isSignal: isSignal, interface: message.bytes(in: header.interface),
-      path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs))
+      RuleQuery(
+        direction: .outgoing, isSignal: isSignal, interface: message.bytes(in: header.interface),
+        path: message.bytes(in: header.path), member: message.bytes(in: header.member), descriptors: Int(header.unixFDs)))
     if let lane = unsafe lane { unsafe lane.pointee.match = Lane.RememberedMatch(match: match, policy: policy.identity) }
     return match
   }

@@ -44,8 +44,9 @@ extension Session {
     let denial = withBytes(of: Driver.requestName.interface) { interface in
       withBytes(of: Driver.requestName.member) { member in
         policy.matchDeny(
-          direction: .outgoing, isSignal: false, interface: interface, path: path, member: member, descriptors: 0,
-          name: Driver.nameBytes)
+          RuleQuery(
+            direction: .outgoing, isSignal: false, interface: interface, path: path, member: member, descriptors: 0,
+            name: Driver.nameBytes))
       }
     }
     if denial.outcome == .deny { return false }

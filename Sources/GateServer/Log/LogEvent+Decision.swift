@@ -95,12 +95,12 @@ extension LogEvent {
   private static func nearestMiss(_ message: DecidedMessage, _ bytes: RawSpan, _ policy: Policy) -> NearestMiss? {
     guard message.verdict.reason.isForWantOfARule else { return nil }
     let header = message.header
-    return policy.nearestMiss(
+    let query = RuleQuery(
       direction: message.side.direction, isSignal: header.frame.type == .signal,
       interface: bytes.bytes(in: header.interface), path: bytes.bytes(in: header.path),
       member: bytes.bytes(in: header.member), descriptors: Int(header.unixFDs),
-      name: message.side == .client ? bytes.bytes(in: header.destination) : RawSpan(),
-      literally: message.verdict.reason == .driverClosed)
+      name: message.side == .client ? bytes.bytes(in: header.destination) : RawSpan())
+    return policy.nearestMiss(query, literally: message.verdict.reason == .driverClosed)
   }
 
   private static func place(of rule: Int, in policy: Policy) -> String {

@@ -101,10 +101,10 @@ public struct Explanation: Sendable {
     }
     let (interface, path, member) = (Array(question.interface.utf8), Array(question.path.utf8), Array(question.member.utf8))
     let name = Array((question.rulesName ?? "").utf8)
-    let miss = policy.nearestMiss(
-      direction: question.direction, isSignal: question.kind == .signal, interface: unsafe interface.span.bytes,
-      path: unsafe path.span.bytes, member: unsafe member.span.bytes, descriptors: question.fds,
-      name: unsafe name.span.bytes, literally: verdict.reason == .driverClosed)
+    let query = unsafe RuleQuery(
+      direction: question.direction, isSignal: question.kind == .signal, interface: interface.span.bytes, path: path.span.bytes,
+      member: member.span.bytes, descriptors: question.fds, name: name.span.bytes)
+    let miss = policy.nearestMiss(query, literally: verdict.reason == .driverClosed)
     guard let miss else { return }
     let rule = policy.rules[miss.rule]
     nearest = rule
