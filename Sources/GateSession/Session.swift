@@ -244,7 +244,7 @@ public struct Session: ~Copyable {
 
   /// Whether both sides are open, nothing of the gate's own waits to leave, and no time is counted: then ``countPartialWaits(receiverIsBusy:at:)``
   /// has nothing to count and there is no ``deadline``.
-  public var isAtRest: Bool {
+  public var isIdle: Bool {
     mutating get {
       clientPhase == .open && busPhase == .open && helloPhase == .answered && ownToClient.isEmpty && ownToBus.isEmpty
         && !fromClient.holdsDescriptors && !fromBus.holdsDescriptors && waitToClient.isIdle && waitToBus.isIdle

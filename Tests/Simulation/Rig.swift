@@ -320,7 +320,7 @@ package final class Rig {
       switch wait {
       case .identity: identify()
       case .room: continue
-      case .bytes, .bus, .ownOutput, .serial, .owners: return
+      case .bytes, .bus, .localOutput, .serial, .owners: return
       }
     }
   }
