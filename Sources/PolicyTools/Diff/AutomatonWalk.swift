@@ -1,9 +1,9 @@
-// The walk itself: states of the product of automata, breadth first. Called by WordSearch.
+// The walk itself: states of the product of automata, breadth first. Called by WitnessSearch.
 
 import GatePolicy
 
 /// Goes through the words that some patterns match, one for each state of the product.
-struct WordWalk {
+struct AutomatonWalk {
   private let sort: NameSort
   private let wanted: [GlobAutomaton]
   /// Patterns with wildcards inside, and their indices.

@@ -7,7 +7,7 @@ import GatePolicy
 import GateSession
 
 /// A session between two peers that are played.
-struct Rehearsal: ~Copyable {
+struct DryRun: ~Copyable {
   /// The session would not take the message.
   struct Closed: Error, CustomStringConvertible {
     let description: String
@@ -45,7 +45,7 @@ struct Rehearsal: ~Copyable {
       settings: settings, peerUID: 1000, ownUID: 1000, bus: BusIdentity(guid: unsafe guid.span.bytes, unixFDs: true),
       owners: directory, at: now)
     try feed(Array("\0AUTH EXTERNAL 31303030\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n".utf8), from: .client)
-    var hello = Question(direction: .outgoing, kind: .methodCall)
+    var hello = MessageQuery(direction: .outgoing, kind: .methodCall)
     (hello.interface, hello.path, hello.member) = (MessageWriter.driver, MessageWriter.driverPath, "Hello")
     try feed(MessageWriter.message(for: hello, client: client, serial: serial), from: .client)
     try feed(Array("OK \(Self.guid)\r\nAGREE_UNIX_FD\r\n".utf8), from: .bus)
@@ -71,20 +71,20 @@ struct Rehearsal: ~Copyable {
     try feed(signal.message(.signal, serial: busSerial), from: .bus)
   }
 
-  /// What is decided about the message that `question` describes.
-  mutating func verdict(on question: Question) throws(Closed) -> Verdict {
-    if question.isForDriver && question.member == "RemoveMatch" {
+  /// What is decided about the message that `query` describes.
+  mutating func verdict(on query: MessageQuery) throws(Closed) -> Verdict {
+    if query.isForDriver && query.member == "RemoveMatch" {
       // Only what was added can be removed.
-      var added = question
+      var added = query
       added.member = "AddMatch"
       serial += 1
       try feed(MessageWriter.message(for: added, client: client, serial: serial), from: .client)
     }
     serial += 1
     busSerial += 1
-    let own = question.direction == .outgoing
-    let bytes = MessageWriter.message(for: question, client: client, serial: own ? serial : busSerial)
-    return try verdict(on: bytes, from: own ? .client : .bus, descriptors: question.fds)
+    let own = query.direction == .outgoing
+    let bytes = MessageWriter.message(for: query, client: client, serial: own ? serial : busSerial)
+    return try verdict(on: bytes, from: own ? .client : .bus, descriptors: query.fds)
   }
 
   /// What is decided about a message as it is.

@@ -25,7 +25,7 @@ extension Direction: ExpressibleByArgument {
 extension LoggedDecision.MessageKind: ExpressibleByArgument {}
 
 /// What is known of a message.
-struct QuestionFlags: ParsableArguments {
+struct MessageQueryFlags: ParsableArguments {
   @Option(help: "outgoing: from the container to the bus; incoming: from the bus to the container.")
   var direction: Direction?
 
@@ -84,38 +84,38 @@ struct QuestionFlags: ParsableArguments {
   }
 
   /// The message, if enough is known of it.
-  func question() throws -> Question {
-    var question = Question(direction: direction ?? .outgoing, kind: type ?? .methodCall)
-    switch question.kind {
+  func query() throws -> MessageQuery {
+    var query = MessageQuery(direction: direction ?? .outgoing, kind: type ?? .methodCall)
+    switch query.kind {
     case .methodCall, .signal:
       guard let path else { throw ValidationError("no --path, expected the object path of the message") }
       guard let member else { throw ValidationError("no --member, expected the method or signal") }
-      if question.kind == .signal && interface == nil {
+      if query.kind == .signal && interface == nil {
         throw ValidationError("no --interface, expected one: every signal has it")
       }
-      (question.path, question.member, question.interface) = (path, member, interface ?? "")
+      (query.path, query.member, query.interface) = (path, member, interface ?? "")
     case .methodReturn, .error: break
     }
-    if question.direction == .outgoing && sender != nil {
+    if query.direction == .outgoing && sender != nil {
       throw ValidationError("--sender: the gate does not look at who an outgoing message says it is from, expected --destination")
     }
-    let isOutgoing = question.direction == .outgoing
-    let isOutgoingCall = isOutgoing && question.kind == .methodCall
-    question.sender = sender ?? ""
-    question.destination = destination ?? ""
+    let isOutgoing = query.direction == .outgoing
+    let isOutgoingCall = isOutgoing && query.kind == .methodCall
+    query.sender = sender ?? ""
+    query.destination = destination ?? ""
     if let name {
       // Without a destination a signal is for everybody, and nobody's name counts.
-      let isSentToName = isOutgoingCall || isOutgoing && question.kind == .signal
-      if destination == nil && isSentToName { question.destination = name } else { question.peerName = name }
+      let isSentToName = isOutgoingCall || isOutgoing && query.kind == .signal
+      if destination == nil && isSentToName { query.destination = name } else { query.peerName = name }
     } else if let sender, !sender.hasPrefix(":"), sender != "org.freedesktop.DBus" {
       throw ValidationError("--sender \"\(sender)\": the bus writes unique names, expected one such as :1.7, or --name")
     }
-    if isOutgoingCall && question.destination.isEmpty {
-      let isForBus = question.interface == "org.freedesktop.DBus" || question.path == "/org/freedesktop/DBus"
-      question.destination = isForBus ? "org.freedesktop.DBus" : Question.someone
+    if isOutgoingCall && query.destination.isEmpty {
+      let isForBus = query.interface == "org.freedesktop.DBus" || query.path == "/org/freedesktop/DBus"
+      query.destination = isForBus ? "org.freedesktop.DBus" : MessageQuery.someone
     }
-    question.fds = fds ?? 0
-    question.argument = argument
-    return question
+    query.fds = fds ?? 0
+    query.argument = argument
+    return query
   }
 }

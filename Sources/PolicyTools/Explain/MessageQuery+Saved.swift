@@ -3,14 +3,14 @@
 import DBusWire
 import GatePolicy
 
-extension Question {
+extension MessageQuery {
   /// The message that `bytes` are, as they went over the socket.
   ///
   /// - Parameter direction: its way; nil: a message with a SENDER came from the bus.
-  public init(saved bytes: [UInt8], direction: Direction?) throws(QuestionError) {
+  public init(saved bytes: [UInt8], direction: Direction?) throws(MessageQueryError) {
     let span = unsafe bytes.span.bytes
     if span.byteCount < MessageFrame.byteCount {
-      throw QuestionError(
+      throw MessageQueryError(
         description: "\(span.byteCount) bytes, expected one whole message, which has \(MessageFrame.byteCount) at least")
     }
     let header: MessageHeader
@@ -20,11 +20,11 @@ extension Question {
       if frame.messageByteCount == span.byteCount { try read.read(span, frame: frame) }
       header = read
     } catch {
-      throw QuestionError(description: "\(error), expected one D-Bus message")
+      throw MessageQueryError(description: "\(error), expected one D-Bus message")
     }
     let count = header.frame.messageByteCount
     if count != span.byteCount {
-      throw QuestionError(description: "\(span.byteCount) bytes, expected one whole message, which has \(count)")
+      throw MessageQueryError(description: "\(span.byteCount) bytes, expected one whole message, which has \(count)")
     }
     func text(_ range: ByteRange) -> String {
       range.isAbsent ? "" : String(decoding: bytes[Int(range.offset)...].prefix(Int(range.count)), as: UTF8.self)
@@ -35,7 +35,7 @@ extension Question {
     case .methodReturn: kind = .methodReturn
     case .error: kind = .error
     case .signal: kind = .signal
-    default: throw QuestionError(description: "type \(header.frame.type.rawValue), expected a type from 1 to 4")
+    default: throw MessageQueryError(description: "type \(header.frame.type.rawValue), expected a type from 1 to 4")
     }
     self.init(direction: direction ?? (header.sender.isAbsent ? .outgoing : .incoming), kind: kind)
     interface = text(header.interface)

@@ -4,7 +4,7 @@
 import GatePolicy
 
 /// What is known of a message.
-public struct Question: Sendable, Equatable {
+public struct MessageQuery: Sendable, Equatable {
   /// Its type.
   public typealias Kind = LoggedDecision.MessageKind
 

@@ -3,7 +3,7 @@
 import GatePolicy
 
 /// Makes rules out of messages.
-struct Rulebook {
+struct RuleSynthesizer {
   /// What is told of messages of one rule apart from path and member.
   private struct Key: Hashable {
     let cell: MessageCells
@@ -57,8 +57,8 @@ struct Rulebook {
 
   /// Rules that allow just these messages, but for calls without INTERFACE, which none can do.
   static func exactRules(_ messages: some Sequence<ExampleMessage>) -> [GatewayRule] {
-    var book = Rulebook(messages.lazy.filter { $0.interface != nil }, siblingsMin: nil)
-    return book.rules().map { $0.rule() }
+    var synthesizer = RuleSynthesizer(messages.lazy.filter { $0.interface != nil }, siblingsMin: nil)
+    return synthesizer.rules().map { $0.rule() }
   }
 
   /// The rules, merged and in order.

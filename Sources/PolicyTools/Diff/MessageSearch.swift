@@ -1,27 +1,27 @@
-// Is there a message in one product and in none of many others? Decided part by part: for the names of each part that the others
+// Is there a message in one set and in none of many others? Decided part by part: for the names of each part that the others
 // tell apart, those that match stay in question for the next part. Called by PolicyComparison.
 
 import GatePolicy
 
 /// Looks for messages.
-struct ProductSearch {
+struct MessageSearch {
   let budget: SearchBudget
   private let legal = KnownPatterns()
 
   /// A search for as long as `budget` lasts.
   init(budget: SearchBudget) { self.budget = budget }
 
-  /// A legal message of `cell` that is in `product` and in none of `others`; nil if there is none, or the budget is spent.
+  /// A legal message of `cell` that is in `messages` and in none of `others`; nil if there is none, or the budget is spent.
   ///
   /// - Parameter others: all that may overlap; what plainly does not may be left out.
-  func message(in product: RuleProduct, _ cell: MessageCells, outside others: [RuleProduct]) -> ExampleMessage? {
+  func message(in messages: RuleMessages, _ cell: MessageCells, outside others: [RuleMessages]) -> ExampleMessage? {
     budget.begin()
     let sorts: [NameSort] = cell.hasInterface ? [.interface, .path, .member] : [.path, .member]
-    for sort in sorts where !hasName(product, sort) { return nil }
+    for sort in sorts where !hasName(messages, sort) { return nil }
     let others = others.filter { $0.cells.isSuperset(of: cell) }
-    for descriptors in Self.descriptors(of: product, telling: others) {
+    for descriptors in Self.descriptors(of: messages, telling: others) {
       let live = others.filter { $0.descriptors.contains(descriptors) }
-      guard let names = peerNames(in: product, product.names[...], sorts, outside: live) else { continue }
+      guard let names = peerNames(in: messages, messages.names[...], sorts, outside: live) else { continue }
       return ExampleMessage(
         direction: cell.direction, isSignal: cell.isSignal, interface: cell.hasInterface ? names[0] : nil,
         path: names[sorts.count - 2], member: names[sorts.count - 1], descriptors: descriptors,
@@ -33,50 +33,50 @@ struct ProductSearch {
   /// As ``names(in:_:outside:)``, with the other end's names behind the others: one for each of `wanted`, and no more, so that as few
   /// as can be of `others` ask for one of them.
   private func peerNames(
-    in product: RuleProduct, _ wanted: ArraySlice<Glob>, _ sorts: [NameSort], outside others: [RuleProduct],
-    _ met: [RuleProduct] = []
+    in messages: RuleMessages, _ wanted: ArraySlice<Glob>, _ sorts: [NameSort], outside others: [RuleMessages],
+    _ met: [RuleMessages] = []
   ) -> [[UInt8]]? {
     guard let glob = wanted.first else {
-      return names(in: product, sorts[...], outside: others.filter(\.names.isEmpty) + met)
+      return names(in: messages, sorts[...], outside: others.filter(\.names.isEmpty) + met)
     }
     let (patterns, byPattern) = Self.grouped(others.filter { !$0.names.isEmpty }, by: .name)
     var found: [[UInt8]]?
-    _ = WordSearch(sort: .name, wanted: [glob], others: patterns, budget: budget).find { name, matched in
+    _ = WitnessSearch(sort: .name, wanted: [glob], others: patterns, budget: budget).find { name, matched in
       let met = met + matched.flatMap { byPattern[$0] }
-      guard let rest = peerNames(in: product, wanted.dropFirst(), sorts, outside: others, met) else { return false }
+      guard let rest = peerNames(in: messages, wanted.dropFirst(), sorts, outside: others, met) else { return false }
       found = rest + [name]
       return true
     }
     return found
   }
 
-  private func hasName(_ product: RuleProduct, _ sort: NameSort) -> Bool {
-    let patterns = product.patterns(for: sort)
+  private func hasName(_ messages: RuleMessages, _ sort: NameSort) -> Bool {
+    let patterns = messages.patterns(for: sort)
     let isKnown = patterns.count == 1 && legal.isKnown(patterns[0].pattern, sort)
     if isKnown { return true }
-    let isFound = WordSearch(sort: sort, wanted: patterns, others: [], budget: budget).find { _, _ in true }
+    let isFound = WitnessSearch(sort: sort, wanted: patterns, others: [], budget: budget).find { _, _ in true }
     if isFound && patterns.count == 1 { legal.note(patterns[0].pattern, sort) }
     return isFound
   }
 
-  /// Numbers of descriptors in `product` such that any other is in all that one of these is in.
-  private static func descriptors(of product: RuleProduct, telling others: [RuleProduct]) -> [Int] {
+  /// Numbers of descriptors in `messages` such that any other is in all that one of these is in.
+  private static func descriptors(of messages: RuleMessages, telling others: [RuleMessages]) -> [Int] {
     // Those are the least, and where one of the others has just ended.
-    let ends = others.map { $0.descriptors.upperBound + 1 }.filter { product.descriptors.contains($0) }
-    return Set(ends).union([product.descriptors.lowerBound]).sorted()
+    let ends = others.map { $0.descriptors.upperBound + 1 }.filter { messages.descriptors.contains($0) }
+    return Set(ends).union([messages.descriptors.lowerBound]).sorted()
   }
 
-  /// A name for each of `sorts`, all in `product`, together in none of `others`.
-  private func names(in product: RuleProduct, _ sorts: ArraySlice<NameSort>, outside others: [RuleProduct]) -> [[UInt8]]? {
+  /// A name for each of `sorts`, all in `messages`, together in none of `others`.
+  private func names(in messages: RuleMessages, _ sorts: ArraySlice<NameSort>, outside others: [RuleMessages]) -> [[UInt8]]? {
     guard let sort = sorts.first else { return others.isEmpty ? [] : nil }
     let isCovered = others.contains { other in
-      sorts.allSatisfy { sort in product.patterns(for: sort).contains { other.patterns(for: sort)[0].surelyCovers($0) } }
+      sorts.allSatisfy { sort in messages.patterns(for: sort).contains { other.patterns(for: sort)[0].surelyCovers($0) } }
     }
     if isCovered { return nil }
     let (patterns, byPattern) = Self.grouped(others, by: sort)
     var found: [[UInt8]]?
-    _ = WordSearch(sort: sort, wanted: product.patterns(for: sort), others: patterns, budget: budget).find { name, matched in
-      guard let rest = names(in: product, sorts.dropFirst(), outside: matched.flatMap { byPattern[$0] }) else { return false }
+    _ = WitnessSearch(sort: sort, wanted: messages.patterns(for: sort), others: patterns, budget: budget).find { name, matched in
+      guard let rest = names(in: messages, sorts.dropFirst(), outside: matched.flatMap { byPattern[$0] }) else { return false }
       found = [name] + rest
       return true
     }
@@ -84,10 +84,10 @@ struct ProductSearch {
   }
 
   /// The different patterns of `others` for `sort`, and whose they are.
-  private static func grouped(_ others: [RuleProduct], by sort: NameSort) -> (patterns: [Glob], byPattern: [[RuleProduct]]) {
+  private static func grouped(_ others: [RuleMessages], by sort: NameSort) -> (patterns: [Glob], byPattern: [[RuleMessages]]) {
     var places: [[UInt8]: Int] = [:]
     var patterns: [Glob] = []
-    var byPattern: [[RuleProduct]] = []
+    var byPattern: [[RuleMessages]] = []
     for other in others {
       let glob = other.patterns(for: sort)[0]
       if let place = places[glob.pattern] {

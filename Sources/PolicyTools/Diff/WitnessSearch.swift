@@ -1,13 +1,13 @@
 // Words that some patterns match, told apart by which others match them too. A walk, shortest words first, through the product of
-// the patterns' automata and the grammar's. Called by ProductSearch, once for each part of a message.
+// the patterns' automata and the grammar's. Called by MessageSearch, once for each part of a message.
 //
 // Two words with the same state of the product are alike for every pattern, so one of them is enough; and of two sets of matching
 // patterns, one inside the other, the smaller is enough, as whoever asks looks for what is matched by as little as possible.
 
 import GatePolicy
 
-/// A question about legal names of one sort.
-struct WordSearch {
+/// A search among legal names of one sort.
+struct WitnessSearch {
   let sort: NameSort
   /// Patterns that must all match.
   let wanted: [Glob]
@@ -40,7 +40,7 @@ struct WordSearch {
     }
     var useless: [Set<Int>] = []
     var seen: Set<[Int]> = []
-    var walk = WordWalk(sort: sort, wanted: wanted, others: possible.map { others[$0] }, budget: budget)
+    var walk = AutomatonWalk(sort: sort, wanted: wanted, others: possible.map { others[$0] }, budget: budget)
     while let (word, matched) = walk.next() {
       let indices = matched.map { possible[$0] }
       if !seen.insert(indices).inserted || useless.contains(where: { $0.isSubset(of: indices) }) { continue }

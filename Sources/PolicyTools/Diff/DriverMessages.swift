@@ -1,52 +1,52 @@
 // Calls to the bus itself, for which other things count than for calls between peers: some methods need no rule, most need one that
-// names them without a wildcard. As products, so that policies can be compared about them too.
+// names them without a wildcard. As sets of messages, so that policies can be compared about them too.
 
 import GatePolicy
 import GateSession
 
 /// What policies say about the methods that the driver is known to have.
-enum DriverProducts {
+enum DriverMessages {
   /// The sorts of messages that are looked at.
   static let cells: MessageCells = [.outgoingCall, .outgoingCallWithoutInterface]
 
-  /// What is allowed by `rules`, given as `products`, and without any.
+  /// What is allowed by rules, given as `subsets`, and without any.
   ///
   /// Hello is left out: no rule takes it away.
-  static func allowed(by products: [RuleProduct]) -> [RuleProduct] {
-    var all: [RuleProduct] = []
-    let candidates = products.filter { $0.cells.contains(.outgoingCall) && meetsDriver($0) }
+  static func allowed(by subsets: [RuleMessages]) -> [RuleMessages] {
+    var all: [RuleMessages] = []
+    let candidates = subsets.filter { $0.cells.contains(.outgoingCall) && meetsDriver($0) }
     for method in Driver.methods where method.inspection != .hello {
       let interface = Glob(Array("\(method.interface)".utf8))
       let member = Glob(Array("\(method.member)".utf8))
       // What is looked into takes no descriptors.
-      let most = method.inspection == .none ? RuleProduct.descriptorsMax : 0
+      let most = method.inspection == .none ? RuleMessages.descriptorsMax : 0
       if method.access == .always {
         let everywhere = Glob([UInt8(ascii: "*")])
         all.append(
-          RuleProduct(
+          RuleMessages(
             cells: cells, interface: [interface], path: [everywhere], member: [member], descriptors: 0...most, rule: -1))
         continue
       }
-      for product in candidates where opens(product, method, interface, member) {
+      for messages in candidates where opens(messages, method, interface, member) {
         all.append(
-          RuleProduct(
-            cells: cells, interface: [interface], path: product.path, member: [member],
-            descriptors: 0...min(most, product.descriptors.upperBound), rule: product.rule))
+          RuleMessages(
+            cells: cells, interface: [interface], path: messages.path, member: [member],
+            descriptors: 0...min(most, messages.descriptors.upperBound), rule: messages.rule))
       }
     }
     return all
   }
 
-  /// Whether what `product` asks of the other end's name is true of the bus itself.
-  static func meetsDriver(_ product: RuleProduct) -> Bool {
-    product.names.allSatisfy { $0.accepts(Array("\(Driver.name)".utf8)) }
+  /// Whether what `messages` asks of the other end's name is true of the bus itself.
+  static func meetsDriver(_ messages: RuleMessages) -> Bool {
+    messages.names.allSatisfy { $0.accepts(Array("\(Driver.name)".utf8)) }
   }
 
-  private static func opens(_ product: RuleProduct, _ method: DriverMethod, _ interface: Glob, _ member: Glob) -> Bool {
+  private static func opens(_ messages: RuleMessages, _ method: DriverMethod, _ interface: Glob, _ member: Glob) -> Bool {
     switch method.access {
     case .always: true
-    case .rule: product.interface[0].accepts(interface.pattern) && product.member[0].accepts(member.pattern)
-    case .literalRule: product.interface[0] == interface && product.member[0] == member
+    case .rule: messages.interface[0].accepts(interface.pattern) && messages.member[0].accepts(member.pattern)
+    case .literalRule: messages.interface[0] == interface && messages.member[0] == member
     }
   }
 

@@ -5,7 +5,7 @@
 import GatePolicy
 
 /// Where the values of a decision stand in a line.
-struct DecisionSkim {
+struct FastLogScanner {
   private enum Field: Int, CaseIterable {
     case event, verdict, reason, direction, type, destination, name, about, path, interface, member, gate, count
   }

@@ -1,12 +1,12 @@
 // A rule with one of its method patterns, as a set of messages: so many sorts × interfaces × paths × members × descriptors × names
-// of the other end. A policy is the union of its allow products without the union of its deny products.
+// of the other end. A policy is the union of its allow rules' messages without the union of its deny rules'.
 
 import GatePolicy
 
 /// Messages that have each part in a set of its own.
-struct RuleProduct {
+struct RuleMessages {
   var cells: MessageCells
-  /// All of these match; there is more than one only where two products were intersected.
+  /// All of these match; there is more than one only where two sets were intersected.
   var interface: [Glob]
   var path: [Glob]
   var member: [Glob]
@@ -30,18 +30,18 @@ struct RuleProduct {
   }
 
   /// The messages that are also in `other`; nil if that is plainly none.
-  func intersection(_ other: RuleProduct) -> RuleProduct? {
+  func intersection(_ other: RuleMessages) -> RuleMessages? {
     let cells = cells.intersection(other.cells)
     let lower = max(descriptors.lowerBound, other.descriptors.lowerBound)
     let upper = min(descriptors.upperBound, other.descriptors.upperBound)
     if cells.isEmpty || lower > upper { return nil }
-    return RuleProduct(
+    return RuleMessages(
       cells: cells, interface: interface + other.interface, path: path + other.path, member: member + other.member,
       descriptors: lower...upper, names: names + other.names.filter { !names.contains($0) }, rule: rule)
   }
 
-  /// The products of `rule`, one for each of its methods, or two if its name is a subtree; none if it matches nothing.
-  static func products(of rule: GatewayRule, at index: Int) -> [RuleProduct] {
+  /// The messages of `rule`: one set for each of its methods, or two if its name is a subtree; none if it matches nothing.
+  static func subsets(of rule: GatewayRule, at index: Int) -> [RuleMessages] {
     if rule.isInert || rule.objectPath.pattern.isEmpty { return [] }
     var cells: MessageCells = []
     if rule.outgoing && rule.methodCalls { cells.formUnion([.outgoingCall, .outgoingCallWithoutInterface]) }
@@ -55,7 +55,7 @@ struct RuleProduct {
     if cells.isEmpty || descriptors == nil { return [] }
     return rule.methods.filter { !$0.pattern.isEmpty }.flatMap { method in
       names(of: rule).map { names in
-        RuleProduct(
+        RuleMessages(
           cells: cells, interface: [rule.interface], path: [rule.objectPath], member: [method], descriptors: descriptors!,
           names: names, rule: index)
       }
