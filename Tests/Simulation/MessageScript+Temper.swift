@@ -1,6 +1,6 @@
 // What is said as a world is given to: see Temper.
 
-extension Speech {
+extension MessageScript {
   /// A name that no policy opens and no client says: see ``Temper/hasSecret``.
   static let secret = "com.secret.Name"
 

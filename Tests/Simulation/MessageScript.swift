@@ -2,7 +2,7 @@
 // A message is legal unless it says what is wrong with it.
 
 /// Makes messages out of choices.
-struct Speech {
+struct MessageScript {
   struct Said {
     var message: Draft
     var bytes: [UInt8]
