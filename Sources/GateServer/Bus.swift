@@ -13,7 +13,7 @@ struct Bus {
   var saysUID = true
   /// The connection that finds out who it is.
   var probe: BusProbe?
-  /// Connections whose client waits to be told, oldest first, as tags; stale ones are passed over.
+  /// Connections whose client waits to be told, oldest first, as tokens; stale ones are passed over.
   var waitingForIdentity: [UInt64] = []
   /// The smallest of what its gates ask for.
   private(set) var helloPendingMax: Int
@@ -23,7 +23,7 @@ struct Bus {
   var connectionCount = 0
   /// Connections that have asked the bus for something and not been told their name.
   var helloPendingCount = 0
-  /// Connections that wait for a place among those, oldest first, as tags; stale ones are passed over.
+  /// Connections that wait for a place among those, oldest first, as tokens; stale ones are passed over.
   var waitingForBus: [UInt64] = []
   /// Who tells who owns which name there; without a connection as long as no policy asks.
   let observer: ObserverConnection

@@ -16,8 +16,8 @@ struct Connection: ~Copyable {
     var isHungUp = false
   }
 
-  /// How far a connection is in ending.
-  enum Ending: Equatable {
+  /// How far a connection is in closing.
+  enum Closing: Equatable {
     case none
     /// Nothing more is read from this side; what it had sent goes out to the other.
     case delivering(from: Side)
@@ -42,10 +42,10 @@ struct Connection: ~Copyable {
   private let pipes: UnsafeMutablePointer<Pipe>
 
   /// Whether nothing is to be done until one of the sockets has bytes: what was read has left, nothing waits, nothing ends.
-  var isAtRest = false
+  var isIdle = false
   /// Which alternative of the bus's address the connection was opened to.
   var busAlternative = 0
-  var ending = Ending.none
+  var closing = Closing.none
   /// Why it ends, once it does.
   var closeReason: CloseReason?
   /// Where the session has no reason to end: what the server has.
@@ -86,7 +86,7 @@ struct Connection: ~Copyable {
   /// Whether it is one whose client is known and neither of whose sides ends, and the kernel is asked for bytes of both.
   var isWatchingBoth: Bool {
     mutating get {
-      client.interest == EPOLLIN.rawValue && bus.interest == EPOLLIN.rawValue && ending == .none && !isUnauthenticated
+      client.interest == EPOLLIN.rawValue && bus.interest == EPOLLIN.rawValue && closing == .none && !isUnauthenticated
         && drainDeadline == nil
     }
   }

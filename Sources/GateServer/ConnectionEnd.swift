@@ -14,7 +14,7 @@ enum ConnectionEnd: Int, CaseIterable {
   case monitorRevoked
   case nameNotReleased
   /// Too many others had not authenticated either.
-  case gaveWay
+  case evicted
   /// There are as many connections to the bus as there may be.
   case busConnectionsTotal
   /// The gate was stopped.
@@ -59,7 +59,7 @@ enum ConnectionEnd: Int, CaseIterable {
     case .namesNotFollowed: "names-not-followed"
     case .monitorRevoked: "monitor-revoked"
     case .nameNotReleased: "name-not-released"
-    case .gaveWay: "unauthenticated-max"
+    case .evicted: "unauthenticated-max"
     case .busConnectionsTotal: "bus-connections-total"
     case .stopped: "stopped"
     case .error: "error"

@@ -78,7 +78,7 @@ struct Gate {
   var isPaused = false
   /// Whether they wait because `unauthenticatedMax` clients have not authenticated.
   var isFull = false
-  /// Whether the listener was closed because the server is stopping.
+  /// Whether the listener was closed because the server is draining.
   var isClosed = false
 
   init(_ options: GateOptions, bus: Int, _ listener: ListeningSocket) {

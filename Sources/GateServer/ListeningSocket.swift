@@ -66,10 +66,10 @@ struct ListeningSocket {
       if listening < 0 { throw .system(SystemError("cannot listen on \(path)", listening)) }
       socketFile = try SocketFile(path: path)
     } catch {
-      SocketFile.removeUndressed(path: path)
+      SocketFile.removeUnpublished(path: path)
       throw error
     }
-    return try socketFile.dress(options)
+    return try socketFile.applyPermissions(options)
   }
 
   private init(abstract name: UnixSocketName) throws(ListenFailure) {
@@ -148,7 +148,7 @@ struct ListeningSocket {
     let probe = try makeSocket()
     defer { closeDescriptor(probe) }
     var result = name.connect(probe)
-    for _ in 0..<halfMadeAttempts where -result == ECONNREFUSED && SocketFile.isUndressed(path: path) {
+    for _ in 0..<halfMadeAttempts where -result == ECONNREFUSED && SocketFile.isUnpublished(path: path) {
       usleep(halfMadeInterval)
       result = name.connect(probe)
     }

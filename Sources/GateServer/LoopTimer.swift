@@ -12,10 +12,10 @@ struct LoopTimer: ~Copyable {
   /// When it goes off; nil: never.
   private var due: Instant?
 
-  /// A timer that `epoll` watches with ``Tag/timer``. Where the kernel has none to give, epoll_wait(2) does what it does.
+  /// A timer that `epoll` watches with ``EventToken/timer``. Where the kernel has none to give, epoll_wait(2) does what it does.
   init(epoll: Int32) {
     var made = clinux_timer()
-    if made >= 0 && clinux_epoll_control(epoll, EPOLL_CTL_ADD, made, EPOLLIN.rawValue, Tag.timer.bits) < 0 {
+    if made >= 0 && clinux_epoll_control(epoll, EPOLL_CTL_ADD, made, EPOLLIN.rawValue, EventToken.timer.bits) < 0 {
       closeDescriptor(made)
       made = -1
     }

@@ -16,7 +16,7 @@ struct Pipe: ~Copyable {
   /// What was decided and could not be sent yet. Offsets count from the buffer's first byte.
   var unsent: [Output.Action] = []
   /// Bytes of large messages that do not come into the buffer and could not be sent yet: before all that is unsent.
-  var moved: KernelPipe?
+  var spliced: SplicePipe?
   /// Whether the kernel was asked to hold more for the destination than it does for everybody.
   var isWide = false
   /// Descriptors that were received and have not left or been closed, oldest first.
@@ -26,19 +26,19 @@ struct Pipe: ~Copyable {
   /// The source has nothing more to say.
   var isAtEnd = false
   /// The destination takes nothing any more: what would go there is dropped.
-  var isDeaf = false
+  var isWriteClosed = false
   /// Descriptors that were sent and may not have been received yet: an upper bound.
   var descriptorsInFlight = 0
   /// What stops the sending, if something is unsent: descriptors that the receiver has not taken, rather than room for bytes.
   var waitsForDescriptors = false
 
-  var hasUnsent: Bool { !unsent.isEmpty || moved != nil }
+  var hasUnsent: Bool { !unsent.isEmpty || spliced != nil }
   var hasUnconsumed: Bool { end > start }
 
   /// Whether everything that was read has left or is the beginning of something, and more is awaited.
-  var isAtRest: Bool {
+  var hasNoBacklog: Bool {
     mutating get {
-      if case .bytes = wait { return !hasUnsent && !isAtEnd && !isDeaf }
+      if case .bytes = wait { return !hasUnsent && !isAtEnd && !isWriteClosed }
       return false
     }
   }
@@ -52,10 +52,10 @@ struct Pipe: ~Copyable {
     }
   }
 
-  /// Forgets what of a large message was moved and could not be sent.
-  mutating func dropMoved() {
-    moved?.close()
-    moved = nil
+  /// Forgets what of a large message was spliced and could not be sent.
+  mutating func dropSpliced() {
+    spliced?.close()
+    spliced = nil
   }
 
   /// Closes the first `count` descriptors.

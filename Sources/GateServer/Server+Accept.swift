@@ -67,11 +67,11 @@ extension Server {
     unsafe slots[index] = slot
     gates[gate].connectionCount += 1
     mostConnections = unsafe max(mostConnections, slots.count - freeSlots.count)
-    meters.gates[gate].accepted &+= 1
+    metrics.gates[gate].accepted &+= 1
     unsafe slot.pointee.since = now
     unsafe rememberUnauthenticated(slot)
-    let tag = unsafe Tag.connection(index: index, generation: slot.pointee.generation, side: .client)
-    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, tag.bits)
+    let token = unsafe EventToken.connection(index: index, generation: slot.pointee.generation, side: .client)
+    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, token.bits)
     if result < 0 {
       unsafe log.failure(slot, "\(SystemError("cannot watch a client", result))")
       unsafe closeNow(slot)
@@ -84,7 +84,7 @@ extension Server {
 
   // MARK: Clients that have not authenticated, or not said Hello
 
-  /// Milliseconds after which one that has said nothing gives way, if others wait.
+  /// Milliseconds after which one that has said nothing is evicted, if others wait.
   private static let silenceMax: UInt64 = 1000
 
   /// Sees to it that one more client may be accepted. False: none waits, or those that do wait on.
@@ -105,7 +105,7 @@ extension Server {
       }
       lookAt = unsafe silent.pointee.progressedAt.advanced(byMilliseconds: Self.silenceMax)
       if now < lookAt { break }
-      unsafe silent.pointee.end = .gaveWay
+      unsafe silent.pointee.end = .evicted
       unsafe closeNow(silent)
       return true
     }
@@ -130,7 +130,7 @@ extension Server {
   private mutating func watchListener(_ gate: Int) {
     if gates[gate].isClosed { return }
     let events = gates[gate].isPaused || gates[gate].isFull ? 0 : EPOLLIN.rawValue
-    _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, gates[gate].listener.fd, events, Tag.listener(gate: gate).bits)
+    _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, gates[gate].listener.fd, events, EventToken.listener(gate: gate).bits)
   }
 
   private mutating func rememberUnauthenticated(_ slot: UnsafeMutablePointer<Connection>) {
@@ -140,7 +140,7 @@ extension Server {
     gates[gate].unauthenticatedCount += 1
   }
 
-  /// It has said something, and is the last to give way.
+  /// It has said something, and is the last to be evicted.
   mutating func noteProgress(_ slot: UnsafeMutablePointer<Connection>) {
     if unsafe !slot.pointee.isUnauthenticated { return }
     unsafe slot.pointee.progressedAt = now
@@ -199,7 +199,7 @@ extension Server {
   }
 
   mutating func resumeAccepting() {
-    resumeAcceptingOperators()
+    resumeAcceptingAdminClients()
     for gate in gates.indices where gates[gate].isPaused && !gates[gate].isClosed {
       gates[gate].isPaused = false
       watchListener(gate)

@@ -23,7 +23,7 @@ extension Server {
         log.limit(.helloPendingMax, gate: gate, "further clients wait until the bus has answered a Hello")
       }
       buses[bus].waitingForBus.append(
-        unsafe Tag.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .bus).bits)
+        unsafe EventToken.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .bus).bits)
       connectWaiting(bus: bus)
     }
   }
@@ -38,7 +38,7 @@ extension Server {
   }
 
   /// Whether a client has gone that has said nothing but Hello: the bus need not hear of it.
-  func leavesUnheard(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
+  func leavesUnannounced(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
     let fd = unsafe slot.pointee.client.fd
     if clinux_is_hung_up(fd) == 0 || clinux_unread(fd) > 0 { return false }
     let pipe = unsafe slot.pointee.pipe(from: .client)
@@ -67,18 +67,18 @@ extension Server {
   mutating func connectWaiting(bus: Int) {
     var taken = 0
     while taken < buses[bus].waitingForBus.count && buses[bus].helloPendingCount < buses[bus].helloPendingMax {
-      guard case .connection(let index, let generation, _) = Tag(bits: buses[bus].waitingForBus[taken]),
+      guard case .connection(let index, let generation, _) = EventToken(bits: buses[bus].waitingForBus[taken]),
         let slot = unsafe connection(index, generation)
       else {
         taken += 1
         continue
       }
-      if unsafe leavesUnheard(slot) {
+      if unsafe leavesUnannounced(slot) {
         unsafe closeNow(slot)
         continue
       }
       if buses[bus].connectionCount >= buses[bus].connectionsTotal {
-        unsafe turnAway(slot, bus)
+        unsafe reject(slot, bus)
         continue
       }
       let opened = buses[bus].endpoint.connect()
@@ -109,7 +109,7 @@ extension Server {
   }
 
   /// There are as many connections to the bus as its user may have, other processes left some.
-  private mutating func turnAway(_ slot: UnsafeMutablePointer<Connection>, _ bus: Int) {
+  private mutating func reject(_ slot: UnsafeMutablePointer<Connection>, _ bus: Int) {
     let gate = unsafe slot.pointee.gate
     hit(.busConnectionsTotal, gate: gate)
     log.limit(
@@ -134,15 +134,15 @@ extension Server {
   mutating func refuse(_ slot: UnsafeMutablePointer<Connection>, _ error: SystemError) {
     unsafe log.failure(slot, "\(error); the client is closed, the next one tries again")
     let gate = unsafe slot.pointee.gate
-    meters.gates[gate].busConnectFailures &+= 1
+    metrics.gates[gate].busConnectFailures &+= 1
     forgetBus(unsafe bus(of: slot))
     unsafe slot.pointee.end = .busUnreachable
     unsafe closeNow(slot)
   }
 
   private mutating func connected(_ slot: UnsafeMutablePointer<Connection>, _ fd: Int32) {
-    let tag = unsafe Tag.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .bus)
-    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, tag.bits)
+    let token = unsafe EventToken.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .bus)
+    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, token.bits)
     if result < 0 {
       closeDescriptor(fd)
       unsafe refuse(slot, SystemError("cannot watch a connection to the bus", result))
@@ -154,13 +154,13 @@ extension Server {
     let bus = unsafe bus(of: slot)
     buses[bus].connectionCount += 1
     buses[bus].helloPendingCount += 1
-    meters.gates[unsafe slot.pointee.gate].busConnects &+= 1
+    metrics.gates[unsafe slot.pointee.gate].busConnects &+= 1
     busIsThere(bus)
     unsafe slot.pointee.session.busConnected(at: now, saysUID: buses[bus].saysUID)
     // Hello goes with the handshake, in one write: before anything else leaves.
     unsafe slot.pointee.pipe(from: .client).pointee.wait = .bytes
     unsafe pump(slot, from: .client)
-    unsafe settle(slot)
+    unsafe updatePollInterest(of: slot)
   }
 
   /// Answers the session's question whether the client may call itself `uid`.

@@ -32,7 +32,7 @@ extension Server {
       return
     }
     buses[bus].waitingForIdentity.append(
-      unsafe Tag.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .client).bits)
+      unsafe EventToken.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .client).bits)
     probe(bus)
   }
 
@@ -63,7 +63,7 @@ extension Server {
       unsafe bytes.withUnsafeBytes { unsafe clinux_send_now(opened.fd, $0.baseAddress!, $0.count) }
     }
     if sent >= 0 {
-      sent = Int(clinux_epoll_control(epoll, EPOLL_CTL_ADD, opened.fd, EPOLLIN.rawValue, Tag.busProbe(bus: bus).bits))
+      sent = Int(clinux_epoll_control(epoll, EPOLL_CTL_ADD, opened.fd, EPOLLIN.rawValue, EventToken.busProbe(bus: bus).bits))
     }
     if sent < 0 {
       closeDescriptor(opened.fd)
@@ -111,7 +111,7 @@ extension Server {
     leadObserver(bus, to: identity)
     unsafe letGo(bus) { server, slot in
       unsafe server.tell(slot, identity)
-      unsafe server.settle(slot)
+      unsafe server.updatePollInterest(of: slot)
     }
   }
 
@@ -152,10 +152,12 @@ extension Server {
 
   /// Those that wait to be told of the bus wait no longer: each that is still there is dealt with by `body`.
   private mutating func letGo(_ bus: Int, _ body: (inout Server, UnsafeMutablePointer<Connection>) -> Void) {
-    let tags = buses[bus].waitingForIdentity
+    let tokens = buses[bus].waitingForIdentity
     buses[bus].waitingForIdentity = []
-    for tag in tags {
-      guard case .connection(let index, let generation, _) = Tag(bits: tag) else { preconditionFailure("not a connection's tag") }
+    for token in tokens {
+      guard case .connection(let index, let generation, _) = EventToken(bits: token) else {
+        preconditionFailure("not a connection's token")
+      }
       if let slot = unsafe connection(index, generation) { unsafe body(&self, slot) }
     }
   }
@@ -180,9 +182,9 @@ extension Server {
     unsafe letGo(bus) { server, slot in
       if reason == .endOfStream(.bus) { unsafe server.sayHungUp(slot) }
       if let limit = LimitName(reason) { server.hit(limit, gate: unsafe slot.pointee.gate) }
-      server.meters.gates[unsafe slot.pointee.gate].busConnectFailures &+= 1
+      server.metrics.gates[unsafe slot.pointee.gate].busConnectFailures &+= 1
       unsafe slot.pointee.closeReason = reason
-      _ = unsafe server.flushOwnOutput(slot, to: .client)
+      _ = unsafe server.flushLocalOutput(slot, to: .client)
       unsafe server.closeNow(slot)
     }
   }

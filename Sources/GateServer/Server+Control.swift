@@ -12,7 +12,7 @@ extension Server {
   private static let listedMax = 256
 
   /// Answers the line at the front of the client's input, if there is one.
-  func answerControl(_ client: inout OperatorClient) {
+  func answerControl(_ client: inout AdminClient) {
     if !ControlRequest.isComplete(client.input, isAtEnd: client.isAtEnd) { return }
     guard let end = client.input.firstIndex(of: UInt8(ascii: "\n")) ?? (client.isAtEnd ? client.input.count : nil) else {
       client.input = []
@@ -36,14 +36,14 @@ extension Server {
     }
   }
 
-  private func answer(_ client: inout OperatorClient, _ body: (inout JSONWriter) -> Void) {
+  private func answer(_ client: inout AdminClient, _ body: (inout JSONWriter) -> Void) {
     var json = JSONWriter()
     json.object(body)
     json.endLine()
     client.output = json.text
   }
 
-  private func refuse(_ text: String, _ client: inout OperatorClient) {
+  private func refuse(_ text: String, _ client: inout AdminClient) {
     answer(&client) { json in
       json.member("error", text)
       json.key("commands")
@@ -53,7 +53,7 @@ extension Server {
     }
   }
 
-  private func writeHelp(_ client: inout OperatorClient) {
+  private func writeHelp(_ client: inout AdminClient) {
     answer(&client) { json in
       json.key("commands")
       json.object { json in
@@ -65,7 +65,7 @@ extension Server {
     }
   }
 
-  private func listPolicy(_ label: String?, _ client: inout OperatorClient) {
+  private func listPolicy(_ label: String?, _ client: inout AdminClient) {
     let listed = gates.filter { label == nil || $0.options.label == label }.map { ($0.options.label, $0.policy) }
     if let label, listed.isEmpty {
       refuse("there is no gate \"\(label)\", expected one of \(gates.map(\.options.label).joined(separator: ", "))", &client)
@@ -76,17 +76,17 @@ extension Server {
 
   // MARK: Status
 
-  private func writeStatus(_ client: inout OperatorClient) {
+  private func writeStatus(_ client: inout AdminClient) {
     let figures = figures()
     answer(&client) { json in
       json.member("version", version)
       json.member("pid", getpid())
-      json.member("started", WallClock.text(meters.startedAt))
-      json.member("uptime-seconds", (now.milliseconds - min(now.milliseconds, meters.started.milliseconds)) / 1000)
+      json.member("started", WallClock.text(metrics.startedAt))
+      json.member("uptime-seconds", (now.milliseconds - min(now.milliseconds, metrics.started.milliseconds)) / 1000)
       json.key("reloads")
       json.object { json in
-        json.member("ok", meters.reloads)
-        json.member("refused", meters.refusedReloads)
+        json.member("ok", metrics.reloads)
+        json.member("refused", metrics.refusedReloads)
       }
       json.member("log-lines-lost", log.lostCount)
       json.member("buffers-lent", pool.lentCount)
@@ -113,22 +113,22 @@ extension Server {
       json.member("bus", gate.options.bus.address)
       json.member("rules", gate.policy.rules.count)
       json.member("connections", gate.connectionCount)
-      json.member("accepted", figures.meter.accepted)
+      json.member("accepted", figures.metrics.accepted)
       json.member("unauthenticated", gate.unauthenticatedCount)
       json.member("hello-pending", figures.helloPending)
-      json.member("allowed", figures.meter.sessions.allowed)
-      json.member("denied", figures.meter.sessions.denied)
+      json.member("allowed", figures.metrics.sessions.allowed)
+      json.member("denied", figures.metrics.sessions.denied)
       writePending(figures.pendingOutgoing, figures.pendingIncoming, &json)
       json.key("bus-connects")
       json.object { json in
-        json.member("ok", figures.meter.busConnects)
-        json.member("failed", figures.meter.busConnectFailures)
+        json.member("ok", figures.metrics.busConnects)
+        json.member("failed", figures.metrics.busConnectFailures)
       }
       json.key("limits-hit")
       json.object { json in
-        for limit in LimitName.allCases where figures.meter.hits(of: limit) > 0 {
+        for limit in LimitName.allCases where figures.metrics.hits(of: limit) > 0 {
           json.key(limit.name)
-          json.value(figures.meter.hits(of: limit))
+          json.value(figures.metrics.hits(of: limit))
         }
       }
     }
@@ -143,8 +143,8 @@ extension Server {
         json.member("uid", peer.uid)
       }
       json.member("name", unsafe slot.pointee.session.name)
-      let age = unsafe slot.pointee.since.milliseconds - min(slot.pointee.since.milliseconds, meters.started.milliseconds)
-      json.member("since", WallClock.text(meters.startedAt + age))
+      let age = unsafe slot.pointee.since.milliseconds - min(slot.pointee.since.milliseconds, metrics.started.milliseconds)
+      json.member("since", WallClock.text(metrics.startedAt + age))
       json.member("state", unsafe Self.state(slot))
       json.member("allowed", unsafe slot.pointee.session.counters.allowed)
       json.member("denied", unsafe slot.pointee.session.counters.denied)
@@ -161,7 +161,7 @@ extension Server {
   }
 
   private static func state(_ slot: UnsafeMutablePointer<Connection>) -> String {
-    if unsafe slot.pointee.ending != .none { return "closing" }
+    if unsafe slot.pointee.closing != .none { return "closing" }
     if unsafe slot.pointee.session.isAuthenticating { return "authenticating" }
     if unsafe slot.pointee.session.isOpen { return "open" }
     return unsafe slot.pointee.bus.fd < 0 ? "waiting-for-bus" : "connecting"

@@ -10,29 +10,29 @@ extension Server {
   /// - Parameter mode: Permissions of the socket's file.
   public mutating func serveMetrics(path: String, mode: UInt32 = 0o600) throws(ListenFailure) {
     try listen(for: .metrics, path: path, mode: mode)
-    meters.timesWakeups = true
+    metrics.timesWakeups = true
   }
 
   /// A reload was asked for; `succeeded` says whether it changed anything.
   public mutating func noteReload(succeeded: Bool) {
-    if succeeded { meters.reloads &+= 1 } else { meters.refusedReloads &+= 1 }
+    if succeeded { metrics.reloads &+= 1 } else { metrics.refusedReloads &+= 1 }
   }
 
   // MARK: Counting
 
-  mutating func hit(_ limit: LimitName, gate: Int) { meters.gates[gate].hit(limit) }
+  mutating func hit(_ limit: LimitName, gate: Int) { metrics.gates[gate].hit(limit) }
 
   /// A connection is over.
   mutating func countEnd(_ slot: UnsafeMutablePointer<Connection>) {
     let known = unsafe slot.pointee.closeReason.map { ConnectionEnd($0) }
     let why = unsafe slot.pointee.end ?? known ?? .error
-    unsafe meters.gates[slot.pointee.gate].ended(slot.pointee.session, why)
+    unsafe metrics.gates[slot.pointee.gate].ended(slot.pointee.session, why)
   }
 
   // MARK: Answering
 
   /// Answers the request at the front of the client's input, if there is one.
-  func answerHTTP(_ client: inout OperatorClient) {
+  func answerHTTP(_ client: inout AdminClient) {
     let time = WallClock.milliseconds()
     switch HTTPRequest.read(client.input) {
     case .incomplete: return
@@ -62,7 +62,7 @@ extension Server {
 
   /// What a gate did and does, its live connections included.
   struct GateFigures {
-    var meter: GateMeter
+    var metrics: GateMetrics
     var pendingOutgoing = 0
     var pendingIncoming = 0
     var helloPending = 0
@@ -70,10 +70,10 @@ extension Server {
 
   /// The figures of all gates. Looks at each connection once.
   func figures() -> [GateFigures] {
-    var all = meters.gates.map { GateFigures(meter: $0) }
+    var all = metrics.gates.map { GateFigures(metrics: $0) }
     unsafe forEachConnection { slot in
       let gate = unsafe slot.pointee.gate
-      unsafe all[gate].meter.add(slot.pointee.session)
+      unsafe all[gate].metrics.add(slot.pointee.session)
       all[gate].pendingOutgoing += unsafe slot.pointee.session.pendingReplies(.outgoing)
       all[gate].pendingIncoming += unsafe slot.pointee.session.pendingReplies(.incoming)
       if unsafe slot.pointee.countsAsHelloPending { all[gate].helloPending += 1 }
@@ -88,7 +88,7 @@ extension Server {
     text.begin(.build)
     text.value(1, ("version", version))
     text.begin(.startTime)
-    text.value(milliseconds: meters.startedAt)
+    text.value(milliseconds: metrics.startedAt)
     writeMessages(&text, labeled)
     writeConnections(&text, labeled)
     text.begin(.pendingReplies)
@@ -98,22 +98,22 @@ extension Server {
     }
     text.begin(.limitHits)
     for (label, figures) in labeled {
-      for limit in LimitName.allCases { text.value(figures.meter.hits(of: limit), ("gate", label), ("limit", limit.name)) }
+      for limit in LimitName.allCases { text.value(figures.metrics.hits(of: limit), ("gate", label), ("limit", limit.name)) }
     }
     text.begin(.busConnects)
     for (label, figures) in labeled {
-      text.value(figures.meter.busConnects, ("gate", label), ("result", "ok"))
-      text.value(figures.meter.busConnectFailures, ("gate", label), ("result", "failed"))
+      text.value(figures.metrics.busConnects, ("gate", label), ("result", "ok"))
+      text.value(figures.metrics.busConnectFailures, ("gate", label), ("result", "failed"))
     }
     text.begin(.reloads)
-    text.value(meters.reloads, ("result", "ok"))
-    text.value(meters.refusedReloads, ("result", "refused"))
+    text.value(metrics.reloads, ("result", "ok"))
+    text.value(metrics.refusedReloads, ("result", "refused"))
     text.begin(.logLinesLost)
     text.value(log.lostCount)
     text.begin(.buffersLent)
     text.value(UInt64(pool.lentCount))
     text.begin(.wakeups)
-    text.value(meters.wakeups)
+    text.value(metrics.wakeups)
     text.end()
     return text.text
   }
@@ -127,7 +127,7 @@ extension Server {
       for side in sides {
         for type in 1...SessionCounters.typeCount {
           for (verdict, word) in [(Verdict.Action.allow, "allow"), (.deny, "deny"), (.drop, "drop"), (.audit, "audit")] {
-            let count = figures.meter.sessions.messages(from: side, verdict, type: type % SessionCounters.typeCount)
+            let count = figures.metrics.sessions.messages(from: side, verdict, type: type % SessionCounters.typeCount)
             text.value(
               count, ("gate", label), ("direction", Self.word(side)), ("type", Self.typeNames[type - 1]), ("verdict", word))
           }
@@ -138,7 +138,7 @@ extension Server {
     for (label, figures) in gates {
       for side in sides {
         for (forwarded, word) in [(true, "forwarded"), (false, "skipped")] {
-          let count = figures.meter.sessions.bytes(from: side, forwarded: forwarded)
+          let count = figures.metrics.sessions.bytes(from: side, forwarded: forwarded)
           text.value(count, ("gate", label), ("direction", Self.word(side)), ("outcome", word))
         }
       }
@@ -147,7 +147,7 @@ extension Server {
     for (label, figures) in gates {
       for side in sides {
         for reason in Verdict.Reason.allCases where reason.refuses {
-          let count = figures.meter.sessions.refusals(from: side, reason)
+          let count = figures.metrics.sessions.refusals(from: side, reason)
           text.value(count, ("gate", label), ("direction", Self.word(side)), ("reason", reason.rawValue))
         }
       }
@@ -163,11 +163,11 @@ extension Server {
     text.begin(.connections)
     for gate in gates { text.value(UInt64(gate.connectionCount), ("gate", gate.options.label)) }
     text.begin(.accepted)
-    for (label, figures) in labeled { text.value(figures.meter.accepted, ("gate", label)) }
+    for (label, figures) in labeled { text.value(figures.metrics.accepted, ("gate", label)) }
     text.begin(.closed)
     for (label, figures) in labeled {
       for end in ConnectionEnd.allCases {
-        text.value(figures.meter.ended[end.rawValue], ("gate", label), ("reason", end.word.description))
+        text.value(figures.metrics.ended[end.rawValue], ("gate", label), ("reason", end.word.description))
       }
     }
     text.begin(.unauthenticated)

@@ -15,7 +15,7 @@ extension Server {
   mutating func policiesChanged(ofBus bus: Int) {
     buses[bus].isToFollow = true
     observersWantCare = true
-    isRoutine = false
+    onlyForwarded = false
   }
 
   /// Sees to it that the directory of a bus has what the bus has said, before bytes of a client are judged by it.
@@ -74,13 +74,13 @@ extension Server {
     if observer.isAsked && observer.deadline == nil {
       observer.deadline = answerDeadline(bus)
       noteObserverDeadline()
-      isRoutine = false
+      onlyForwarded = false
     }
     let isLeft = observer.send()
     if isLeft == observer.awaitsRoom { return }
     observer.awaitsRoom = isLeft
     let events = EPOLLIN.rawValue | (isLeft ? EPOLLOUT.rawValue : 0)
-    _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, observer.fd, events, Tag.observer(bus: bus).bits)
+    _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, observer.fd, events, EventToken.observer(bus: bus).bits)
   }
 
   /// What was decided by owners is to be decided anew.
@@ -89,7 +89,7 @@ extension Server {
     if observer.isSettled {
       buses[bus].isToResume = true
       observersWantCare = true
-      isRoutine = false
+      onlyForwarded = false
     }
     if observer.isNews {
       for index in unsafe slots.indices {
@@ -166,7 +166,7 @@ extension Server {
     observer.open(opened.fd, alternative: opened.alternative, uid: buses[bus].saysUID ? geteuid() : nil)
     observer.deadline = answerDeadline(bus)
     noteObserverDeadline()
-    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, opened.fd, EPOLLIN.rawValue, Tag.observer(bus: bus).bits)
+    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, opened.fd, EPOLLIN.rawValue, EventToken.observer(bus: bus).bits)
     if result < 0 {
       loseObserver(bus, "\(SystemError("cannot watch the connection", result))")
       return
@@ -185,7 +185,7 @@ extension Server {
     observer.retryAt = now.advanced(byMilliseconds: observer.lose(at: now, pause: Self.observerPause))
     forgetBus(bus)
     noteObserverDeadline()
-    isRoutine = false
+    onlyForwarded = false
   }
 
   // MARK: Time
@@ -219,7 +219,7 @@ extension Server {
         guard let slot = unsafe slots[index], unsafe self.bus(of: slot) == bus else { continue }
         guard case .owners = unsafe slot.pointee.pipe(from: .client).pointee.wait else { continue }
         unsafe slot.pointee.pipe(from: .client).pointee.wait = .room
-        unsafe settle(slot)
+        unsafe updatePollInterest(of: slot)
       }
     }
     noteObserverDeadline()

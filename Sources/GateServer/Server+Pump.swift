@@ -8,23 +8,23 @@ import Glibc
 extension Server {
   /// Deals with what epoll said about one socket of a connection.
   mutating func handle(_ slot: UnsafeMutablePointer<Connection>, _ side: Side, _ events: UInt32) {
-    if events == EPOLLIN.rawValue, unsafe slot.pointee.isAtRest && stopping == .no {
-      unsafe moveOrRead(slot, from: side)
-      if unsafe slot.pointee.isAtRest { return }
-      isRoutine = false
-      unsafe settle(slot)
+    if events == EPOLLIN.rawValue, unsafe slot.pointee.isIdle && draining == .no {
+      unsafe spliceOrRead(slot, from: side)
+      if unsafe slot.pointee.isIdle { return }
+      onlyForwarded = false
+      unsafe updatePollInterest(of: slot)
       return
     }
-    isRoutine = false
-    unsafe slot.pointee.isAtRest = false
+    onlyForwarded = false
+    unsafe slot.pointee.isIdle = false
     if events & EPOLLOUT.rawValue != 0 { unsafe sendUnsent(slot, to: side) }
     if unsafe isLive(slot) && events & (EPOLLIN.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
       if unsafe discards(slot, from: side) {
         unsafe discard(slot, from: side)
       } else if unsafe slot.pointee.pipe(from: side).pointee.wantsBytes {
         // The other direction may be stuck: that is nothing to this one.
-        if unsafe events & EPOLLIN.rawValue != 0 && mayMove(slot, from: side) {
-          unsafe moveOrRead(slot, from: side)
+        if unsafe events & EPOLLIN.rawValue != 0 && maySplice(slot, from: side) {
+          unsafe spliceOrRead(slot, from: side)
         } else {
           unsafe read(slot, from: side)
         }
@@ -32,7 +32,7 @@ extension Server {
         unsafe hangUp(slot, side)
       }
     }
-    unsafe settle(slot)
+    unsafe updatePollInterest(of: slot)
   }
 
   /// Whether a connection was not ended meanwhile.
@@ -42,8 +42,8 @@ extension Server {
   // MARK: Reading
 
   @inline(__always)
-  private mutating func moveOrRead(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
-    if unsafe !(expectsLarge(slot, from: side) && move(slot, from: side)) { unsafe read(slot, from: side) }
+  private mutating func spliceOrRead(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
+    if unsafe !(expectsLarge(slot, from: side) && splice(slot, from: side)) { unsafe read(slot, from: side) }
   }
 
   /// One read of what fits, and what follows from it.
@@ -59,8 +59,8 @@ extension Server {
     }
     if result == -Int(EAGAIN) || result == -Int(EINTR) { return }
     if side == .client { hearObserver(forGate: unsafe slot.pointee.gate) }
-    if unsafe slot.pointee.isAtRest && forwardFromCache(slot, from: side, pipe) { return }
-    unsafe slot.pointee.isAtRest = false
+    if unsafe slot.pointee.isIdle && forwardFromCache(slot, from: side, pipe) { return }
+    unsafe slot.pointee.isIdle = false
     if result <= 0 {
       unsafe end(slot, .endOfStream(side))
       return
@@ -92,8 +92,8 @@ extension Server {
     return n
   }
 
-  /// What most bytes take of the way: they are all like the last ones, the receiver takes them at once, and the connection is as much at
-  /// rest as before.
+  /// What most bytes take of the way: they are all like the last ones, the receiver takes them at once, and the connection is as
+  /// idle as before.
   ///
   /// - Returns: Whether that was all. If not, what could not be sent waits in the pipe, and the rest is to be offered to the session.
   @inline(__always)
@@ -101,7 +101,7 @@ extension Server {
     _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ pipe: UnsafeMutablePointer<Pipe>
   ) -> Bool {
     guard unsafe pipe.pointee.start == 0, let buffer = unsafe pipe.pointee.buffer else { return false }
-    if unsafe !pipe.pointee.descriptors.isEmpty { return unsafe passDescriptorsRoutinely(slot, from: side, pipe, buffer) }
+    if unsafe !pipe.pointee.descriptors.isEmpty { return unsafe forwardDescriptorsFromCache(slot, from: side, pipe, buffer) }
     let end = unsafe pipe.pointee.end
     let bytes = unsafe RawSpan(_unsafeStart: buffer, byteCount: end)
     let count = unsafe slot.pointee.session.forwardFromCache(
@@ -109,19 +109,19 @@ extension Server {
     if count == 0 { return false }
     precondition(count <= end, "sent what was not received")
     let sent = unsafe clinux_send_now(slot.pointee.socket(side.other).fd, buffer, count)
-    return unsafe endRoutine(slot, from: side, pipe, passed: count, sent: sent, descriptors: 0)
+    return unsafe finishForward(slot, from: side, pipe, passed: count, sent: sent, descriptors: 0)
   }
 
   /// The same for a message with descriptors.
   @inline(never)
-  private mutating func passDescriptorsRoutinely(
+  private mutating func forwardDescriptorsFromCache(
     _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ pipe: UnsafeMutablePointer<Pipe>,
     _ buffer: UnsafeMutableRawPointer
   ) -> Bool {
     let fd = unsafe slot.pointee.socket(side.other).fd
     let descriptors = unsafe pipe.pointee.descriptors.count
     let gate = unsafe slot.pointee.gate
-    if unsafe !mayFly(descriptors, fd, pipe, gates[gate].options.descriptorsInFlightMax) { return false }
+    if unsafe !hasDescriptorBudget(descriptors, fd, pipe, gates[gate].options.descriptorsInFlightMax) { return false }
     let end = unsafe pipe.pointee.end
     let bytes = unsafe RawSpan(_unsafeStart: buffer, byteCount: end)
     let count = unsafe slot.pointee.session.forwardFromCache(
@@ -136,14 +136,14 @@ extension Server {
       unsafe pipe.pointee.closeDescriptors(descriptors)
       unsafe pipe.pointee.descriptorsInFlight += descriptors
     }
-    return unsafe endRoutine(slot, from: side, pipe, passed: count, sent: sent, descriptors: descriptors)
+    return unsafe finishForward(slot, from: side, pipe, passed: count, sent: sent, descriptors: descriptors)
   }
 
   /// The first `passed` bytes of the buffer pass, with `descriptors`, and `sent` of them have left; or -errno.
   ///
   /// - Returns: Whether that is all there was. What has not left waits.
   @inline(__always)
-  private mutating func endRoutine(
+  private mutating func finishForward(
     _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ pipe: UnsafeMutablePointer<Pipe>, passed: Int, sent: Int,
     descriptors: Int
   ) -> Bool {

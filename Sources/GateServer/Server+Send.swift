@@ -38,7 +38,7 @@ extension Server {
   /// The socket takes bytes again.
   mutating func sendUnsent(_ slot: UnsafeMutablePointer<Connection>, to side: Side) {
     let pipe = unsafe slot.pointee.pipe(from: side.other)
-    if unsafe !drainMoved(slot, to: side, pipe) { return }
+    if unsafe !drainSpliced(slot, to: side, pipe) { return }
     while unsafe pipe.pointee.hasUnsent {
       let count = min(unsafe pipe.pointee.unsent.count, Output.actionsMax)
       for i in 0..<count { unsafe batch.actions[i] = unsafe pipe.pointee.unsent[i] }
@@ -65,13 +65,15 @@ extension Server {
     while done < count {
       let first = unsafe batch.actions[done]
       let descriptors = Int(first.descriptors)
-      if unsafe first.kind == .skip || pipe.pointee.isDeaf {
+      if unsafe first.kind == .skip || pipe.pointee.isWriteClosed {
         unsafe pipe.pointee.closeDescriptors(descriptors)
         if first.kind == .own { unsafe slot.pointee.session.localOutputSent(Int(first.count), to: side) }
         done += 1
         continue
       }
-      if descriptors > 0, unsafe !mayFly(descriptors, fd, pipe, gates[slot.pointee.gate].options.descriptorsInFlightMax) {
+      if descriptors > 0,
+        unsafe !hasDescriptorBudget(descriptors, fd, pipe, gates[slot.pointee.gate].options.descriptorsInFlightMax)
+      {
         if unsafe !pipe.pointee.waitsForDescriptors {
           hit(.fdsInFlightMax, gate: unsafe slot.pointee.gate)
           unsafe log.limit(.fdsInFlightMax, slot, "a message waits until the \(side) has taken the descriptors before it")
@@ -92,7 +94,7 @@ extension Server {
         if -sent == ETOOMANYREFS {
           unsafe withdraw(slot, to: side, pipe, done)
         } else {
-          unsafe becomeDeaf(slot, side)
+          unsafe closeWrite(slot, side)
         }
         continue
       }
@@ -161,7 +163,7 @@ extension Server {
 
   /// Whether `count` more descriptors may be sent before the receiver has taken those that are under way. The kernel counts them
   /// for the user, over all gates: a receiver that takes none must not use up what the others need.
-  func mayFly(_ count: Int, _ fd: Int32, _ pipe: UnsafeMutablePointer<Pipe>, _ limit: Int) -> Bool {
+  func hasDescriptorBudget(_ count: Int, _ fd: Int32, _ pipe: UnsafeMutablePointer<Pipe>, _ limit: Int) -> Bool {
     if unsafe pipe.pointee.descriptorsInFlight + count <= limit { return true }
     if clinux_unread_by_peer(fd) != 0 { return false }
     unsafe pipe.pointee.descriptorsInFlight = 0
@@ -190,10 +192,10 @@ extension Server {
   /// Sends the gate's own bytes to `side` if they may stand where its stream is now.
   ///
   /// - Returns: Whether any left.
-  mutating func flushOwnOutput(_ slot: UnsafeMutablePointer<Connection>, to side: Side) -> Bool {
+  mutating func flushLocalOutput(_ slot: UnsafeMutablePointer<Connection>, to side: Side) -> Bool {
     let pipe = unsafe slot.pointee.pipe(from: side.other)
     if unsafe slot.pointee.session.localOutputCount(to: side) == 0 || pipe.pointee.hasUnsent { return false }
-    if unsafe pipe.pointee.isDeaf {
+    if unsafe pipe.pointee.isWriteClosed {
       unsafe slot.pointee.session.localOutputSent(slot.pointee.session.localOutputCount(to: side), to: side)
       return true
     }
@@ -208,15 +210,15 @@ extension Server {
       return true
     }
     if -sent == EAGAIN || -sent == EINTR { return false }
-    unsafe becomeDeaf(slot, side)
+    unsafe closeWrite(slot, side)
     return true
   }
 
   /// `side` takes nothing any more. What it had sent is still delivered; the end comes when that is read to its end.
-  mutating func becomeDeaf(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) {
+  mutating func closeWrite(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) {
     let pipe = unsafe slot.pointee.pipe(from: side.other)
-    unsafe pipe.pointee.isDeaf = true
-    unsafe pipe.pointee.dropMoved()
+    unsafe pipe.pointee.isWriteClosed = true
+    unsafe pipe.pointee.dropSpliced()
     unsafe startDrainTimer(slot)
   }
 }

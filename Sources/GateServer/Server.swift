@@ -1,7 +1,7 @@
 // The event loop: one thread, one epoll set, any number of gates. This file is the table of contents; what happens to a
 // connection stands in Server+*.swift.
 //
-// How epoll is used. Every socket is registered level-triggered under a tag (Tag.swift): an event says "there is something", again
+// How epoll is used. Every socket is registered level-triggered under a token (EventToken.swift): an event says "there is something", again
 // and again until it was dealt with, so that one read of at most one buffer per wake-up is enough and no connection can keep the
 // loop to itself. A socket's interest changes only when its pipe blocks or unblocks. A peer that hung up is reported whether one
 // asks or not; a socket that is not being read then leaves the set, or the loop would spin.
@@ -32,7 +32,7 @@ public struct Server: ~Copyable {
   var nextGeneration: UInt32 = 1
   var nextNumber: UInt64 = 1
   var pool = BufferPool()
-  var movingKit = MovingKit()
+  var splicePool = SplicePool()
   var output = Output()
   /// iovec and descriptors of the send in progress.
   var batch = SendBatch()
@@ -45,33 +45,33 @@ public struct Server: ~Copyable {
   /// When the loop has to look after anything even if nothing happens: the earliest of all that was set before it last waited.
   var nextLook: Instant?
   /// Whether what happened since the loop last waited was only bytes going by: no deadline was set and there is nothing to look after.
-  var isRoutine = false
+  var onlyForwarded = false
   /// When accepting or connecting that failed for lack of something is tried again.
   var retryAt: Instant?
   /// When the first of the probes of buses has taken too long.
   var probeDeadline: Instant?
-  /// When a client that keeps others out is to give way.
+  /// When a client that keeps others out may be evicted.
   var roomAt: Instant?
   let log: Log
   /// What is counted.
-  var meters = Meters()
+  var metrics = Metrics()
   /// Sockets for whoever runs the gates.
-  var operators: [OperatorSocket] = []
-  var nextOperatorID: UInt32 = 0
+  var adminSockets: [AdminSocket] = []
+  var nextAdminID: UInt32 = 0
   /// When one of their clients has to be looked at.
-  var operatorDeadline: Instant?
+  var adminDeadline: Instant?
   /// The version that is told there.
   public var version = "unknown"
   var signals: Int32 = -1
   var input: StandardInput?
   /// A descriptor whose other end's closing stops the server; -1: none.
-  var lifeline: Int32 = -1
-  /// How far the server is in ending.
-  var stopping = Stopping.no
+  var syncDescriptor: Int32 = -1
+  /// How far the server is in draining.
+  var draining = Draining.no
   /// When somebody wants to hear that the loop still goes round, and how often in milliseconds.
   var heartbeat: (next: Instant, interval: UInt64, beat: () -> Void)?
-  /// Called once when stopping begins.
-  public var onStopping: () -> Void = {}
+  /// Called once when draining begins.
+  public var onDraining: () -> Void = {}
   /// Called on a signal that the loop does not handle itself.
   var onSignal: (inout Server, Int32) -> Void = { _, _ in }
 
@@ -93,7 +93,7 @@ public struct Server: ~Copyable {
     }
     for gate in gates where !gate.isClosed { gate.listener.close() }
     for bus in buses { closeDescriptor(bus.probe?.fd ?? -1) }
-    for socket in operators { socket.close() }
+    for socket in adminSockets { socket.close() }
     for bus in buses where bus.observer.isOpen { bus.observer.close() }
     unsafe received.deallocate()
     closeDescriptor(signals)
@@ -107,7 +107,7 @@ public struct Server: ~Copyable {
   public mutating func addGate(_ options: GateOptions) throws(ListenFailure) -> Int {
     let listener = try ListeningSocket(options.address, options.socketFile)
     let result = clinux_epoll_control(
-      epoll, EPOLL_CTL_ADD, listener.fd, EPOLLIN.rawValue, Tag.listener(gate: gates.count).bits)
+      epoll, EPOLL_CTL_ADD, listener.fd, EPOLLIN.rawValue, EventToken.listener(gate: gates.count).bits)
     if result < 0 {
       listener.close()
       throw .system(SystemError("cannot watch \(listener.name)", result))
@@ -115,7 +115,7 @@ public struct Server: ~Copyable {
     let bus = bus(for: options)
     gates.append(Gate(options, bus: bus, listener))
     log.addGate(options.label)
-    meters.gates.append(GateMeter())
+    metrics.gates.append(GateMetrics())
     policiesChanged(ofBus: bus)
     return gates.count - 1
   }
@@ -132,7 +132,7 @@ public struct Server: ~Copyable {
       if let reason = unsafe slot.pointee.session.policyChanged(to: policy) {
         unsafe end(slot, reason)
       } else if unsafe slot.pointee.session.localOutputCount(to: .bus) > 0 {
-        unsafe settle(slot)
+        unsafe updatePollInterest(of: slot)
       }
     }
     releaseEnded()
@@ -146,7 +146,7 @@ public struct Server: ~Copyable {
     if fd < 0 { throw SystemError("cannot handle signals", fd) }
     signals = fd
     onSignal = handler
-    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, Tag.signals.bits)
+    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, EventToken.signals.bits)
     if result < 0 { throw SystemError("cannot watch signals", result) }
   }
 
@@ -166,26 +166,26 @@ public struct Server: ~Copyable {
     defer { unsafe events.deallocate() }
     lookAfterObservers()
     while !isStopped {
-      if !isRoutine {
+      if !onlyForwarded {
         log.flush()
         nextLook = earliestDeadline()
       }
       let count = unsafe clinux_epoll_wait(epoll, events, capacity, timer.timeout(until: nextLook, at: now))
       now = Instant(milliseconds: clinux_milliseconds())
       log.advance(to: now)
-      isRoutine = nextLook.map { now < $0 } ?? true
-      let woken = meters.timesWakeups ? clinux_nanoseconds() : 0
+      onlyForwarded = nextLook.map { now < $0 } ?? true
+      let woken = metrics.timesWakeups ? clinux_nanoseconds() : 0
       if count < 0 && -count != EINTR { throw SystemError("cannot wait for events", count) }
       for i in 0..<max(0, Int(count)) {
-        unsafe handle(Tag(bits: clinux_epoll_tag(events + i)), events[i].events)
+        unsafe handle(EventToken(bits: clinux_epoll_token(events + i)), events[i].events)
       }
-      if !isRoutine {
+      if !onlyForwarded {
         lookAfterObservers()
         expireDeadlines()
         releaseEnded()
         keepBeating()
       }
-      if meters.timesWakeups && count > 0 { meters.wakeups.observe(nanoseconds: clinux_nanoseconds() &- woken) }
+      if metrics.timesWakeups && count > 0 { metrics.wakeups.observe(nanoseconds: clinux_nanoseconds() &- woken) }
     }
     sayUndelivered()
     closeConnections()
@@ -193,13 +193,13 @@ public struct Server: ~Copyable {
     log.finish()
   }
 
-  private mutating func handle(_ tag: Tag, _ events: UInt32) {
-    if case .connection(let index, let generation, let side) = tag {
+  private mutating func handle(_ token: EventToken, _ events: UInt32) {
+    if case .connection(let index, let generation, let side) = token {
       if let slot = unsafe connection(index, generation) { unsafe handle(slot, side, events) }
       return
     }
-    isRoutine = false
-    switch tag {
+    onlyForwarded = false
+    switch token {
     case .connection: break
     case .listener(let gate):
       accept(gate: gate)
@@ -208,18 +208,18 @@ public struct Server: ~Copyable {
       handleSignals()
     case .standardInput:
       readInput()
-    case .lifeline:
-      loseLifeline()
+    case .syncDescriptor:
+      syncDescriptorClosed()
     case .timer:
       timer.wentOff()
     case .observer(let bus):
       handleObserver(bus)
     case .busProbe(let bus):
       readProbe(bus)
-    case .operatorListener(let service):
-      acceptOperators(service)
-    case .operatorClient(let service, let id):
-      handleOperator(service, id: id, events)
+    case .adminListener(let service):
+      acceptAdminClients(service)
+    case .adminClient(let service, let id):
+      handleAdminClient(service, id: id, events)
     }
   }
 
@@ -230,7 +230,7 @@ public struct Server: ~Copyable {
     }
   }
 
-  /// The connection that a tag means, if it is still there.
+  /// The connection that a token means, if it is still there.
   func connection(_ index: Int, _ generation: UInt32) -> UnsafeMutablePointer<Connection>? {
     guard unsafe index < slots.count, let slot = unsafe slots[index] else { return nil }
     return unsafe slot.pointee.generation == generation ? slot : nil
@@ -246,6 +246,6 @@ public struct Server: ~Copyable {
       if number == 0 || others.contains(number) { break }
       if number == SIGTERM || number == SIGINT { stop() } else { others.append(number) }
     }
-    for number in others where stopping == .no { handler(&self, number) }
+    for number in others where draining == .no { handler(&self, number) }
   }
 }

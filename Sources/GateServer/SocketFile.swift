@@ -4,7 +4,7 @@
 import CLinux
 import Glibc
 
-/// The file of a socket, held open without access to it, and closed by ``dress(_:)``.
+/// The file of a socket, held open without access to it, and closed by ``applyPermissions(_:)``.
 struct SocketFile {
   private let fd: Int32
   private let path: String
@@ -23,21 +23,21 @@ struct SocketFile {
 
   /// Removes what was just bound at `path` and could not be opened, for want of a descriptor perhaps, if it still looks as bind(2) made
   /// it: ours, and without any permission.
-  static func removeUndressed(path: String) {
-    if isUndressed(path: path) { unsafe unlink(path) }
+  static func removeUnpublished(path: String) {
+    if isUnpublished(path: path) { unsafe unlink(path) }
   }
 
   /// Whether a socket of ours at `path` is as bind made it.
-  static func isUndressed(path: String) -> Bool {
+  static func isUnpublished(path: String) -> Bool {
     var status = stat()
     if unsafe lstat(path, &status) != 0 { return false }
     return status.st_mode == S_IFSOCK && status.st_uid == geteuid() && status.st_nlink == 1
   }
 
-  /// Sets owner and mode. A file that cannot be dressed does not stay.
+  /// Sets owner and mode. A file whose permissions cannot be set does not stay.
   ///
   /// - Returns: Which file it is.
-  func dress(_ options: SocketFileOptions) throws(ListenFailure) -> FileIdentity? {
+  func applyPermissions(_ options: SocketFileOptions) throws(ListenFailure) -> FileIdentity? {
     defer { closeDescriptor(fd) }
     let identity = FileIdentity(descriptor: fd)
     do throws(ListenFailure) {

@@ -21,7 +21,7 @@ extension Server {
   /// Reads lines from `fd`, from now to its end, which does not end the server.
   public mutating func readLines(from fd: Int32, _ onLine: @escaping (inout Server, [UInt8], Int) -> Void) throws(SystemError) {
     input = StandardInput(fd: fd, onLine: onLine)
-    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, Tag.standardInput.bits)
+    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, EventToken.standardInput.bits)
     if result == 0 { return }
     if -result != EPERM { throw SystemError("cannot watch standard input", result) }
     // A regular file cannot be waited for and need not be.

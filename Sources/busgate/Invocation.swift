@@ -19,7 +19,7 @@ enum ExitStatus {
 
 /// A command line, and what it asks for.
 struct Invocation {
-  enum Program { case run, classicProxy, namesProxy, version, help, nothing, unknown(String) }
+  enum Program { case run, pelagicoreProxy, xdgProxy, version, help, nothing, unknown(String) }
 
   static let version = "0.1.0"
 
@@ -46,8 +46,8 @@ struct Invocation {
 
   private static func personality(_ name: String) -> Program? {
     switch name {
-    case "dbus-proxy": .classicProxy
-    case "xdg-dbus-proxy": .namesProxy
+    case "dbus-proxy": .pelagicoreProxy
+    case "xdg-dbus-proxy": .xdgProxy
     default: nil
     }
   }
@@ -55,8 +55,8 @@ struct Invocation {
   func perform() -> Int32 {
     switch program {
     case .run: return RunCommand.perform(arguments)
-    case .classicProxy: return ClassicProxyCommand.perform(arguments)
-    case .namesProxy: return NamesProxyCommand.perform(arguments)
+    case .pelagicoreProxy: return PelagicoreProxyCommand.perform(arguments)
+    case .xdgProxy: return XdgProxyCommand.perform(arguments)
     case .version:
       print("busgate \(Self.version)")
       return ExitStatus.success

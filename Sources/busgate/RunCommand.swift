@@ -51,7 +51,7 @@ enum RunCommand {
     var server = try Server(log: log)
     // Before any socket exists, too: whatever signal comes from here on, what was made is removed again.
     try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in reload(&server, options, &rules, notifier, log) }
-    server.onStopping = { notifier.stopping() }
+    server.onDraining = { notifier.stopping() }
     for gate in gates { try server.addGate(gate) }
     server.version = Invocation.version
     if let path = options.metricsPath { try server.serveMetrics(path: path, mode: options.metricsMode ?? 0o600) }

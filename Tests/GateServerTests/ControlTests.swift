@@ -122,14 +122,14 @@ struct ControlTests {
     #expect(output == Array("{\"gates\":[]}\n".utf8))
   }
 
-  @Test("tags come back as they were made")
-  func tags() {
-    for service in OperatorService.allCases {
-      #expect(Tag(bits: Tag.operatorListener(service).bits) == .operatorListener(service))
-      #expect(Tag(bits: Tag.operatorClient(service, id: .max).bits) == .operatorClient(service, id: .max))
+  @Test("tokens come back as they were made")
+  func tokens() {
+    for service in AdminService.allCases {
+      #expect(EventToken(bits: EventToken.adminListener(service).bits) == .adminListener(service))
+      #expect(EventToken(bits: EventToken.adminClient(service, id: .max).bits) == .adminClient(service, id: .max))
     }
-    for tag in [Tag.signals, .standardInput, .listener(gate: 7), .connection(index: 5, generation: 9, side: .bus)] {
-      #expect(Tag(bits: tag.bits) == tag)
+    for token in [EventToken.signals, .standardInput, .listener(gate: 7), .connection(index: 5, generation: 9, side: .bus)] {
+      #expect(EventToken(bits: token.bits) == token)
     }
   }
 }

@@ -80,15 +80,15 @@ static inline ssize_t clinux_send(int fd, struct iovec *_Nonnull iov, uint32_t p
 }
 
 static inline int clinux_epoll_create(void) { int r = epoll_create1(EPOLL_CLOEXEC); return r < 0 ? -errno : r; }
-static inline int clinux_epoll_control(int ep, int op, int fd, uint32_t events, uint64_t tag) {
-  struct epoll_event e = {.events = events, .data = {.u64 = tag}};
+static inline int clinux_epoll_control(int ep, int op, int fd, uint32_t events, uint64_t token) {
+  struct epoll_event e = {.events = events, .data = {.u64 = token}};
   return epoll_ctl(ep, op, fd, &e) ? -errno : 0;
 }
 static inline int clinux_epoll_wait(int ep, struct epoll_event *_Nonnull events, int max, int timeout) {
   int r = epoll_wait(ep, events, max, timeout);
   return r < 0 ? -errno : r;
 }
-static inline uint64_t clinux_epoll_tag(const struct epoll_event *_Nonnull e) { return e->data.u64; }
+static inline uint64_t clinux_epoll_token(const struct epoll_event *_Nonnull e) { return e->data.u64; }
 
 static inline int clinux_socket_unix(void) {
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

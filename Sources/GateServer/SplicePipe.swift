@@ -5,7 +5,7 @@ import CLinux
 import Glibc
 
 /// A pipe that holds bytes of one direction of one connection, or none.
-struct KernelPipe: BitwiseCopyable {
+struct SplicePipe: BitwiseCopyable {
   /// What a pipe may hold, as a read buffer does.
   static let byteCountMax = BufferPool.bufferByteCount
 

@@ -1,21 +1,21 @@
-// What moving large messages needs and is not worth making for each wake-up: empty pipes, and the files that tell how many descriptors
-// wait in a socket. Kept for a moment after it was last used, so that a gate at rest has no descriptor that it had not before.
+// What splicing large messages needs and is not worth making for each wake-up: empty pipes, and the files that tell how many descriptors
+// wait in a socket. The pool is kept for a moment after it was last used, so that an idle gate has no descriptor that it had not before.
 
 import CLinux
 import GateSession
 import Glibc
 
 /// Unused pipes, one for each direction that is stuck now and then, and the fdinfo of some sockets.
-struct MovingKit: ~Copyable {
+struct SplicePool: ~Copyable {
   /// Milliseconds for which it is kept.
   private static let keptFor: UInt64 = 100
 
-  private var pipes = InlineArray<4, KernelPipe?>(repeating: nil)
+  private var pipes = InlineArray<4, SplicePipe?>(repeating: nil)
   private var pipeCount = 0
   /// A socket's number and its file. The file is that of whatever has the number.
   private var infos = InlineArray<8, (socket: Int32, file: Int32)>(repeating: (-1, -1))
   private var oldest = 0
-  /// Whether there is something that can be moved.
+  /// Whether there is something that can be spliced.
   private(set) var isUsable = clinux_ignores_sigpipe() != 0
   /// When what is kept goes, unless it is used meanwhile; nil: nothing is kept.
   private(set) var expiry: Instant?
@@ -33,7 +33,7 @@ struct MovingKit: ~Copyable {
     for index in infos.indices where infos[index].socket == socket { return infos[index].file }
     let file = clinux_open_info(socket)
     if file < 0 {
-      isUsable = file == -EMFILE || file == -ENFILE  // without /proc nothing is moved
+      isUsable = file == -EMFILE || file == -ENFILE  // without /proc nothing is spliced
       return nil
     }
     closeDescriptor(infos[oldest].file)
@@ -43,14 +43,14 @@ struct MovingKit: ~Copyable {
   }
 
   /// An empty pipe.
-  mutating func takePipe() -> KernelPipe? {
-    if pipeCount == 0 { return KernelPipe() }
+  mutating func takePipe() -> SplicePipe? {
+    if pipeCount == 0 { return SplicePipe() }
     pipeCount -= 1
     return pipes[pipeCount]
   }
 
   /// Takes back a pipe.
-  mutating func give(_ unneeded: KernelPipe) {
+  mutating func give(_ unneeded: SplicePipe) {
     if pipeCount == pipes.count || unneeded.byteCount > 0 || expiry == nil {
       unneeded.close()
       return

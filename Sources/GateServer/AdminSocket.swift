@@ -1,5 +1,5 @@
 // Sockets for whoever runs the gate: metrics over HTTP, control by lines. Both are questions and answers in the same loop as everything
-// else, so both are held to the same bounds: few clients, of which the one that was silent longest gives way; one answer at a time, of
+// else, so both are held to the same bounds: few clients, of which the one that was silent longest is evicted; one answer at a time, of
 // which so much is made as is sent; a time for everything that somebody waits for. Nothing here ever blocks a message.
 
 import CLinux
@@ -7,7 +7,7 @@ import GateSession
 import Glibc
 
 /// What is asked at such a socket.
-enum OperatorService: Int, CaseIterable {
+enum AdminService: Int, CaseIterable {
   case metrics
   case control
 
@@ -40,7 +40,7 @@ enum OperatorService: Int, CaseIterable {
 }
 
 /// A client of such a socket.
-struct OperatorClient {
+struct AdminClient {
   let id: UInt32
   let fd: Int32
   var input: [UInt8] = []
@@ -62,10 +62,10 @@ struct OperatorClient {
 }
 
 /// A listening socket and its clients.
-struct OperatorSocket {
-  let service: OperatorService
+struct AdminSocket {
+  let service: AdminService
   let listener: ListeningSocket
-  var clients: [OperatorClient] = []
+  var clients: [AdminClient] = []
   var isPaused = false
 
   /// Closes it and its clients, and removes its file if that is still ours.
@@ -83,39 +83,39 @@ extension Server {
   /// Milliseconds that accepting pauses when descriptors ran out.
   private static let pause: UInt64 = 500
 
-  mutating func listen(for service: OperatorService, path: String, mode: UInt32) throws(ListenFailure) {
-    precondition(!operators.contains { $0.service == service }, "one socket for each service")
+  mutating func listen(for service: AdminService, path: String, mode: UInt32) throws(ListenFailure) {
+    precondition(!adminSockets.contains { $0.service == service }, "one socket for each service")
     var options = SocketFileOptions()
     options.mode = mode
     let listener = try ListeningSocket(path: path, options)
-    let tag = Tag.operatorListener(service)
-    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, listener.fd, EPOLLIN.rawValue, tag.bits)
+    let token = EventToken.adminListener(service)
+    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, listener.fd, EPOLLIN.rawValue, token.bits)
     if result < 0 {
       listener.close()
       throw .system(SystemError("cannot watch \(path)", result))
     }
-    operators.append(OperatorSocket(service: service, listener: listener))
+    adminSockets.append(AdminSocket(service: service, listener: listener))
   }
 
   /// Closes the sockets and their clients, and removes the files that are still ours.
-  mutating func closeOperatorSockets() {
-    for socket in operators { socket.close() }
-    operators = []
+  mutating func closeAdminSockets() {
+    for socket in adminSockets { socket.close() }
+    adminSockets = []
   }
 
-  private func place(of service: OperatorService) -> Int? { operators.firstIndex { $0.service == service } }
+  private func place(of service: AdminService) -> Int? { adminSockets.firstIndex { $0.service == service } }
 
   // MARK: New clients
 
-  mutating func acceptOperators(_ service: OperatorService) {
+  mutating func acceptAdminClients(_ service: AdminService) {
     guard let at = place(of: service) else { return }
     for _ in 0..<Self.acceptsPerWakeup {
-      let fd = clinux_accept(operators[at].listener.fd)
+      let fd = clinux_accept(adminSockets[at].listener.fd)
       switch -fd {
       case EINTR, ECONNABORTED: continue
       case EMFILE, ENFILE, ENOBUFS, ENOMEM:
-        operators[at].isPaused = true
-        _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, operators[at].listener.fd, 0, Tag.operatorListener(service).bits)
+        adminSockets[at].isPaused = true
+        _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, adminSockets[at].listener.fd, 0, EventToken.adminListener(service).bits)
         retryAt = now.advanced(byMilliseconds: Self.pause)
         return
       default:
@@ -126,64 +126,65 @@ extension Server {
   }
 
   /// Control is for the gate's own user and for root, whatever the socket's mode was made.
-  private func mayAsk(_ service: OperatorService, _ fd: Int32) -> Bool {
+  private func mayAsk(_ service: AdminService, _ fd: Int32) -> Bool {
     if service == .metrics { return true }
     guard let peer = PeerCredentials(of: fd) else { return false }
     if peer.uid == 0 || peer.uid == geteuid() { return true }
-    log.turnedAway(peer, "control: a client was turned away, expected the gate's own user or root")
+    log.rejected(peer, "control: a client was turned away, expected the gate's own user or root")
     return false
   }
 
   private mutating func welcome(_ fd: Int32, _ at: Int) {
-    let service = operators[at].service
-    while operators[at].clients.count >= service.clientsMax {
-      let silent = operators[at].clients.indices.min {
-        operators[at].clients[$0].lastActive < operators[at].clients[$1].lastActive
+    let service = adminSockets[at].service
+    while adminSockets[at].clients.count >= service.clientsMax {
+      let silent = adminSockets[at].clients.indices.min {
+        adminSockets[at].clients[$0].lastActive < adminSockets[at].clients[$1].lastActive
       }
       guard let silent else { break }
-      closeDescriptor(operators[at].clients.remove(at: silent).fd)
+      closeDescriptor(adminSockets[at].clients.remove(at: silent).fd)
     }
-    nextOperatorID &+= 1
-    let id = nextOperatorID
+    nextAdminID &+= 1
+    let id = nextAdminID
     let result = clinux_epoll_control(
-      epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, Tag.operatorClient(service, id: id).bits)
+      epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, EventToken.adminClient(service, id: id).bits)
     if result < 0 {
       closeDescriptor(fd)
       return
     }
-    var client = OperatorClient(id: id, fd: fd, interest: EPOLLIN.rawValue, lastActive: now)
-    if service == .metrics { client.deadline = now.advanced(byMilliseconds: OperatorService.patience) }
+    var client = AdminClient(id: id, fd: fd, interest: EPOLLIN.rawValue, lastActive: now)
+    if service == .metrics { client.deadline = now.advanced(byMilliseconds: AdminService.patience) }
     note(client.deadline)
-    operators[at].clients.append(client)
+    adminSockets[at].clients.append(client)
   }
 
-  mutating func resumeAcceptingOperators() {
-    for at in operators.indices where operators[at].isPaused {
-      operators[at].isPaused = false
+  mutating func resumeAcceptingAdminClients() {
+    for at in adminSockets.indices where adminSockets[at].isPaused {
+      adminSockets[at].isPaused = false
       _ = clinux_epoll_control(
-        epoll, EPOLL_CTL_MOD, operators[at].listener.fd, EPOLLIN.rawValue, Tag.operatorListener(operators[at].service).bits)
+        epoll, EPOLL_CTL_MOD, adminSockets[at].listener.fd, EPOLLIN.rawValue,
+        EventToken.adminListener(adminSockets[at].service).bits)
     }
   }
 
   // MARK: Questions and answers
 
-  mutating func handleOperator(_ service: OperatorService, id: UInt32, _ events: UInt32) {
-    guard let at = place(of: service), let index = operators[at].clients.firstIndex(where: { $0.id == id }) else { return }
+  mutating func handleAdminClient(_ service: AdminService, id: UInt32, _ events: UInt32) {
+    guard let at = place(of: service), let index = adminSockets[at].clients.firstIndex(where: { $0.id == id }) else { return }
     // Out of the array while it is worked on: what it asks for looks at everything else.
-    var client = operators[at].clients[index]
-    operators[at].clients[index].input = []
-    operators[at].clients[index].output = []
+    var client = adminSockets[at].clients[index]
+    adminSockets[at].clients[index].input = []
+    adminSockets[at].clients[index].output = []
     if serve(&client, service, events) {
-      operators[at].clients[index] = client
+      adminSockets[at].clients[index] = client
       note(client.deadline)
     } else {
-      operators[at].clients.remove(at: index)
+      adminSockets[at].clients.remove(at: index)
       closeDescriptor(client.fd)
     }
   }
 
   /// One read, one answer, one write: whatever a client sends, it has one turn per wake-up. False: it is to be closed.
-  private mutating func serve(_ client: inout OperatorClient, _ service: OperatorService, _ events: UInt32) -> Bool {
+  private mutating func serve(_ client: inout AdminClient, _ service: AdminService, _ events: UInt32) -> Bool {
     let wasReading = client.interest & EPOLLIN.rawValue != 0
     if wasReading && events & (EPOLLIN.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
       if !read(&client, service) { return false }
@@ -193,14 +194,14 @@ extension Server {
       case .metrics: answerHTTP(&client)
       case .control: answerControl(&client)
       }
-      if client.hasOutput { client.deadline = now.advanced(byMilliseconds: OperatorService.patience) }
+      if client.hasOutput { client.deadline = now.advanced(byMilliseconds: AdminService.patience) }
     }
     if !write(&client, service) { return false }
     if !client.hasOutput && (client.closesAfterOutput || (client.isAtEnd && client.input.isEmpty)) { return false }
     return watch(&client, service)
   }
 
-  private mutating func read(_ client: inout OperatorClient, _ service: OperatorService) -> Bool {
+  private mutating func read(_ client: inout AdminClient, _ service: AdminService) -> Bool {
     let room = service.requestBytesMax - client.input.count
     precondition(room > 0, "read more than a request may have")
     let had = client.input.count
@@ -213,11 +214,11 @@ extension Server {
     if n < 0 { return false }
     client.isAtEnd = n == 0
     client.lastActive = now
-    if had == 0 && n > 0 { client.deadline = now.advanced(byMilliseconds: OperatorService.patience) }
+    if had == 0 && n > 0 { client.deadline = now.advanced(byMilliseconds: AdminService.patience) }
     return true
   }
 
-  private mutating func write(_ client: inout OperatorClient, _ service: OperatorService) -> Bool {
+  private mutating func write(_ client: inout AdminClient, _ service: AdminService) -> Bool {
     if !client.hasOutput { return true }
     if client.sent == client.output.count { refill(&client) }
     let (fd, start) = (client.fd, client.sent)
@@ -230,18 +231,18 @@ extension Server {
     client.lastActive = now
     if client.hasOutput {
       // A long answer may take long as long as it is taken; one of metrics is to be taken at once.
-      if service == .control { client.deadline = now.advanced(byMilliseconds: OperatorService.patience) }
+      if service == .control { client.deadline = now.advanced(byMilliseconds: AdminService.patience) }
       return true
     }
     client.output = []
     client.sent = 0
-    let timeout = client.input.isEmpty ? service.idleTimeout : OperatorService.patience
+    let timeout = client.input.isEmpty ? service.idleTimeout : AdminService.patience
     client.deadline = timeout.map { now.advanced(byMilliseconds: $0) }
     return true
   }
 
   /// More of a long answer, as much as is sent at a time.
-  private func refill(_ client: inout OperatorClient) {
+  private func refill(_ client: inout AdminClient) {
     client.output.removeAll(keepingCapacity: true)
     client.sent = 0
     guard var listing = client.listing else { return }
@@ -251,7 +252,7 @@ extension Server {
 
   /// Asks the kernel for what the client waits for: room for its answer, or its next bytes. What stands in the input already may hold
   /// another request, whose turn comes when the socket is found to have room.
-  private mutating func watch(_ client: inout OperatorClient, _ service: OperatorService) -> Bool {
+  private mutating func watch(_ client: inout AdminClient, _ service: AdminService) -> Bool {
     let hasRequest =
       switch service {
       case .metrics: HTTPRequest.read(client.input) != .incomplete
@@ -261,30 +262,30 @@ extension Server {
     if client.isAtEnd && wanted == EPOLLIN.rawValue { return false }
     if wanted == client.interest { return true }
     client.interest = wanted
-    return clinux_epoll_control(epoll, EPOLL_CTL_MOD, client.fd, wanted, Tag.operatorClient(service, id: client.id).bits) == 0
+    return clinux_epoll_control(epoll, EPOLL_CTL_MOD, client.fd, wanted, EventToken.adminClient(service, id: client.id).bits) == 0
   }
 
   // MARK: Deadlines
 
   private mutating func note(_ deadline: Instant?) {
-    if let deadline, operatorDeadline.map({ deadline < $0 }) ?? true { operatorDeadline = deadline }
+    if let deadline, adminDeadline.map({ deadline < $0 }) ?? true { adminDeadline = deadline }
   }
 
   /// Closes clients that took too long.
-  mutating func expireOperators() {
-    guard let due = operatorDeadline, now >= due else { return }
-    operatorDeadline = nil
-    for at in operators.indices {
-      for index in operators[at].clients.indices.reversed() {
-        let client = operators[at].clients[index]
+  mutating func expireAdminClients() {
+    guard let due = adminDeadline, now >= due else { return }
+    adminDeadline = nil
+    for at in adminSockets.indices {
+      for index in adminSockets[at].clients.indices.reversed() {
+        let client = adminSockets[at].clients[index]
         guard let deadline = client.deadline else { continue }
         if now < deadline {
           note(deadline)
           continue
         }
-        if operators[at].service == .metrics && !client.hasOutput && !client.input.isEmpty { sayTimeout(client.fd) }
+        if adminSockets[at].service == .metrics && !client.hasOutput && !client.input.isEmpty { sayTimeout(client.fd) }
         closeDescriptor(client.fd)
-        operators[at].clients.remove(at: index)
+        adminSockets[at].clients.remove(at: index)
       }
     }
   }

@@ -4,17 +4,17 @@
 import GateSession
 
 /// The meaning of an epoll event's 64 bits.
-enum Tag: Equatable {
+enum EventToken: Equatable {
   case listener(gate: Int)
   case connection(index: Int, generation: UInt32, side: Side)
   case signals
   case standardInput
-  case lifeline
+  case syncDescriptor
   case timer
   case observer(bus: Int)
   case busProbe(bus: Int)
-  case operatorListener(OperatorService)
-  case operatorClient(OperatorService, id: UInt32)
+  case adminListener(AdminService)
+  case adminClient(AdminService, id: UInt32)
 
   /// Two bits of kind, 30 of index, 32 of generation. The last kind is whatever there is one of, or few, told apart by index.
   var bits: UInt64 {
@@ -24,12 +24,12 @@ enum Tag: Equatable {
       (side == .client ? 1 : 2) | UInt64(index) << 2 | UInt64(generation) << 32
     case .signals: 3
     case .standardInput: 1 << 2 | 3
-    case .lifeline: Self.lifelineIndex << 2 | 3
+    case .syncDescriptor: Self.syncDescriptorIndex << 2 | 3
     case .timer: Self.timerIndex << 2 | 3
     case .observer(let bus): UInt64(Self.observerIndex + bus) << 2 | 3
     case .busProbe(let bus): Self.probeIndex << 2 | 3 | UInt64(bus) << 32
-    case .operatorListener(let service): UInt64(2 + service.rawValue * 2) << 2 | 3
-    case .operatorClient(let service, let id): UInt64(3 + service.rawValue * 2) << 2 | 3 | UInt64(id) << 32
+    case .adminListener(let service): UInt64(2 + service.rawValue * 2) << 2 | 3
+    case .adminClient(let service, let id): UInt64(3 + service.rawValue * 2) << 2 | 3 | UInt64(id) << 32
     }
   }
 
@@ -44,24 +44,24 @@ enum Tag: Equatable {
     }
   }
 
-  /// No operator service has these.
-  private static let lifelineIndex: UInt64 = 0x3FFF_FFFF
+  /// No admin service has these.
+  private static let syncDescriptorIndex: UInt64 = 0x3FFF_FFFF
   private static let timerIndex: UInt64 = 0x3FFF_FFFE
   /// And these: the buses' observers, from here on.
   private static let observerIndex = 0x1000_0000
   private static let probeIndex: UInt64 = 0x3FFF_FFFD
 
-  private static func other(_ index: Int, _ generation: UInt32) -> Tag {
+  private static func other(_ index: Int, _ generation: UInt32) -> EventToken {
     switch index {
     case 0: return .signals
     case 1: return .standardInput
-    case Int(lifelineIndex): return .lifeline
+    case Int(syncDescriptorIndex): return .syncDescriptor
     case Int(timerIndex): return .timer
     case Int(probeIndex): return .busProbe(bus: Int(generation))
     case Self.observerIndex...: return .observer(bus: index - observerIndex)
     default:
-      guard let service = OperatorService(rawValue: (index - 2) / 2) else { preconditionFailure("a tag that nobody made") }
-      return index % 2 == 0 ? .operatorListener(service) : .operatorClient(service, id: generation)
+      guard let service = AdminService(rawValue: (index - 2) / 2) else { preconditionFailure("a token that nobody made") }
+      return index % 2 == 0 ? .adminListener(service) : .adminClient(service, id: generation)
     }
   }
 }

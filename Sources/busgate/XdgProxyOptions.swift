@@ -8,7 +8,7 @@ import GateServer
 import Glibc
 
 /// What `xdg-dbus-proxy` was told.
-struct NamesProxyOptions {
+struct XdgProxyOptions {
   /// An ADDRESS and a PATH, and what follows them.
   struct Proxy {
     var address: String
@@ -25,7 +25,7 @@ struct NamesProxyOptions {
   private(set) var request = Request.serve
   private(set) var proxies: [Proxy] = []
   /// Where readiness is told, and whose other end's closing stops the program.
-  private(set) var lifeline: Int32?
+  private(set) var syncDescriptor: Int32?
   /// Changes to the limits of each gate, in order.
   private(set) var limits: [(inout GateOptions) -> Void] = []
   /// What is still to be parsed, the next argument last.
@@ -72,7 +72,7 @@ struct NamesProxyOptions {
       guard let descriptor = Self.descriptor(value), fcntl(descriptor, F_GETFD) >= 0 else {
         throw UsageError("Invalid fd \(value), expected the number of an open descriptor")
       }
-      lifeline = descriptor
+      syncDescriptor = descriptor
     case ("--args", let value?):
       guard let descriptor = Self.descriptor(value) else {
         throw UsageError("Invalid --args fd \(value), expected the number of an open descriptor")

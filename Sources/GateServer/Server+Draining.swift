@@ -6,11 +6,11 @@ import GateSession
 import Glibc
 
 extension Server {
-  /// How far a server is in ending.
-  enum Stopping: Equatable {
+  /// How far a server is in draining.
+  enum Draining: Equatable {
     case no
     /// Until everything is delivered, or this instant.
-    case draining(until: Instant)
+    case until(Instant)
     /// Nothing is waited for.
     case atOnce
   }
@@ -18,9 +18,9 @@ extension Server {
   /// Whether there is nothing more to do.
   var isStopped: Bool {
     mutating get {
-      switch stopping {
+      switch draining {
       case .no: return false
-      case .draining(let until): return now >= until || gates.allSatisfy { $0.connectionCount == 0 }
+      case .until(let until): return now >= until || gates.allSatisfy { $0.connectionCount == 0 }
       case .atOnce: return true
       }
     }
@@ -28,7 +28,7 @@ extension Server {
 
   /// Of a time that was too short somebody should know.
   mutating func sayUndelivered() {
-    guard case .draining = stopping else { return }
+    guard case .until = draining else { return }
     for gate in gates.indices where gates[gate].connectionCount > 0 {
       hit(.drainTimeout, gate: gate)
       log.limit(.drainTimeout, gate: gate, "\(gates[gate].connectionCount) connections are closed that were not done")
@@ -38,14 +38,14 @@ extension Server {
   /// Begins the end: the sockets are removed, clients are let go as soon as what they are still to get is delivered. A second call ends
   /// at once.
   public mutating func stop() {
-    if stopping != .no {
-      stopping = .atOnce
+    if draining != .no {
+      draining = .atOnce
       return
     }
     let timeout = gates.map { $0.options.settings.limits.drainTimeout }.max() ?? 0
-    stopping = .draining(until: now.advanced(byMilliseconds: timeout))
-    onStopping()
-    closeOperatorSockets()
+    draining = .until(now.advanced(byMilliseconds: timeout))
+    onDraining()
+    closeAdminSockets()
     for gate in gates.indices where !gates[gate].isClosed {
       gates[gate].isClosed = true
       // An inherited socket lives on in the service manager, so its events would too.
@@ -53,7 +53,7 @@ extension Server {
       gates[gate].listener.close()
     }
     for index in unsafe slots.indices {
-      if let slot = unsafe slots[index] { unsafe settle(slot) }
+      if let slot = unsafe slots[index] { unsafe updatePollInterest(of: slot) }
     }
   }
 
@@ -61,16 +61,16 @@ extension Server {
   /// caller's, who may not close it before ``run()`` has returned.
   public mutating func stopWhenClosed(_ fd: Int32) throws(SystemError) {
     // Asked for nothing, epoll still tells of errors and of the end.
-    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, 0, Tag.lifeline.bits)
+    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, 0, EventToken.syncDescriptor.bits)
     if -result == EPERM { return }
     if result < 0 { throw SystemError("cannot watch descriptor \(fd)", result) }
-    lifeline = fd
+    syncDescriptor = fd
   }
 
-  mutating func loseLifeline() {
+  mutating func syncDescriptorClosed() {
     // Or it is told again and again.
-    _ = clinux_epoll_control(epoll, EPOLL_CTL_DEL, lifeline, 0, 0)
-    if stopping == .no { stop() }
+    _ = clinux_epoll_control(epoll, EPOLL_CTL_DEL, syncDescriptor, 0, 0)
+    if draining == .no { stop() }
   }
 
   /// Whether nothing that was decided on is still to leave.
@@ -78,9 +78,11 @@ extension Server {
     for side in [Side.client, .bus] {
       let pipe = unsafe slot.pointee.pipe(from: side.other)
       if unsafe isHalfway(slot, from: side.other) { return false }
-      if unsafe pipe.pointee.hasUnsent && !pipe.pointee.isDeaf { return false }
-      let hasOwnOutput = unsafe slot.pointee.session.localOutputCount(to: side) > 0
-      if unsafe hasOwnOutput && !pipe.pointee.isDeaf && slot.pointee.session.isAtMessageBoundary(to: side) { return false }
+      if unsafe pipe.pointee.hasUnsent && !pipe.pointee.isWriteClosed { return false }
+      let hasLocalOutput = unsafe slot.pointee.session.localOutputCount(to: side) > 0
+      if unsafe hasLocalOutput && !pipe.pointee.isWriteClosed && slot.pointee.session.isAtMessageBoundary(to: side) {
+        return false
+      }
     }
     return true
   }
@@ -88,7 +90,8 @@ extension Server {
   /// Whether the end of a message from `side` is missing, of which its receiver has the beginning.
   func isHalfway(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
     let pipe = unsafe slot.pointee.pipe(from: side)
-    return unsafe !pipe.pointee.isDeaf && !pipe.pointee.isAtEnd && !slot.pointee.session.isAtMessageBoundary(to: side.other)
+    return unsafe !pipe.pointee.isWriteClosed && !pipe.pointee.isAtEnd
+      && !slot.pointee.session.isAtMessageBoundary(to: side.other)
   }
 
   /// Tells whoever wants to know that the loop goes round.

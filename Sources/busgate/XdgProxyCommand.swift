@@ -8,7 +8,7 @@ import GateServer
 import Glibc
 
 /// The personality `xdg-dbus-proxy`.
-enum NamesProxyCommand {
+enum XdgProxyCommand {
   /// The version whose command line this is.
   static let peerVersion = "0.1.7"
 
@@ -46,7 +46,7 @@ enum NamesProxyCommand {
       return failure
     }
     do {
-      let options = try NamesProxyOptions(arguments, read: readToEnd)
+      let options = try XdgProxyOptions(arguments, read: readToEnd)
       switch options.request {
       case .help: print(usage)
       case .version: print("xdg-dbus-proxy \(peerVersion) (busgate \(Invocation.version))")
@@ -59,7 +59,7 @@ enum NamesProxyCommand {
     }
   }
 
-  private static func serve(_ options: NamesProxyOptions) throws {
+  private static func serve(_ options: XdgProxyOptions) throws {
     // Nobody's service: whatever a service manager told the one who started us is not for us, nor for a program of unixexec.
     _ = try? InheritedSockets()
     _ = ServiceNotifier()
@@ -77,16 +77,16 @@ enum NamesProxyCommand {
       }
     }
     warnOfIdleOptions(options.proxies)
-    if let lifeline = options.lifeline {
-      writeReady(lifeline, log)
-      try server.stopWhenClosed(lifeline)
+    if let syncDescriptor = options.syncDescriptor {
+      writeReady(syncDescriptor, log)
+      try server.stopWhenClosed(syncDescriptor)
     }
     forgetStartUpCode()
     try server.run()
   }
 
   /// Options about names change nothing without `--filter`, as in the peer; and whoever gives them hardly means that.
-  private static func warnOfIdleOptions(_ proxies: [NamesProxyOptions.Proxy]) {
+  private static func warnOfIdleOptions(_ proxies: [XdgProxyOptions.Proxy]) {
     let idle = proxies.filter { !$0.isFiltered && !$0.idleOptions.isEmpty }
     if idle.isEmpty { return }
     var given: [String] = []
@@ -97,7 +97,7 @@ enum NamesProxyCommand {
   }
 
   private static func gateOptions(
-    _ proxy: NamesProxyOptions.Proxy, _ options: NamesProxyOptions
+    _ proxy: XdgProxyOptions.Proxy, _ options: XdgProxyOptions
   ) throws(UsageError) -> GateOptions {
     let policy = Policy(rules: [], names: proxy.isFiltered ? proxy.names : nil, busName: "--filter")
     var gate = GateOptions(
@@ -116,7 +116,7 @@ enum NamesProxyCommand {
   private static var fullLog: LogOptions {
     var options = LogOptions()
     options.descriptor = STDOUT_FILENO
-    options.foldingWindow = 0
+    options.coalescingWindow = 0
     options.eventsPerSecond = 100_000
     return options
   }

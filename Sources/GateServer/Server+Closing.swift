@@ -10,14 +10,14 @@ extension Server {
   /// The connection has to end, for `reason`.
   mutating func end(_ slot: UnsafeMutablePointer<Connection>, _ reason: CloseReason) {
     if unsafe !isLive(slot) { return }
-    unsafe slot.pointee.isAtRest = false
+    unsafe slot.pointee.isIdle = false
     if let limit = LimitName(reason) { hit(limit, gate: unsafe slot.pointee.gate) }
     if unsafe slot.pointee.closeReason == nil { unsafe slot.pointee.closeReason = reason }
     switch reason {
     case .endOfStream(let side):
       if side == .bus {
         forgetBus(unsafe bus(of: slot))
-        if unsafe !slot.pointee.session.isHelloAnswered && slot.pointee.ending == .none { unsafe sayHungUp(slot) }
+        if unsafe !slot.pointee.session.isHelloAnswered && slot.pointee.closing == .none { unsafe sayHungUp(slot) }
       } else {
         let pipe = unsafe slot.pointee.pipe(from: .client)
         if unsafe slot.pointee.session.saidOnlyHello(unconsumed: pipe.pointee.end - pipe.pointee.start) {
@@ -27,7 +27,7 @@ extension Server {
       }
       unsafe nothingMore(slot, from: side)
     case .malformed(let side, _), .descriptorMismatch(let side), .handshake(let side, _):
-      _ = unsafe flushOwnOutput(slot, to: side)
+      _ = unsafe flushLocalOutput(slot, to: side)
       _ = unsafe clinux_shutdown(slot.pointee.socket(side).fd, Int32(SHUT_RDWR))
       unsafe nothingMore(slot, from: side)
     case .busChanged:
@@ -41,12 +41,12 @@ extension Server {
 
   /// From `side` comes nothing more that counts, and nothing more goes there.
   private mutating func nothingMore(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
-    if unsafe slot.pointee.ending != .none {
+    if unsafe slot.pointee.closing != .none {
       // Neither side is left to deliver anything to.
-      if unsafe slot.pointee.ending != .delivering(from: side) { unsafe closeNow(slot) }
+      if unsafe slot.pointee.closing != .delivering(from: side) { unsafe closeNow(slot) }
       return
     }
-    unsafe slot.pointee.ending = .delivering(from: side)
+    unsafe slot.pointee.closing = .delivering(from: side)
     unsafe startDrainTimer(slot)
     let from = unsafe slot.pointee.pipe(from: side)
     unsafe from.pointee.isAtEnd = true
@@ -62,11 +62,11 @@ extension Server {
   /// `side` takes nothing any more: what waits for it is forgotten, what comes for it is dropped.
   private mutating func stopSending(_ slot: UnsafeMutablePointer<Connection>, to side: Side) {
     let pipe = unsafe slot.pointee.pipe(from: side.other)
-    unsafe pipe.pointee.isDeaf = true
+    unsafe pipe.pointee.isWriteClosed = true
     unsafe slot.pointee.session.localOutputSent(slot.pointee.session.localOutputCount(to: side), to: side)
     unsafe pipe.pointee.closeDescriptors(pipe.pointee.unsent.reduce(0) { $0 + Int($1.descriptors) })
     unsafe pipe.pointee.unsent = []
-    unsafe pipe.pointee.dropMoved()
+    unsafe pipe.pointee.dropSpliced()
     unsafe releaseBuffer(of: pipe)
   }
 
@@ -79,12 +79,12 @@ extension Server {
   /// Whether what comes from `side` is read only to be dropped: it was told that the other side has ended. Until then the session
   /// goes on with it, though nobody gets it: what is still to be delivered may wait for the bus's answers.
   func discards(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
-    unsafe slot.pointee.ending == .draining(from: side)
+    unsafe slot.pointee.closing == .draining(from: side)
   }
 
-  /// Goes on with an ending as far as it can be gone on with.
-  mutating func continueEnding(_ slot: UnsafeMutablePointer<Connection>) {
-    guard case .delivering(let side) = unsafe slot.pointee.ending else { return }
+  /// Goes on with closing as far as it can be gone on with.
+  mutating func continueClosing(_ slot: UnsafeMutablePointer<Connection>) {
+    guard case .delivering(let side) = unsafe slot.pointee.closing else { return }
     let pipe = unsafe slot.pointee.pipe(from: side)
     if unsafe pipe.pointee.hasUnsent { return }
     if unsafe pipe.pointee.hasUnconsumed {
@@ -98,10 +98,10 @@ extension Server {
       unsafe closeNow(slot)
       return
     }
-    let isOwnOutputLeft = unsafe slot.pointee.session.localOutputCount(to: side.other) > 0
-    if unsafe isOwnOutputLeft && slot.pointee.session.isAtMessageBoundary(to: side.other) { return }
+    let isLocalOutputLeft = unsafe slot.pointee.session.localOutputCount(to: side.other) > 0
+    if unsafe isLocalOutputLeft && slot.pointee.session.isAtMessageBoundary(to: side.other) { return }
     _ = clinux_shutdown(other.fd, Int32(SHUT_WR))
-    unsafe slot.pointee.ending = .draining(from: side.other)
+    unsafe slot.pointee.closing = .draining(from: side.other)
   }
 
   /// Reads what nobody will get.
@@ -130,7 +130,7 @@ extension Server {
     unsafe slot.pointee.setSocket(side, socket)
     unsafe stopSending(slot, to: side)
     unsafe startDrainTimer(slot)
-    if unsafe side == .client && leavesUnheard(slot) { unsafe closeNow(slot) }
+    if unsafe side == .client && leavesUnannounced(slot) { unsafe closeNow(slot) }
   }
 
   /// Everything of the connection goes, at once.
@@ -145,7 +145,7 @@ extension Server {
     for side in [Side.client, .bus] {
       let pipe = unsafe slot.pointee.pipe(from: side)
       unsafe pipe.pointee.unsent = []
-      unsafe pipe.pointee.dropMoved()
+      unsafe pipe.pointee.dropSpliced()
       unsafe pipe.pointee.start = unsafe pipe.pointee.end
       unsafe releaseBuffer(of: pipe)
     }

@@ -5,7 +5,7 @@ import CLinux
 import GateSession
 
 /// What one gate did.
-struct GateMeter {
+struct GateMetrics {
   /// Messages of connections that have ended.
   var sessions = SessionCounters()
   var accepted: UInt64 = 0
@@ -34,9 +34,9 @@ struct GateMeter {
 }
 
 /// What the server did.
-struct Meters {
+struct Metrics {
   /// By number of the gate.
-  var gates: [GateMeter] = []
+  var gates: [GateMetrics] = []
   var reloads: UInt64 = 0
   var refusedReloads: UInt64 = 0
   /// How long each wake-up took; counted only if somebody may ask, since it needs the clock.

@@ -1,5 +1,5 @@
 // Repeated events: the first is written at once, those that follow within a window are counted, and the count is written when the
-// window ends, when the connection does, or when the table is full and the oldest gives way. So no repetition is forgotten and
+// window ends, when the connection does, or when the table is full and the oldest is evicted. So no repetition is forgotten and
 // nothing grows.
 
 import GateSession
@@ -7,7 +7,7 @@ import GateSession
 /// The events of the last window, by key.
 ///
 /// Keys are keyed hashes: events that share one by chance, one in 2⁶⁴, are counted as one.
-struct EventFolder {
+struct EventCoalescer {
   /// Repetitions of an event that have not been written.
   struct Repetitions {
     var event: LogEvent
@@ -32,7 +32,7 @@ struct EventFolder {
   private var end = 0
   private var numbers: [UInt64: Int] = [:]
 
-  /// - Parameter window: In milliseconds; 0: nothing is folded.
+  /// - Parameter window: In milliseconds; 0: nothing is coalesced.
   init(window: UInt64) {
     self.window = window
   }
@@ -51,16 +51,16 @@ struct EventFolder {
     return true
   }
 
-  /// An event was written. Returns the repetitions of one that gives way.
+  /// An event was written. Returns the repetitions of one that is evicted for it.
   mutating func remember(_ key: UInt64, _ event: LogEvent, connection: UInt64, gate: Int, at now: Instant) -> Repetitions? {
     if window == 0 { return nil }
     if entries.isEmpty { entries = Array(repeating: nil, count: Self.entriesMax) }
-    let displaced = end - first == Self.entriesMax ? removeFirst() : nil
+    let evicted = end - first == Self.entriesMax ? removeFirst() : nil
     entries[end % Self.entriesMax] = Entry(
       key: key, connection: connection, since: now, repetitions: Repetitions(event: event, gate: gate, count: 0))
     numbers[key] = end
     end += 1
-    return displaced
+    return evicted
   }
 
   /// The repetitions of the oldest event whose window has ended, if there is one. Call until nil.

@@ -7,7 +7,7 @@ import GateSession
 import Glibc
 
 /// The personality `dbus-proxy`.
-enum ClassicProxyCommand {
+enum PelagicoreProxyCommand {
   static let usage = "usage: dbus-proxy SOCKET session|system [--limit NAME=VALUE]…"
 
   static func perform(_ arguments: [String]) -> Int32 {
@@ -54,7 +54,7 @@ enum ClassicProxyCommand {
     if bus == .system { options.setSystemBusDefaults() }
     for change in limits { change(&options) }
     try server.handleSignals([SIGTERM, SIGINT])
-    server.onStopping = { notifier.stopping() }
+    server.onDraining = { notifier.stopping() }
     let gate = try server.addGate(options)
     try server.readLines(from: STDIN_FILENO) { server, line, number in
       do throws(ConfigurationError) {

@@ -5,28 +5,28 @@ import GateSession
 import Glibc
 
 extension Server {
-  /// Brings a connection to rest.
-  mutating func settle(_ slot: UnsafeMutablePointer<Connection>) {
-    if unsafe isAtRest(slot) {
-      unsafe slot.pointee.isAtRest = true
+  /// Does what became possible for a connection, then asks the kernel about what it waits for now.
+  mutating func updatePollInterest(of slot: UnsafeMutablePointer<Connection>) {
+    if unsafe isIdle(slot) {
+      unsafe slot.pointee.isIdle = true
       return
     }
-    unsafe slot.pointee.isAtRest = false
+    unsafe slot.pointee.isIdle = false
     // Each round sends own output, which makes room for answers to bytes that were read already: at most one buffer's worth.
     while unsafe isLive(slot) {
-      let flushedClient = unsafe flushOwnOutput(slot, to: .client)
-      let flushedBus = unsafe flushOwnOutput(slot, to: .bus)
+      let flushedClient = unsafe flushLocalOutput(slot, to: .client)
+      let flushedBus = unsafe flushLocalOutput(slot, to: .bus)
       let resumedClient = unsafe resume(slot, .client)
       let resumedBus = unsafe resume(slot, .bus)
       if !(flushedClient || flushedBus || resumedClient || resumedBus) { break }
     }
     if unsafe !isLive(slot) { return }
     if unsafe slot.pointee.isUnauthenticated && !slot.pointee.session.isAuthenticating { unsafe forgetUnauthenticated(slot) }
-    if unsafe slot.pointee.ending != .none {
-      unsafe continueEnding(slot)
+    if unsafe slot.pointee.closing != .none {
+      unsafe continueClosing(slot)
       if unsafe !isLive(slot) { return }
     }
-    if unsafe stopping != .no && isDelivered(slot) {
+    if unsafe draining != .no && isDelivered(slot) {
       unsafe slot.pointee.end = .stopped
       unsafe closeNow(slot)
       return
@@ -39,14 +39,14 @@ extension Server {
     unsafe watch(slot, .client)
     unsafe watch(slot, .bus)
     unsafe noteDeadline(slot)
-    unsafe slot.pointee.isAtRest = unsafe isAtRest(slot)
+    unsafe slot.pointee.isIdle = unsafe isIdle(slot)
   }
 
-  /// Whether all that was read has left and more is awaited from both sides, as after most wake-ups: then there is nothing to settle.
+  /// Whether all that was read has left and more is awaited from both sides, as after most wake-ups: then nothing changes.
   @inline(__always)
-  private mutating func isAtRest(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
-    unsafe stopping == .no && slot.pointee.isWatchingBoth && slot.pointee.pipe(from: .client).pointee.isAtRest
-      && slot.pointee.pipe(from: .bus).pointee.isAtRest && slot.pointee.session.isIdle
+  private mutating func isIdle(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
+    unsafe draining == .no && slot.pointee.isWatchingBoth && slot.pointee.pipe(from: .client).pointee.hasNoBacklog
+      && slot.pointee.pipe(from: .bus).pointee.hasNoBacklog && slot.pointee.session.isIdle
   }
 
   /// Offers bytes again that the session would not take before, if what it waited for has come.
@@ -81,8 +81,8 @@ extension Server {
     let from = unsafe slot.pointee.pipe(from: side)
     let to = unsafe slot.pointee.pipe(from: side.other)
     var events: UInt32 = 0
-    let isHeard = unsafe stopping == .no || isHalfway(slot, from: side)
-    if isHeard && (unsafe from.pointee.wantsBytes || discards(slot, from: side)) { events |= EPOLLIN.rawValue }
+    let isRead = unsafe draining == .no || isHalfway(slot, from: side)
+    if isRead && (unsafe from.pointee.wantsBytes || discards(slot, from: side)) { events |= EPOLLIN.rawValue }
     if unsafe to.pointee.hasUnsent {
       if unsafe !to.pointee.waitsForDescriptors { events |= EPOLLOUT.rawValue }
     } else if unsafe slot.pointee.session.localOutputCount(to: side) > 0 && slot.pointee.session.isAtMessageBoundary(to: side) {
@@ -96,9 +96,9 @@ extension Server {
   ) {
     var socket = old
     if socket.isHungUp && events & EPOLLIN.rawValue == 0 { return }  // it would say so for ever
-    let tag = unsafe Tag.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: side)
+    let token = unsafe EventToken.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: side)
     let operation = socket.interest == nil ? EPOLL_CTL_ADD : EPOLL_CTL_MOD
-    let result = clinux_epoll_control(epoll, operation, socket.fd, events, tag.bits)
+    let result = clinux_epoll_control(epoll, operation, socket.fd, events, token.bits)
     if result < 0 {
       unsafe log.failure(slot, "\(SystemError("cannot watch a connection", result))")
       unsafe closeNow(slot)
@@ -137,9 +137,9 @@ extension Server {
     if let observerDeadline, earliest.map({ observerDeadline < $0 }) ?? true { earliest = observerDeadline }
     if let probeDeadline, earliest.map({ probeDeadline < $0 }) ?? true { earliest = probeDeadline }
     if let roomAt, earliest.map({ roomAt < $0 }) ?? true { earliest = roomAt }
-    if case .draining(let until) = stopping, earliest.map({ until < $0 }) ?? true { earliest = until }
-    if let operatorDeadline, earliest.map({ operatorDeadline < $0 }) ?? true { earliest = operatorDeadline }
-    if let expiry = movingKit.expiry, earliest.map({ expiry < $0 }) ?? true { earliest = expiry }
+    if case .until(let until) = draining, earliest.map({ until < $0 }) ?? true { earliest = until }
+    if let adminDeadline, earliest.map({ adminDeadline < $0 }) ?? true { earliest = adminDeadline }
+    if let expiry = splicePool.expiry, earliest.map({ expiry < $0 }) ?? true { earliest = expiry }
     if let next = heartbeat?.next, earliest.map({ next < $0 }) ?? true { earliest = next }
     if let due = log.deadline, earliest.map({ due < $0 }) ?? true { earliest = due }
     return earliest
@@ -150,15 +150,15 @@ extension Server {
     retry()
     expireProbes()
     lookForRoom()
-    expireOperators()
-    movingKit.expire(at: now)
+    expireAdminClients()
+    splicePool.expire(at: now)
     guard let due = nextDeadline, now >= due else { return }
     nextDeadline = nil
     for index in unsafe slots.indices {
       guard let slot = unsafe slots[index] else { continue }
       if let reason = unsafe slot.pointee.session.expire(at: now) {
         unsafe end(slot, reason)
-        unsafe settle(slot)
+        unsafe updatePollInterest(of: slot)
       } else if let drain = unsafe slot.pointee.drainDeadline, now >= drain {
         unsafe end(slot, .drainTimeout)
       } else {
@@ -172,7 +172,7 @@ extension Server {
   private mutating func lookForDescriptorsTaken(_ slot: UnsafeMutablePointer<Connection>) {
     for side in [Side.client, .bus] where unsafe slot.pointee.pipe(from: side.other).pointee.waitsForDescriptors {
       unsafe sendUnsent(slot, to: side)
-      unsafe settle(slot)
+      unsafe updatePollInterest(of: slot)
     }
   }
 }

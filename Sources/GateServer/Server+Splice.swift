@@ -1,15 +1,15 @@
-// Large messages. Their bytes are moved from socket to socket by splice(2), through a pipe in the kernel; what has to be seen of them, the
-// header of each, is read and goes on as the copy that was looked at. splice(2) loses descriptors without a word, so only bytes are moved
-// of which it is known that none come with them. Nothing here decides: what Session.forwardFromCache(_:from:policy:) does not pass is left
-// in the buffer, as everything else that is read.
+// Large messages. Their bytes go from socket to socket by splice(2), through a pipe in the kernel. The header of each is read, and goes on as
+// the copy that was looked at. splice(2) loses descriptors without a word, so only bytes are spliced of which it is known that none come
+// with them. Nothing here decides: what Session.forwardFromCache(_:from:policy:) does not pass is left in the buffer, as everything else
+// that is read.
 
 import CLinux
 import GateSession
 import Glibc
 
 extension Server {
-  /// Messages of so many bytes are worth moving, and so many bytes of them at a time. Measured: with 64 KiB it pays, with 16 KiB not.
-  private static let movedByteCountMin = 32_768
+  /// Messages of so many bytes are worth splicing, and so many bytes of them at a time. Measured: with 64 KiB it pays, with 16 KiB not.
+  private static let spliceByteCountMin = 32_768
   /// So much of a message is looked at. Longer headers are read.
   private static let headByteCount = 512
   /// What the kernel may hold for a receiver of large messages, instead of half of that: fewer and larger pieces, and who sends seldom
@@ -19,28 +19,28 @@ extension Server {
   /// Whether what comes next from `side` is the middle of a large message, or probably another one.
   @inline(__always)
   mutating func expectsLarge(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
-    unsafe slot.pointee.session.lastMessageByteCount(from: side) >= Self.movedByteCountMin
+    unsafe slot.pointee.session.lastMessageByteCount(from: side) >= Self.spliceByteCountMin
   }
 
   /// Whether nothing forbids that bytes from `side` go by without having been here: they are a direction's only business, and nobody's end.
-  func mayMove(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
-    unsafe stopping == .no && slot.pointee.ending == .none && !slot.pointee.isUnauthenticated
-      && slot.pointee.pipe(from: side).pointee.isAtRest && slot.pointee.session.isIdle
+  func maySplice(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
+    unsafe draining == .no && slot.pointee.closing == .none && !slot.pointee.isUnauthenticated
+      && slot.pointee.pipe(from: side).pointee.hasNoBacklog && slot.pointee.session.isIdle
   }
 
-  /// Goes on with large messages from `side`, at most a buffer's worth in one wake-up. The connection is at rest, or
-  /// ``mayMove(_:from:)``.
+  /// Goes on with large messages from `side`, at most a buffer's worth in one wake-up. The connection is idle, or
+  /// ``maySplice(_:from:)``.
   ///
-  /// - Returns: Whether something was moved. If not, what comes next has to be read.
+  /// - Returns: Whether something was spliced. If not, what comes next has to be read.
   @inline(never)
-  mutating func move(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
+  mutating func splice(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
     let pipe = unsafe slot.pointee.pipe(from: side)
-    if unsafe !movingKit.isUsable || pipe.pointee.buffer != nil || !pipe.pointee.descriptors.isEmpty { return false }
+    if unsafe !splicePool.isUsable || pipe.pointee.buffer != nil || !pipe.pointee.descriptors.isEmpty { return false }
     let source = unsafe slot.pointee.socket(side).fd
-    var waiting = min(movingKit.plainByteCount(in: source, at: now), KernelPipe.byteCountMax)
-    if waiting < Self.movedByteCountMin { return false }
-    noteKitExpiry()
-    guard var moved = movingKit.takePipe() else { return false }
+    var waiting = min(splicePool.plainByteCount(in: source, at: now), SplicePipe.byteCountMax)
+    if waiting < Self.spliceByteCountMin { return false }
+    noteSplicePoolExpiry()
+    guard var spliced = splicePool.takePipe() else { return false }
     if unsafe !pipe.pointee.isWide {
       unsafe pipe.pointee.isWide = true
       clinux_set_send_buffer(unsafe slot.pointee.socket(side.other).fd, Self.sendBufferByteCount)
@@ -48,22 +48,22 @@ extension Server {
     while waiting > 0 {
       let rest = unsafe slot.pointee.session.restByteCount(from: side)
       if rest == 0 {
-        let count = unsafe passHead(slot, from: side, min(waiting, Self.headByteCount), pipe, &moved)
+        let count = unsafe passHead(slot, from: side, min(waiting, Self.headByteCount), pipe, &spliced)
         if unsafe count == 0 || pipe.pointee.buffer != nil { break }
         waiting -= count
         continue
       }
       let count = min(waiting, rest)
-      let n = moved.fill(from: source, count)
+      let n = spliced.fill(from: source, count)
       if n > 0 { unsafe slot.pointee.session.passedRest(n, from: side) }
       waiting -= max(0, n)
       if n < count { break }  // the pipe has no room for more pieces
     }
     let isRead = unsafe pipe.pointee.buffer != nil
-    let isMoved = isRead || moved.byteCount > 0
-    unsafe send(moved, slot, to: side.other, pipe)
-    if isRead { unsafe slot.pointee.isAtRest = false }
-    return isMoved
+    let isSpliced = isRead || spliced.byteCount > 0
+    unsafe send(spliced, slot, to: side.other, pipe)
+    if isRead { unsafe slot.pointee.isIdle = false }
+    return isSpliced
   }
 
   /// Reads the beginning of a message and offers it to the session. What passes of it goes on as a copy, the one that was decided on:
@@ -72,7 +72,7 @@ extension Server {
   /// - Returns: How many bytes were read. They are in the kernel's pipe; or wait, decided on or not, behind it in the buffer.
   private mutating func passHead(
     _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ count: Int, _ pipe: UnsafeMutablePointer<Pipe>,
-    _ moved: inout KernelPipe
+    _ spliced: inout SplicePipe
   ) -> Int {
     guard let buffer = unsafe try? pool.take() else { return 0 }  // then what comes next is read, which says what is missing
     precondition(count <= BufferPool.bufferByteCount, "a header is shorter than a buffer")
@@ -84,7 +84,7 @@ extension Server {
     let bytes = unsafe RawSpan(_unsafeStart: buffer, byteCount: n)
     let passed = unsafe slot.pointee.session.forwardFromCache(bytes, from: side, policy: gates[slot.pointee.gate].policy.identity)
     precondition(passed <= n, "passed on what was not read")
-    if passed == n && moved.add(bytes) {
+    if passed == n && spliced.add(bytes) {
       unsafe pool.give(buffer)
       return n
     }
@@ -97,39 +97,39 @@ extension Server {
     return n
   }
 
-  /// Sends what was moved, and then what waits behind it, as far as the receiver takes it.
+  /// Sends what was spliced, and then what waits behind it, as far as the receiver takes it.
   private mutating func send(
-    _ moved: KernelPipe, _ slot: UnsafeMutablePointer<Connection>, to side: Side, _ pipe: UnsafeMutablePointer<Pipe>
+    _ spliced: SplicePipe, _ slot: UnsafeMutablePointer<Connection>, to side: Side, _ pipe: UnsafeMutablePointer<Pipe>
   ) {
-    unsafe pipe.pointee.moved = moved
+    unsafe pipe.pointee.spliced = spliced
     unsafe sendUnsent(slot, to: side)
-    if unsafe pipe.pointee.hasUnsent || pipe.pointee.isDeaf { unsafe slot.pointee.isAtRest = false }
+    if unsafe pipe.pointee.hasUnsent || pipe.pointee.isWriteClosed { unsafe slot.pointee.isIdle = false }
   }
 
   /// Sends on what waits in a direction's kernel pipe.
   ///
   /// - Returns: Whether there is nothing left in it.
   @inline(never)
-  mutating func drainMoved(
+  mutating func drainSpliced(
     _ slot: UnsafeMutablePointer<Connection>, to side: Side, _ pipe: UnsafeMutablePointer<Pipe>
   ) -> Bool {
-    guard var moved = unsafe pipe.pointee.moved else { return true }
+    guard var spliced = unsafe pipe.pointee.spliced else { return true }
     let fd = unsafe slot.pointee.socket(side).fd
-    while moved.byteCount > 0 {
-      let count = moved.drain(to: fd)
+    while spliced.byteCount > 0 {
+      let count = spliced.drain(to: fd)
       if count > 0 || -count == EINTR { continue }
-      unsafe pipe.pointee.moved = moved
+      unsafe pipe.pointee.spliced = spliced
       if count == 0 || -count == EAGAIN { return false }
-      unsafe becomeDeaf(slot, side)
+      unsafe closeWrite(slot, side)
       return true
     }
-    unsafe pipe.pointee.moved = nil
-    movingKit.give(moved)
+    unsafe pipe.pointee.spliced = nil
+    splicePool.give(spliced)
     return true
   }
 
-  /// Sees to it that the loop looks after the kit when it is not used any more.
-  private mutating func noteKitExpiry() {
-    if let expiry = movingKit.expiry, nextLook.map({ expiry < $0 }) ?? true { nextLook = expiry }
+  /// Sees to it that the loop looks after the pool when it is not used any more.
+  private mutating func noteSplicePoolExpiry() {
+    if let expiry = splicePool.expiry, nextLook.map({ expiry < $0 }) ?? true { nextLook = expiry }
   }
 }
