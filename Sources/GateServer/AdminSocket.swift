@@ -1,12 +1,12 @@
-// Sockets for whoever runs the gate: metrics over HTTP, control by lines. Both are questions and answers in the same loop as everything
-// else, so both are held to the same bounds: few clients, of which the one that was silent longest is evicted; one answer at a time, of
-// which so much is made as is sent; a time for everything that somebody waits for. Nothing here ever blocks a message.
+// Sockets for administration: metrics over HTTP, control by lines. Both are served in the loop that forwards messages, so both
+// keep to the same bounds: few clients, of which the one that was silent longest is evicted; one answer at a time, of which no
+// more is made than is sent next; a timeout for everything. Nothing here ever blocks a message.
 
 import CLinux
 import GateSession
 import Glibc
 
-/// What is asked at such a socket.
+/// What an admin socket serves.
 enum AdminService: Int, CaseIterable {
   case metrics
   case control
@@ -39,7 +39,7 @@ enum AdminService: Int, CaseIterable {
   static let patience: UInt64 = 10_000
 }
 
-/// A client of such a socket.
+/// A client of an admin socket.
 struct AdminClient {
   let id: UInt32
   let fd: Int32
@@ -53,7 +53,7 @@ struct AdminClient {
   var interest: UInt32
   var isAtEnd = false
   var closesAfterOutput = false
-  /// When it last said or took something.
+  /// When it last sent or took bytes.
   var lastActive: Instant
   /// When it is closed unless something happens before.
   var deadline: Instant?
@@ -125,7 +125,7 @@ extension Server {
     }
   }
 
-  /// Control is for the gate's own user and for root, whatever the socket's mode was made.
+  /// Control is for the gate's own user and for root, whatever the socket's mode is.
   private func mayAsk(_ service: AdminService, _ fd: Int32) -> Bool {
     if service == .metrics { return true }
     guard let peer = PeerCredentials(of: fd) else { return false }
@@ -166,11 +166,11 @@ extension Server {
     }
   }
 
-  // MARK: Questions and answers
+  // MARK: Requests
 
   mutating func handleAdminClient(_ service: AdminService, id: UInt32, _ events: UInt32) {
     guard let at = place(of: service), let index = adminSockets[at].clients.firstIndex(where: { $0.id == id }) else { return }
-    // Out of the array while it is worked on: what it asks for looks at everything else.
+    // Taken out of the array while it is served: its answer may look at everything else.
     var client = adminSockets[at].clients[index]
     adminSockets[at].clients[index].input = []
     adminSockets[at].clients[index].output = []
@@ -230,7 +230,7 @@ extension Server {
     client.sent += n
     client.lastActive = now
     if client.hasOutput {
-      // A long answer may take long as long as it is taken; one of metrics is to be taken at once.
+      // A long answer may take long while its client goes on reading. An answer of metrics has one timeout for all of it.
       if service == .control { client.deadline = now.advanced(byMilliseconds: AdminService.patience) }
       return true
     }
@@ -290,7 +290,7 @@ extension Server {
     }
   }
 
-  /// One attempt: whoever is that slow need not read it either.
+  /// One attempt to send it: a client that is so slow may miss it.
   private func sayTimeout(_ fd: Int32) {
     var bytes = HTTPResponse.error(.requestTimeout, now: WallClock.milliseconds())
     unsafe bytes.withUnsafeMutableBytes { bytes in

@@ -1,15 +1,15 @@
-// A bus of the process: all gates with one address share it, because a bus counts by user, and the process is one user to it. What is
-// known of it, and how many connections are on their way to it, stands here.
+// A bus of the process. All gates with one address share it, because a bus counts connections by user, and the process is one
+// user. Here stands what is known of the bus, and how many connections to it there are.
 
 import GateSession
 
 /// An upstream bus, and what its gates share.
 struct Bus {
   let endpoint: BusEndpoint
-  /// What is known of the bus; nil as long as no connection to it is there, since nobody would notice that it is another one. Of one that
-  /// programs lead to it is kept until it turns out wrong, or each client might start two.
+  /// What is known of the bus. Nil without a connection to it, since nobody would notice that another bus has its address. Where
+  /// the address starts programs it is kept until it turns out wrong, or each client might start two.
   var knownBus: BusIdentity?
-  /// Whether we say who we are; not to a bus that rejects our uid, but may know us by another.
+  /// Whether the gate sends its uid. It sends none to a bus that rejected it, which may know the gate by another one.
   var saysUID = true
   /// The connection that finds out who it is.
   var probe: BusProbe?
@@ -25,11 +25,11 @@ struct Bus {
   var helloPendingCount = 0
   /// Connections that wait for a place among those, oldest first, as tokens; stale ones are passed over.
   var waitingForBus: [UInt64] = []
-  /// Who tells who owns which name there; without a connection as long as no policy asks.
+  /// The observer, which follows who owns which name there. It has no connection as long as no policy asks.
   let observer: ObserverConnection
   /// Whether policies of its gates changed that the observer has not been told of.
   var isToFollow = false
-  /// Whether messages that waited for the observer may be judged now.
+  /// Whether messages that waited for the observer may be decided on now.
   var isToResume = false
 
   init(_ options: GateOptions) {

@@ -1,5 +1,5 @@
-// Whether a bus would serve the gate, asked once at the start: that it accepts connections does not say so, since a bus takes whoever
-// authenticates and hangs up on those whom its policy does not let in.
+// Whether a bus would serve the gate, asked once at the start. A bus that accepts connections may still refuse: it lets everybody
+// authenticate, and hangs up on those whom its policy does not let in.
 
 import CLinux
 import DBusWire
@@ -31,7 +31,7 @@ extension BusEndpoint {
   private func sayHello(as uid: UInt32?, until deadline: UInt64) -> Outcome {
     var opened = connect()
     while -opened.fd == EAGAIN && clinux_milliseconds() < deadline {
-      usleep(10_000)  // it listens, and has much to do
+      usleep(10_000)  // it listens, but its backlog is full
       opened = connect()
     }
     if opened.fd < 0 { return .failed("\(SystemError("cannot connect to the bus at \(address)", opened.fd))") }
@@ -52,7 +52,7 @@ extension BusEndpoint {
     }
   }
 
-  /// What a bus that hangs up before Hello is answered has to say to people.
+  /// The sentence about a bus that hangs up before Hello is answered.
   static func hungUp(_ address: String) -> String {
     "the bus at \(address) hung up before Hello was answered (does it let in uid \(geteuid()), which the gate runs as?)"
   }
@@ -65,7 +65,7 @@ extension BusEndpoint {
     return count > 0
   }
 
-  /// What it came to, if that can be seen yet.
+  /// The outcome; nil as long as it is not known.
   private func outcome(of heard: inout [UInt8], _ handshake: inout ClientHandshake, _ alternative: Int) -> Outcome? {
     let (consumed, step) = unsafe handshake.receive(heard.span.bytes)
     heard.removeFirst(consumed)

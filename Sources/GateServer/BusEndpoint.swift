@@ -14,7 +14,7 @@ public struct BusEndpoint: Sendable {
 
   private struct Alternative: Sendable {
     let way: Way
-    /// What the bus there has to say that it is; nil: whatever it says.
+    /// The GUID that the bus there has to have; nil: any.
     let guid: String?
   }
 
@@ -52,7 +52,7 @@ public struct BusEndpoint: Sendable {
     self.alternatives = alternatives
   }
 
-  /// The way to one alternative; nil for a transport that this version does not have, which another alternative may make up for.
+  /// The way to one alternative; nil for a transport that this version does not have. Another alternative may do.
   private static func way(_ one: BusAddress, _ address: String) throws(UsageError) -> Way? {
     switch one.transport {
     case "unix":

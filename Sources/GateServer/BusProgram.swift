@@ -1,4 +1,5 @@
-// unixexec: a program that speaks D-Bus on its standard input and output, one for each connection. It ends when its end is closed.
+// unixexec: a program that speaks D-Bus on its standard input and output, one for each connection. The program ends when the gate
+// closes its own end.
 
 import CLinux
 import DBusWire

@@ -18,7 +18,7 @@ public enum ConfigurationFile {
   /// The largest file that is read: what a document may have, and one byte more, so that the parser says what is wrong.
   private static let bytesMax = 16 * 1024 * 1024 + 1
 
-  /// Milliseconds that a pipe may let us wait for more.
+  /// Milliseconds that a pipe may take for more bytes.
   private static let patience: Int32 = 5000
 
   /// What the file has, up to a bound that the parser refuses.
@@ -29,7 +29,7 @@ public enum ConfigurationFile {
   public static func contents(
     of file: String, expected: String, mustBeRegular: Bool = false
   ) throws(ConfigurationFailure) -> [UInt8] {
-    // Opening a pipe waits for nobody to write to it.
+    // Opening a pipe does not wait for a writer.
     let fd = unsafe open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     if fd < 0 { throw failure(file, errno, expected) }
     defer { close(fd) }
@@ -74,7 +74,8 @@ public enum ConfigurationFile {
     return text
   }
 
-  /// Whether nobody wrote to the file between two looks at it. Its name may have been given to another one: that is how to replace it.
+  /// Whether nobody wrote to the file between two looks at it. Its name may belong to another file by then: that is how files are
+  /// replaced.
   private static func isUnwritten(_ before: stat, _ after: stat) -> Bool {
     before.st_size == after.st_size && before.st_mtim.tv_sec == after.st_mtim.tv_sec
       && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec

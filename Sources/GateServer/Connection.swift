@@ -4,15 +4,16 @@ import CLinux
 import GateSession
 import Glibc
 
-/// A connection through a gate. Lives in memory of its own that the server keeps a pointer to: no class, nothing to count.
+/// A connection through a gate. It has memory of its own, to which the server keeps a pointer: references to a class would be
+/// counted.
 @safe
 struct Connection: ~Copyable {
-  /// A socket and what the kernel is asked to tell about it.
+  /// A socket, and what epoll is asked to report about it.
   struct Socket {
     var fd: Int32 = -1
     /// The events that are asked for; nil: not in the poll set.
     var interest: UInt32?
-    /// The peer is gone and the kernel would say so again and again: out of the poll set until there is something to read for.
+    /// The peer hung up, which epoll would report again and again. The socket is out of the poll set until it has to be read.
     var isHungUp = false
   }
 
@@ -28,7 +29,7 @@ struct Connection: ~Copyable {
   let index: Int
   let generation: UInt32
   let gate: Int
-  /// Number of the connection since the start, for people.
+  /// Number of the connection since the start, as the log and status show it.
   let number: UInt64
   let peer: PeerCredentials?
   /// The client's control group; nil until the log wants it, empty if it could not be read.
@@ -37,8 +38,8 @@ struct Connection: ~Copyable {
   var client = Socket()
   var bus = Socket()
   var session: Session
-  /// The two pipes: what comes from the client, and what comes from the bus. In memory of their own, so that a pipe can be worked on
-  /// while the rest of the connection is too.
+  /// The two pipes: from the client, and from the bus. They have memory of their own, so that a pipe and the rest of the
+  /// connection can be changed at the same time.
   private let pipes: UnsafeMutablePointer<Pipe>
 
   /// Whether nothing is to be done until one of the sockets has bytes: what was read has left, nothing waits, nothing ends.
@@ -48,7 +49,7 @@ struct Connection: ~Copyable {
   var closing = Closing.none
   /// Why it ends, once it does.
   var closeReason: CloseReason?
-  /// Where the session has no reason to end: what the server has.
+  /// Why the server ended it, where the session did not.
   var end: ConnectionEnd?
   /// When it was accepted.
   var since = Instant(milliseconds: 0)
@@ -56,7 +57,7 @@ struct Connection: ~Copyable {
   /// Whether it is one of the bus's ``Bus/helloPendingCount``.
   var countsAsHelloPending = false
   var isUnauthenticated = true
-  /// When it last said something, as long as it is one of those.
+  /// When it last sent something, as long as it is unauthenticated.
   var progressedAt = Instant(milliseconds: 0)
   var previousUnauthenticated = -1
   var nextUnauthenticated = -1
@@ -83,7 +84,7 @@ struct Connection: ~Copyable {
   @inline(__always)
   func pipe(from side: Side) -> UnsafeMutablePointer<Pipe> { unsafe pipes + Int(side.rawValue) }
 
-  /// Whether it is one whose client is known and neither of whose sides ends, and the kernel is asked for bytes of both.
+  /// Whether the client has authenticated, neither side is closing, and the kernel is asked for bytes of both.
   var isWatchingBoth: Bool {
     mutating get {
       client.interest == EPOLLIN.rawValue && bus.interest == EPOLLIN.rawValue && closing == .none && !isUnauthenticated

@@ -13,7 +13,7 @@ enum ConnectionEnd: Int, CaseIterable {
   case namesNotFollowed
   case monitorRevoked
   case nameNotReleased
-  /// Too many others had not authenticated either.
+  /// Evicted: too many others had not authenticated either.
   case evicted
   /// There are as many connections to the bus as there may be.
   case busConnectionsTotal

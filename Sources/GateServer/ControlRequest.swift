@@ -1,10 +1,10 @@
-// The control socket's questions. A request is one line: a word (`status`), words (`policy session`), or a JSON object
+// Requests of the control socket. A request is one line: a word (`status`), words (`policy session`), or a JSON object
 // (`{"command":"policy","gate":"session"}`). An answer is one JSON object on one line; one that is an error has the key `error`.
 // Bytes in, values out.
 
 import GatePolicy
 
-/// What is asked.
+/// A request.
 struct ControlRequest: Equatable {
   /// What the socket understands.
   enum Command: String, CaseIterable {
@@ -21,7 +21,7 @@ struct ControlRequest: Equatable {
     }
   }
 
-  /// A request that is none.
+  /// Why a line is no request.
   struct Refusal: Error, Equatable {
     /// What is wrong and what was expected.
     let text: String

@@ -1,5 +1,5 @@
-// What epoll hands back with an event: which thing it is about. Connections carry a generation, so that an event that was queued
-// for one that has gone meanwhile is not taken for its successor's.
+// What epoll hands back with an event: what the event is about. Connections carry a generation, so that an event which was queued
+// for an ended connection is not taken for its successor's.
 
 import GateSession
 
@@ -16,7 +16,8 @@ enum EventToken: Equatable {
   case adminListener(AdminService)
   case adminClient(AdminService, id: UInt32)
 
-  /// Two bits of kind, 30 of index, 32 of generation. The last kind is whatever there is one of, or few, told apart by index.
+  /// Two bits of kind, 30 of index, 32 of generation. The last kind is for everything that there is one of, or few; the index
+  /// tells them apart.
   var bits: UInt64 {
     switch self {
     case .listener(let gate): UInt64(gate) << 2
@@ -44,10 +45,10 @@ enum EventToken: Equatable {
     }
   }
 
-  /// No admin service has these.
+  /// Indices that no admin service has.
   private static let syncDescriptorIndex: UInt64 = 0x3FFF_FFFF
   private static let timerIndex: UInt64 = 0x3FFF_FFFE
-  /// And these: the buses' observers, from here on.
+  /// The buses' observers have the indices from here on.
   private static let observerIndex = 0x1000_0000
   private static let probeIndex: UInt64 = 0x3FFF_FFFD
 

@@ -98,7 +98,7 @@ struct Gate {
     return listener.hasDirectory || uid == geteuid()
   }
 
-  /// Whether a client may authenticate as nobody: not if it is somebody who may not connect.
+  /// Whether a client may authenticate as ANONYMOUS. A user that may not connect may not do so without a name either.
   func admitsAnonymous(_ uid: UInt32?) -> Bool {
     if !options.settings.allowsAnonymous { return false }
     return options.allowedUIDs.isEmpty || uid.map { options.allowedUIDs.contains($0) } ?? false

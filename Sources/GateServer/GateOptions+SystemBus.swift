@@ -1,4 +1,4 @@
-// What is otherwise on a system bus: there every service has many users, and dbus-daemon lets each have less.
+// The defaults that differ on a system bus: services there have many users, and dbus-daemon lets each have less.
 
 extension GateOptions {
   /// Puts the defaults of a system bus in the places of a session bus's.

@@ -16,7 +16,7 @@ public struct InheritedSockets: Sendable {
   public let entries: [Entry]
 
   /// Reads LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES and takes them out of the environment. What is meant for another process is
-  /// nothing to us. Throws where what is meant for us makes no sense.
+  /// ignored. Throws where what is meant for us makes no sense.
   public init() throws(UsageError) {
     let pid = Self.take("LISTEN_PID")
     let count = Self.take("LISTEN_FDS")

@@ -43,7 +43,7 @@ struct ListeningSocket {
     try Self.removeStale(name, path)
     let fd = try Self.makeSocket()
     do throws(ListenFailure) {
-      // Nobody may connect before the owner and the mode that were asked for; whoever tries whether somebody lives here finds us.
+      // Nobody may connect before owner and mode are set. Another gate that tries the path meanwhile finds it taken.
       let old = umask(0o777)
       let bound = name.bind(fd)
       umask(old)
@@ -58,7 +58,8 @@ struct ListeningSocket {
     hasDirectory = true
   }
 
-  /// Makes a socket that was just bound to `path` accept, and its file what was asked for. What cannot be opened does not stay.
+  /// Makes a socket that was just bound to `path` listen, and sets owner and mode of its file. A file that cannot be opened does
+  /// not stay.
   private static func open(_ fd: Int32, at path: String, _ options: SocketFileOptions) throws(ListenFailure) -> FileIdentity? {
     let socketFile: SocketFile
     do throws(ListenFailure) {
@@ -108,18 +109,18 @@ struct ListeningSocket {
     closeDescriptor(fd)
   }
 
-  /// Whether the other end of a connected socket is this one: each client would be the next one's bus, for ever.
+  /// Whether a connected socket leads to this one: each connection to the bus would be another client, for ever.
   func isOther(end connected: Int32) -> Bool { clinux_leads_to(connected, fd) != 0 }
 
   private static func makeSocket() throws(ListenFailure) -> Int32 {
     let fd = clinux_socket_unix()
     if fd < 0 { throw .system(SystemError("cannot make a socket", fd)) }
-    // What its file may be used for at first: nothing, also where a directory's default ACL takes the place of the umask.
+    // At first its file has no permissions, also where a directory's default ACL takes the place of the umask.
     _ = fchmod(fd, 0)
     return fd
   }
 
-  /// A path that does not fit into an address is said below its directory, where the last part of it still has to fit.
+  /// A path that does not fit into an address is reached through its directory. Its last part still has to fit.
   private static func hint(_ result: Int32, _ path: String) -> String {
     if -result != ENAMETOOLONG { return "" }
     return "a socket's path may have 107 bytes; of a longer one the last part may have \(UnixSocketName.lastPartBytesMax)"
@@ -140,8 +141,9 @@ struct ListeningSocket {
   private static let halfMadeAttempts = 50
   private static let halfMadeInterval: UInt32 = 20_000
 
-  /// A socket that refuses connections has lost its process; one that takes them, or that we may not try, is somebody's. One without
-  /// any permission may be another gate's, between its bind and its listen, which root would not be kept from taking for a lost one.
+  /// A socket that refuses connections has lost its process. One that accepts them, or that we may not connect to, is in use. One
+  /// without any permission may be another gate's between bind(2) and listen(2), which root, whom permissions do not stop, would
+  /// take for a lost one.
   private static func removeStale(_ name: UnixSocketName, _ path: String) throws(ListenFailure) {
     guard let file = FileIdentity(path: path) else { return }
     if !file.isSocket { throw .refused("\(path) exists and is no socket; it is left alone") }

@@ -1,6 +1,6 @@
-// What wakes the loop when nothing happens. A timeout of epoll_wait(2) would do, but sets the processor's timer and takes it back again
-// each time round the loop: two hundredths of what a request and its reply cost. This timer is set when the time changes, and left alone
-// otherwise; that it goes off in vain now and then, since what was due is not any more, costs nothing.
+// What wakes the loop when nothing happens. A timeout of epoll_wait(2) would do, but sets and cancels the processor's timer each
+// time round the loop: 2% of what a request and its reply cost. This timer is set when something is due earlier, and left alone
+// otherwise. It may expire when nothing is due any more, which costs nothing.
 
 import CLinux
 import GateSession
@@ -9,10 +9,11 @@ import Glibc
 /// A timerfd(2).
 struct LoopTimer: ~Copyable {
   private let fd: Int32
-  /// When it goes off; nil: never.
+  /// When it expires; nil: never.
   private var due: Instant?
 
-  /// A timer that `epoll` watches with ``EventToken/timer``. Where the kernel has none to give, epoll_wait(2) does what it does.
+  /// A timer that `epoll` watches with ``EventToken/timer``. Where the kernel has none to give, the timeout of epoll_wait(2)
+  /// takes its place.
   init(epoll: Int32) {
     var made = clinux_timer()
     if made >= 0 && clinux_epoll_control(epoll, EPOLL_CTL_ADD, made, EPOLLIN.rawValue, EventToken.timer.bits) < 0 {
@@ -41,7 +42,7 @@ struct LoopTimer: ~Copyable {
     return -1
   }
 
-  /// It went off.
+  /// It expired.
   mutating func wentOff() {
     clinux_forget_expiry(fd)
     due = nil

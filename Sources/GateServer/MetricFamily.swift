@@ -10,7 +10,7 @@ public struct MetricFamily: Sendable {
     case gauge
     /// Durations by size.
     case histogram
-    /// Always 1: what it says stands in its labels.
+    /// Always 1: its labels carry the information.
     case info
   }
 
@@ -18,7 +18,7 @@ public struct MetricFamily: Sendable {
   let base: String
   /// What kind of number it is.
   public let kind: Kind
-  /// What it counts in, if anything: the name ends with it.
+  /// Its unit, which the name ends with; nil if it has none.
   let unit: String?
   /// One sentence.
   public let help: String
@@ -33,7 +33,7 @@ public struct MetricFamily: Sendable {
   /// The name under which its values appear.
   public var name: String { base + suffix }
 
-  /// What the name of its values has behind the name of the metric.
+  /// The suffix that its values have behind the name of the metric.
   var suffix: String {
     switch kind {
     case .counter: "_total"

@@ -1,5 +1,5 @@
-// What is counted while gates run. Sessions count their own messages; here stands what only the server sees, and what ended sessions
-// left behind. Kept whether or not anybody asks: it is a handful of additions per connection.
+// What is counted while gates run. Sessions count their own messages. Here stands what only the server sees, and what ended
+// sessions have counted. It is kept whether or not anybody asks: a handful of additions per connection.
 
 import CLinux
 import GateSession
@@ -42,7 +42,7 @@ struct Metrics {
   /// How long each wake-up took; counted only if somebody may ask, since it needs the clock.
   var wakeups = LatencyHistogram()
   var timesWakeups = false
-  /// When the server was made: by the wall, and by the clock that never goes back.
+  /// When the server was made: by the wall clock, and by the monotonic one.
   let startedAt = WallClock.milliseconds()
   let started = Instant(milliseconds: clinux_milliseconds())
 }

@@ -10,9 +10,9 @@ import Glibc
 final class ObserverConnection {
   /// What came of reading.
   enum Reading {
-    /// What there was has been heard.
+    /// All that there was has been read.
     case heard
-    /// The bus does not take us for who we say we are.
+    /// The bus rejected our uid.
     case rejected
     /// The connection is over.
     case failed(String)
@@ -27,14 +27,14 @@ final class ObserverConnection {
   private(set) var fd: Int32 = -1
   /// Which alternative of the bus's address it was opened to.
   private(set) var alternative = 0
-  /// Whether it said who we are.
+  /// Whether it sent our uid.
   private(set) var saysUID = true
   private(set) var machine: OwnerObserver?
   private var buffer: [UInt8] = []
   /// Where so much was read in one go the socket may have been full, and the bus have more: of small messages a socket holds some 26 KB.
   private static let fullBytesMin = 16_384
 
-  /// So often in a row the end is asked for while who waits goes on waiting.
+  /// So often in a row the end is asked for while clients go on waiting for it.
   private static let roundsMax = 3
 
   /// Bytes of the buffer that wait for more behind them.
@@ -47,29 +47,32 @@ final class ObserverConnection {
   var deadline: Instant?
   /// When it is tried again.
   var retryAt: Instant?
-  /// Whether the bus was asked for the end of what it has to say, and has not answered; whether it just has.
+  /// Whether the bus was asked for the end of what it has to say, and has not answered.
   private(set) var isAsked = false
+  /// Whether it has just answered that.
   private var isAtEnd = false
   /// How often in a row there was more when the end came.
   private var rounds = 0
   /// Whether a peer has talked to us since more was looked for.
   private var isTalkedTo = false
-  /// Attempts that came to nothing since the last one that was answered.
+  /// Attempts that failed since the last one that was answered.
   var failures = 0
   /// Connections that were lost, one soon after the other: each is tried again later than the one before.
   private(set) var losses = 0
   /// When all that was asked was answered, if it was.
   private var knownSince: Instant?
-  /// Whether somebody owns other names than the sessions have taken note of; whether what waits for owners may go on.
-  var isNews = false, isSettled = false
-  /// Whether it has another name than the sessions have taken note of.
+  /// Whether somebody owns other names than the sessions have taken note of.
+  var isNews = false
+  /// Whether what waits for owners may go on.
+  var isSettled = false
+  /// Whether the observer has another name than the sessions have taken note of.
   var isNamed = false
 
   init(ownersMax: Int) { directory = OwnerDirectory(ownersMax: ownersMax) }
 
   var isOpen: Bool { fd >= 0 }
 
-  /// - Parameter uid: Our own; nil leaves it to the transport to say.
+  /// - Parameter uid: Our own; nil: the transport's credentials say it.
   func open(_ fd: Int32, alternative: Int, uid: UInt32?) {
     precondition(!isOpen, "an observer has one connection")
     self.fd = fd
@@ -79,7 +82,7 @@ final class ObserverConnection {
     count = 0
   }
 
-  /// Nothing is known from now on.
+  /// Closes the connection. Nothing is known from then on.
   func close() {
     closeDescriptor(fd)
     fd = -1
@@ -101,8 +104,8 @@ final class ObserverConnection {
     if knownSince == nil { knownSince = now }
   }
 
-  /// Closes a connection that is of no use any more, or says that there was none to be had. One that held for longer than the longest pause
-  /// was none of those that are lost at once.
+  /// Closes a connection that is lost, or counts an attempt that failed. After one that held for longer than the longest pause,
+  /// pauses are short again.
   ///
   /// - Returns: After how many milliseconds it may be tried again.
   func lose(at now: Instant, pause: (first: UInt64, last: UInt64)) -> UInt64 {
@@ -114,7 +117,7 @@ final class ObserverConnection {
     return next
   }
 
-  /// Nobody asks any more: what went wrong is forgotten.
+  /// Closes the connection because no policy asks any more, and forgets what went wrong.
   func rest() {
     if isOpen { close() }
     (retryAt, failures, losses) = (nil, 0, 0)
@@ -124,7 +127,7 @@ final class ObserverConnection {
     if isOpen { machine?.follow(policies) } else { directory.follow(policies, isConnected: false) }
   }
 
-  /// Hears what the bus has said.
+  /// Reads what the bus has sent.
   func read() -> Reading {
     var total = 0
     while total < Self.readBytesMax {
@@ -144,9 +147,10 @@ final class ObserverConnection {
     return .heard
   }
 
-  /// Sees to it that nothing is judged by what was heard as long as the bus may have more: where peers talk to us it has a queue, of
-  /// which it passes on some at a time. It is asked for the end, and what has to be judged waits. Where there is more again and again when
-  /// that comes, nobody waits any more, and deny rules with a name hold for every unique name until it is over.
+  /// Keeps decisions waiting as long as the bus may have more to send. Where peers send to the observer, the bus has a queue, of
+  /// which it passes on a part at a time. So the bus is asked for the end, and what depends on owners waits. Where more comes
+  /// again and again until that end, nobody waits any more, and deny rules with a name hold for every unique name until it is
+  /// over.
   private func lookForMore(isFull: Bool) {
     let wasAtEnd = isAtEnd
     if isAtEnd { (isAtEnd, isAsked) = (false, false) }
@@ -190,7 +194,7 @@ final class ObserverConnection {
     }
   }
 
-  /// What one large answer took goes back to the kernel.
+  /// Gives back to the kernel what one large answer took.
   private func shrink() {
     buffer = Array(buffer[..<count]) + [UInt8](repeating: 0, count: Self.bufferBytesMin - count)
     clinux_give_back_memory()

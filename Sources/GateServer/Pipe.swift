@@ -15,9 +15,9 @@ struct Pipe: ~Copyable {
   var end = 0
   /// What was decided and could not be sent yet. Offsets count from the buffer's first byte.
   var unsent: [Output.Action] = []
-  /// Bytes of large messages that do not come into the buffer and could not be sent yet: before all that is unsent.
+  /// Spliced bytes of large messages that could not be sent yet. They come before all that is in `unsent`.
   var spliced: SplicePipe?
-  /// Whether the kernel was asked to hold more for the destination than it does for everybody.
+  /// Whether the send buffer of the destination was enlarged.
   var isWide = false
   /// Descriptors that were received and have not left or been closed, oldest first.
   var descriptors: [Int32] = []
@@ -35,7 +35,7 @@ struct Pipe: ~Copyable {
   var hasUnsent: Bool { !unsent.isEmpty || spliced != nil }
   var hasUnconsumed: Bool { end > start }
 
-  /// Whether everything that was read has left or is the beginning of something, and more is awaited.
+  /// Whether everything that was read has left, or is the beginning of a message, and more is awaited.
   var hasNoBacklog: Bool {
     mutating get {
       if case .bytes = wait { return !hasUnsent && !isAtEnd && !isWriteClosed }

@@ -54,7 +54,7 @@ struct PolicyListing {
 
   private func write(_ rule: GatewayRule, isFirst: Bool, _ output: inout [UInt8]) {
     var json = JSONWriter()
-    // Where it was written.
+    // The comment says where the rule was written.
     json.rule(rule, comment: "\(rule.location)")
     if !isFirst { output += ",".utf8 }
     output += json.text

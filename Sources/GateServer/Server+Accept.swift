@@ -28,7 +28,7 @@ extension Server {
     }
   }
 
-  /// An inherited socket is not ours alone: somebody else who has it shut it down, which epoll would say for ever.
+  /// Another process that has an inherited socket too has shut it down, which epoll would report for ever.
   func closeToNewClients(gate: Int) {
     log.error(
       "gate \(gates[gate].options.label) accepts no more clients: its socket was shut down by another process that has it")
@@ -44,7 +44,7 @@ extension Server {
       return
     }
     let peer = PeerCredentials(of: fd)
-    // Who may not connect is told so by REJECTED, as if the transport had no credentials.
+    // A client that may not connect is told REJECTED, as if the transport had no credentials.
     let isAdmitted = peer.map { gates[gate].admits($0.uid) } ?? false
     var settings = options.settings
     settings.matchesTotal = gates[gate].matchesTotal
@@ -87,7 +87,7 @@ extension Server {
   /// Milliseconds after which one that has said nothing is evicted, if others wait.
   private static let silenceMax: UInt64 = 1000
 
-  /// Sees to it that one more client may be accepted. False: none waits, or those that do wait on.
+  /// Makes room for one more client. False: none waits, or those that do wait on.
   private mutating func makesRoom(_ gate: Int) -> Bool {
     if gates[gate].unauthenticatedCount < gates[gate].options.unauthenticatedMax { return true }
     if clinux_is_asked(gates[gate].listener.fd) == 0 { return false }
@@ -100,7 +100,7 @@ extension Server {
         preconditionFailure("a list of what is not there")
       }
       if case .bus = unsafe silent.pointee.pipe(from: .client).pointee.wait {
-        unsafe noteProgress(silent)  // it is the bus that makes none
+        unsafe noteProgress(silent)  // it waits for the bus
         continue
       }
       lookAt = unsafe silent.pointee.progressedAt.advanced(byMilliseconds: Self.silenceMax)
@@ -115,7 +115,7 @@ extension Server {
     return false
   }
 
-  /// The first that was silent may have been so for long enough: whoever waits asks again.
+  /// The client that was silent longest may have been so for long enough: accepting is tried again.
   mutating func lookForRoom() {
     guard let at = roomAt, now >= at else { return }
     roomAt = nil
@@ -140,7 +140,7 @@ extension Server {
     gates[gate].unauthenticatedCount += 1
   }
 
-  /// It has said something, and is the last to be evicted.
+  /// The client has sent something, and becomes the last to be evicted.
   mutating func noteProgress(_ slot: UnsafeMutablePointer<Connection>) {
     if unsafe !slot.pointee.isUnauthenticated { return }
     unsafe slot.pointee.progressedAt = now
@@ -189,7 +189,7 @@ extension Server {
 
   // MARK: Out of descriptors
 
-  /// Stops asking about new clients until a connection ends or a moment has passed: the ones that are there are served meanwhile.
+  /// Stops accepting until a connection ends or a moment has passed. The clients that are there are served meanwhile.
   private mutating func pauseAccepting(gate: Int, _ error: SystemError) {
     hit(.descriptors, gate: gate)
     log.limit(.descriptors, gate: gate, "\(error); accepting pauses")

@@ -1,4 +1,4 @@
-// The way to the bus: when it is opened, how many at a time, and what is remembered of it.
+// Connections to the bus: when they are opened, how many at a time, and what is remembered of the bus.
 
 import CLinux
 import GateSession
@@ -37,7 +37,7 @@ extension Server {
     connectWaiting(bus: bus)
   }
 
-  /// Whether a client has gone that has said nothing but Hello: the bus need not hear of it.
+  /// Whether the client is gone and has sent nothing but Hello: the bus need not learn of it.
   func leavesUnannounced(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
     let fd = unsafe slot.pointee.client.fd
     if clinux_is_hung_up(fd) == 0 || clinux_unread(fd) > 0 { return false }
@@ -45,7 +45,7 @@ extension Server {
     return unsafe slot.pointee.session.saidOnlyHello(unconsumed: pipe.pointee.end - pipe.pointee.start)
   }
 
-  /// A bus that takes the gate's word and hangs up has something against the gate, which it does not say.
+  /// A bus that hangs up behind the handshake refuses the gate without a reason. The log suggests one.
   func sayHungUp(_ slot: UnsafeMutablePointer<Connection>) {
     let address = buses[unsafe bus(of: slot)].endpoint.address
     unsafe log.failure(slot, BusEndpoint.hungUp(address))
@@ -88,11 +88,11 @@ extension Server {
         break
       }
       taken += 1
-      // Off the list before anything else happens: what follows may come back here.
+      // Taken off the list first: what follows may call this function again.
       buses[bus].waitingForBus.removeFirst(taken)
       taken = 0
       if fd < 0 {
-        // Out of descriptors too: clients that all wait for a second one would hold each other's first for ever.
+        // So when descriptors run out, too: clients that all wait for a second one would keep their first ones for ever.
         unsafe refuse(slot, SystemError("cannot connect to the bus at \(buses[bus].endpoint.address)", fd))
       } else if gates[unsafe slot.pointee.gate].listener.isOther(end: fd) {
         closeDescriptor(fd)
@@ -108,7 +108,7 @@ extension Server {
     if taken > 0 { buses[bus].waitingForBus.removeFirst(taken) }
   }
 
-  /// There are as many connections to the bus as its user may have, other processes left some.
+  /// There are as many connections to the bus as there may be, which leaves other processes of the user some.
   private mutating func reject(_ slot: UnsafeMutablePointer<Connection>, _ bus: Int) {
     let gate = unsafe slot.pointee.gate
     hit(.busConnectionsTotal, gate: gate)
@@ -157,7 +157,7 @@ extension Server {
     metrics.gates[unsafe slot.pointee.gate].busConnects &+= 1
     busIsThere(bus)
     unsafe slot.pointee.session.busConnected(at: now, saysUID: buses[bus].saysUID)
-    // Hello goes with the handshake, in one write: before anything else leaves.
+    // Before anything else leaves, so that Hello goes with the handshake, in one write.
     unsafe slot.pointee.pipe(from: .client).pointee.wait = .bytes
     unsafe pump(slot, from: .client)
     unsafe updatePollInterest(of: slot)

@@ -1,6 +1,6 @@
-// Who is the bus? Clients are told its GUID, and whether it takes descriptors, before they have said anything that a connection of their own
-// would be opened for. So a connection of the gate's finds out, whenever a client has to be told and no other connection to that bus
-// is there to know it by, and ends at once. All clients that need the answer wait for the same one.
+// Which bus it is. Clients are told the bus's GUID, and whether it takes descriptors, before they have sent anything that a
+// connection of their own would be opened for. If no other connection to that bus is there to know it by, a connection of the
+// gate's finds out, and closes at once. All clients that need the answer wait for the same one.
 
 import CLinux
 import GateSession
@@ -11,7 +11,7 @@ struct BusProbe {
   let fd: Int32
   /// Which alternative of the bus's address it was opened to.
   let alternative: Int
-  /// Whether it said who we are.
+  /// Whether it sent our uid.
   let saysUID: Bool
   var handshake: ClientHandshake
   /// When it has taken too long.
@@ -46,7 +46,7 @@ extension Server {
       return
     }
     if opened.fd < 0 {
-      // Out of descriptors too: clients that all wait for another one would hold each other's for ever.
+      // So when descriptors run out, too: clients that all wait for another one would keep theirs for ever.
       refuseWaiting(bus, SystemError("cannot connect to the bus at \(address)", opened.fd))
       return
     }
@@ -118,7 +118,7 @@ extension Server {
   private mutating func probeFailed(_ bus: Int, _ failure: HandshakeFailure, saidUID: Bool) {
     endProbe(bus)
     if case .busRejected = failure, saidUID {
-      // In its user namespace we may be another one than in ours, and only the kernel knows which.
+      // The bus may be in another user namespace, where our uid is another one, which only the kernel knows.
       buses[bus].saysUID = false
       probe(bus)
       return
@@ -150,7 +150,7 @@ extension Server {
 
   // MARK: Who waits
 
-  /// Those that wait to be told of the bus wait no longer: each that is still there is dealt with by `body`.
+  /// Ends the wait for the bus's identity: calls `body` with each connection that is still there.
   private mutating func letGo(_ bus: Int, _ body: (inout Server, UnsafeMutablePointer<Connection>) -> Void) {
     let tokens = buses[bus].waitingForIdentity
     buses[bus].waitingForIdentity = []

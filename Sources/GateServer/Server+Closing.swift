@@ -1,6 +1,6 @@
-// How connections end. When one side closes, or says what is no D-Bus, what it had sent before and was allowed is still delivered;
-// then the other side is told (shutdown), and what that one still says is read and dropped until it closes too. So nobody loses a message to
-// a connection reset, and nothing waits longer than `drain-timeout`.
+// How connections close. When one side closes, or sends what is no D-Bus, what it had sent before and was allowed is still
+// delivered. Then the other side is told by shutdown(2), and what that one still sends is read and dropped until it closes too.
+// So nobody loses a message to a connection reset, and nothing waits longer than `drain-timeout`.
 
 import CLinux
 import GateSession
@@ -39,7 +39,7 @@ extension Server {
     }
   }
 
-  /// From `side` comes nothing more that counts, and nothing more goes there.
+  /// Nothing more is taken from `side`, and nothing more goes there.
   private mutating func nothingMore(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
     if unsafe slot.pointee.closing != .none {
       // Neither side is left to deliver anything to.
@@ -76,13 +76,13 @@ extension Server {
     unsafe slot.pointee.drainDeadline = now.advanced(byMilliseconds: limits.drainTimeout)
   }
 
-  /// Whether what comes from `side` is read only to be dropped: it was told that the other side has ended. Until then the session
-  /// goes on with it, though nobody gets it: what is still to be delivered may wait for the bus's answers.
+  /// Whether what comes from `side` is read only to be dropped, since it was told that the other side has closed. Until then the
+  /// session goes on with it, though nobody gets it: what is still to be delivered may wait for the bus's answers.
   func discards(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
     unsafe slot.pointee.closing == .draining(from: side)
   }
 
-  /// Goes on with closing as far as it can be gone on with.
+  /// Goes on with closing as far as it can.
   mutating func continueClosing(_ slot: UnsafeMutablePointer<Connection>) {
     guard case .delivering(let side) = unsafe slot.pointee.closing else { return }
     let pipe = unsafe slot.pointee.pipe(from: side)
@@ -104,7 +104,7 @@ extension Server {
     unsafe slot.pointee.closing = .draining(from: side.other)
   }
 
-  /// Reads what nobody will get.
+  /// Reads and drops what nobody will get.
   mutating func discard(_ slot: UnsafeMutablePointer<Connection>, from side: Side) {
     guard let buffer = unsafe try? pool.take() else {
       unsafe closeNow(slot)
@@ -133,7 +133,7 @@ extension Server {
     if unsafe side == .client && leavesUnannounced(slot) { unsafe closeNow(slot) }
   }
 
-  /// Everything of the connection goes, at once.
+  /// Closes the connection at once, with everything that it holds.
   mutating func closeNow(_ slot: UnsafeMutablePointer<Connection>) {
     if unsafe !isLive(slot) { return }
     let gate = unsafe slot.pointee.gate
@@ -155,7 +155,7 @@ extension Server {
     resumeAccepting()
   }
 
-  /// An end that nobody asked for is logged; an ordinary one where everything is.
+  /// Logs the end of a connection; an ordinary one only where everything is logged.
   private mutating func logEnd(_ slot: UnsafeMutablePointer<Connection>) {
     let isOrdinary =
       switch unsafe slot.pointee.closeReason {
@@ -165,14 +165,14 @@ extension Server {
     unsafe log.closed(slot, isLogged: !isOrdinary || gates[slot.pointee.gate].options.settings.logging == .everything)
   }
 
-  /// Everything of all connections goes.
+  /// Closes all connections at once.
   mutating func closeConnections() {
     for index in unsafe slots.indices {
       if let slot = unsafe slots[index] { unsafe closeNow(slot) }
     }
   }
 
-  /// Frees connections that ended. Not before all events of a wake-up are dealt with: some may still point to them.
+  /// Frees connections that ended, once all events of a wake-up are dealt with: until then some may point to them.
   mutating func releaseEnded() {
     if unsafe ended.isEmpty { return }
     while let slot = unsafe ended.popLast() {
@@ -183,7 +183,8 @@ extension Server {
     for bus in buses.indices where !buses[bus].waitingForBus.isEmpty { connectWaiting(bus: bus) }
   }
 
-  /// Half of many connections are gone: their memory goes back to the kernel, which malloc(3) alone does only with what lies on top.
+  /// Gives memory back to the kernel when half of many connections are gone: malloc(3) by itself gives back only what lies on
+  /// top.
   private mutating func giveBackMemory() {
     let live = unsafe slots.count - freeSlots.count
     if 2 * live > mostConnections || mostConnections < Self.manyConnections { return }

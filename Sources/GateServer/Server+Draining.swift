@@ -1,5 +1,5 @@
-// The end of the server: nothing more is accepted, and nothing is read but the rest of messages that are half delivered; what was allowed is
-// still delivered; then it is over.
+// How a server ends. Nothing more is accepted, and nothing is read but the rest of messages that are half delivered. What was
+// allowed is still delivered.
 
 import CLinux
 import GateSession
@@ -26,7 +26,7 @@ extension Server {
     }
   }
 
-  /// Of a time that was too short somebody should know.
+  /// Logs that connections were not done when the time was over.
   mutating func sayUndelivered() {
     guard case .until = draining else { return }
     for gate in gates.indices where gates[gate].connectionCount > 0 {
@@ -35,8 +35,8 @@ extension Server {
     }
   }
 
-  /// Begins the end: the sockets are removed, clients are let go as soon as what they are still to get is delivered. A second call ends
-  /// at once.
+  /// Begins draining: the sockets are removed, and clients are closed as soon as what they are still to get is delivered. A
+  /// second call ends at once.
   public mutating func stop() {
     if draining != .no {
       draining = .atOnce
@@ -57,8 +57,8 @@ extension Server {
     }
   }
 
-  /// Stops when the other end of `fd`, a pipe or a socket, is closed. What is no such thing, a file say, never is. The descriptor stays the
-  /// caller's, who may not close it before ``run()`` has returned.
+  /// Stops when the other end of `fd`, a pipe or a socket, is closed. Anything else, such as a file, never is. The descriptor
+  /// stays the caller's, who may not close it before ``run()`` has returned.
   public mutating func stopWhenClosed(_ fd: Int32) throws(SystemError) {
     // Asked for nothing, epoll still tells of errors and of the end.
     let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, 0, EventToken.syncDescriptor.bits)
@@ -68,12 +68,12 @@ extension Server {
   }
 
   mutating func syncDescriptorClosed() {
-    // Or it is told again and again.
+    // Else epoll reports it again and again.
     _ = clinux_epoll_control(epoll, EPOLL_CTL_DEL, syncDescriptor, 0, 0)
     if draining == .no { stop() }
   }
 
-  /// Whether nothing that was decided on is still to leave.
+  /// Whether nothing that was decided on waits to be sent.
   func isDelivered(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
     for side in [Side.client, .bus] {
       let pipe = unsafe slot.pointee.pipe(from: side.other)
@@ -94,7 +94,7 @@ extension Server {
       && !slot.pointee.session.isAtMessageBoundary(to: side.other)
   }
 
-  /// Tells whoever wants to know that the loop goes round.
+  /// Calls the heartbeat when it is due.
   mutating func keepBeating() {
     guard let current = heartbeat, now >= current.next else { return }
     heartbeat = (now.advanced(byMilliseconds: current.interval), current.interval, current.beat)

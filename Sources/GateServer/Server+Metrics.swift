@@ -1,5 +1,5 @@
-// Metrics: counting what only the server sees, and telling all of it to who asks. Nothing is kept for a scrape: the numbers of the
-// sessions are added up when one comes.
+// Metrics: counting what only the server sees, and answering scrapes. Nothing is kept for a scrape: the numbers of the sessions
+// are added up when one comes.
 
 import CLinux
 import GateSession

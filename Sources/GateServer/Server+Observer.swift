@@ -1,6 +1,6 @@
-// The observers of the buses: when there is one, when it is heard, and what follows from what it hears. A session's own stream tells who owns
-// which name in the order of everything else, but no sooner than its client reads; what is decided about a message to a unique
-// name rests on the observer, which is heard before.
+// The observers of the buses: when there is one, when it is read, and what follows from what it learns. A session's own stream
+// tells who owns which name in the order of everything else, but no sooner than its client reads. So what is decided about a
+// message to a unique name rests on the observer, which is read before.
 
 import CLinux
 import GatePolicy
@@ -11,14 +11,14 @@ extension Server {
   /// Milliseconds until a lost observer is tried again: at first, and at most. It doubles in between.
   private static let observerPause: (first: UInt64, last: UInt64) = (100, 10_000)
 
-  /// The policies of the gates of a bus are others than before.
+  /// Policies of the gates of a bus have changed.
   mutating func policiesChanged(ofBus bus: Int) {
     buses[bus].isToFollow = true
     observersWantCare = true
     onlyForwarded = false
   }
 
-  /// Sees to it that the directory of a bus has what the bus has said, before bytes of a client are judged by it.
+  /// Brings the directory of a bus up to date with what the bus has sent, before bytes of a client are decided on by it.
   @inline(__always)
   mutating func hearObserver(forGate gate: Int) {
     if gates[gate].followsNames { hearObserver(gates[gate].bus) }
@@ -32,7 +32,7 @@ extension Server {
       switch observer.read() {
       case .heard: break
       case .rejected where observer.saysUID:
-        // In its user namespace we may be another one than in ours, and only the kernel knows which.
+        // The bus may be in another user namespace, where our uid is another one, which only the kernel knows.
         buses[bus].saysUID = false
         observer.close()
         openObserver(bus)
@@ -51,7 +51,7 @@ extension Server {
     hearObserver(bus)
   }
 
-  /// Sends what the observer has to say, checks who it speaks to, and notes until when it wants an answer.
+  /// Sends the observer's output, checks which bus it is connected to, and notes when its answer is due.
   private mutating func serveObserver(_ bus: Int) {
     let observer = buses[bus].observer
     if !observer.isOpen { return }
@@ -83,7 +83,7 @@ extension Server {
     _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, observer.fd, events, EventToken.observer(bus: bus).bits)
   }
 
-  /// What was decided by owners is to be decided anew.
+  /// Has everything decided anew that was decided by owners.
   private mutating func tellNews(ofBus bus: Int) {
     let observer = buses[bus].observer
     if observer.isSettled {
@@ -124,7 +124,7 @@ extension Server {
     }
   }
 
-  /// The gate whose share of the log lines about the observer take: the first that asks for names.
+  /// The gate in whose name the observer is logged: the first that asks for names.
   private func gateForLog(_ bus: Int) -> Int {
     gates.firstIndex { $0.bus == bus && $0.followsNames } ?? gates.firstIndex { $0.bus == bus } ?? 0
   }
@@ -134,12 +134,13 @@ extension Server {
     return now.advanced(byMilliseconds: limits.helloTimeout)
   }
 
-  /// A client has a connection to the bus, which so is there: the observer need not wait until it is tried again.
+  /// A client has a connection to the bus, so the observer is tried again at once.
   mutating func busIsThere(_ bus: Int) {
     if buses[bus].observer.retryAt != nil { openObserver(bus) }
   }
 
-  /// Clients are connected to this bus: an observer that is at another one, which lives on while another took its address, follows them.
+  /// Clients are connected to this bus. An observer that is connected to another one, which lives on while this one took its
+  /// address, follows them.
   mutating func leadObserver(_ bus: Int, to identity: BusIdentity) {
     let observer = buses[bus].observer
     guard let other = observer.bus, !other.isSame(as: identity) else { return }
@@ -151,7 +152,7 @@ extension Server {
   private mutating func openObserver(_ bus: Int) {
     let observer = buses[bus].observer
     observer.retryAt = nil
-    // Who waits does so once: for a bus that does not answer nobody waits again.
+    // Clients wait for the first attempt only, not again for a bus that did not answer.
     if observer.failures == 0 { observer.directory.awaitAnswers() }
     let opened = buses[bus].endpoint.connect()
     if opened.fd < 0 {
@@ -190,7 +191,7 @@ extension Server {
 
   // MARK: Time
 
-  /// When an observer has to be looked after is another time than before.
+  /// Finds out anew when an observer has to be looked after.
   private mutating func noteObserverDeadline() {
     observerDeadline = nil
     for bus in buses {
@@ -203,7 +204,7 @@ extension Server {
     if let due, observerDeadline.map({ due < $0 }) ?? true { observerDeadline = due }
   }
 
-  /// Gives up observers that have no answer in time, tries those again whose time has come, and lets go on what waited for owners.
+  /// Gives up observers that have no answer in time, tries those again whose time has come, and resumes what waited for owners.
   mutating func lookAfterObservers() {
     if !observersWantCare && observerDeadline.map({ now < $0 }) ?? true { return }
     observersWantCare = false

@@ -12,7 +12,7 @@ extension Server {
       return
     }
     unsafe slot.pointee.isIdle = false
-    // Each round sends own output, which makes room for answers to bytes that were read already: at most one buffer's worth.
+    // Each round sends local output, which makes room for answers to bytes that were read already: at most one buffer's worth.
     while unsafe isLive(slot) {
       let flushedClient = unsafe flushLocalOutput(slot, to: .client)
       let flushedBus = unsafe flushLocalOutput(slot, to: .bus)
@@ -95,7 +95,7 @@ extension Server {
     _ slot: UnsafeMutablePointer<Connection>, _ side: Side, _ old: Connection.Socket, to events: UInt32
   ) {
     var socket = old
-    if socket.isHungUp && events & EPOLLIN.rawValue == 0 { return }  // it would say so for ever
+    if socket.isHungUp && events & EPOLLIN.rawValue == 0 { return }  // epoll would report it for ever
     let token = unsafe EventToken.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: side)
     let operation = socket.interest == nil ? EPOLL_CTL_ADD : EPOLL_CTL_MOD
     let result = clinux_epoll_control(epoll, operation, socket.fd, events, token.bits)

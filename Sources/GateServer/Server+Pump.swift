@@ -22,7 +22,7 @@ extension Server {
       if unsafe discards(slot, from: side) {
         unsafe discard(slot, from: side)
       } else if unsafe slot.pointee.pipe(from: side).pointee.wantsBytes {
-        // The other direction may be stuck: that is nothing to this one.
+        // The other direction may be stuck, which does not matter to this one.
         if unsafe events & EPOLLIN.rawValue != 0 && maySplice(slot, from: side) {
           unsafe spliceOrRead(slot, from: side)
         } else {
@@ -67,7 +67,7 @@ extension Server {
     }
     if unsafe slot.pointee.isUnauthenticated && side == .client { unsafe noteProgress(slot) }
     unsafe pump(slot, from: side)
-    // More than a message may have, and none that would take them.
+    // More descriptors than a message may have, and no message to take them.
     if unsafe pipe.pointee.descriptors.count > gates[slot.pointee.gate].options.descriptorsHeldMax && !pipe.pointee.hasUnsent {
       unsafe end(slot, .descriptorMismatch(side))
     }
@@ -92,8 +92,8 @@ extension Server {
     return n
   }
 
-  /// What most bytes take of the way: they are all like the last ones, the receiver takes them at once, and the connection is as
-  /// idle as before.
+  /// The way of most bytes: they are messages like the last ones, the receiver takes them at once, and the connection is as idle
+  /// as before.
   ///
   /// - Returns: Whether that was all. If not, what could not be sent waits in the pipe, and the rest is to be offered to the session.
   @inline(__always)

@@ -1,5 +1,5 @@
-// Sending: runs of allowed bytes leave from the buffer they were read into, in as few sendmsg as their descriptors allow; the gate's own
-// bytes stand between them where the session put them.
+// Sending: runs of allowed bytes leave from the buffer they were read into, in as few sendmsg as their descriptors allow; local
+// output stands between them where the session put it.
 
 import CLinux
 import DBusWire
@@ -109,7 +109,7 @@ extension Server {
     return done
   }
 
-  /// Lays out what can go in one sendmsg: up to the next action that has descriptors of its own, or is no sending.
+  /// Lays out what can go in one sendmsg: up to the next action that has descriptors of its own, or sends nothing.
   @inline(__always)
   private func gather(
     _ slot: UnsafeMutablePointer<Connection>, to side: Side, _ pipe: UnsafeMutablePointer<Pipe>, from first: Int, _ count: Int
@@ -187,9 +187,9 @@ extension Server {
     if unsafe batch.actions[index].count == 0 { unsafe batch.actions[index].kind = .skip }
   }
 
-  // MARK: The gate's own output
+  // MARK: Local output
 
-  /// Sends the gate's own bytes to `side` if they may stand where its stream is now.
+  /// Sends local output to `side` if it may stand where that stream is now.
   ///
   /// - Returns: Whether any left.
   mutating func flushLocalOutput(_ slot: UnsafeMutablePointer<Connection>, to side: Side) -> Bool {
@@ -214,7 +214,7 @@ extension Server {
     return true
   }
 
-  /// `side` takes nothing any more. What it had sent is still delivered; the end comes when that is read to its end.
+  /// `side` takes nothing any more. What it had sent is still delivered; the connection closes when that is read to its end.
   mutating func closeWrite(_ slot: UnsafeMutablePointer<Connection>, _ side: Side) {
     let pipe = unsafe slot.pointee.pipe(from: side.other)
     unsafe pipe.pointee.isWriteClosed = true

@@ -10,10 +10,10 @@ import Glibc
 extension Server {
   /// Messages of so many bytes are worth splicing, and so many bytes of them at a time. Measured: with 64 KiB it pays, with 16 KiB not.
   private static let spliceByteCountMin = 32_768
-  /// So much of a message is looked at. Longer headers are read.
+  /// So many bytes of a message are looked at here. A message with a longer header is read.
   private static let headByteCount = 512
-  /// What the kernel may hold for a receiver of large messages, instead of half of that: fewer and larger pieces, and who sends seldom
-  /// has to wait. Measured: benchmarks/tried.md.
+  /// The send buffer for a receiver of large messages, twice the usual one: pieces are larger and fewer, and senders seldom have
+  /// to wait. Measured: benchmarks/tried.md.
   private static let sendBufferByteCount: Int32 = 212_992
 
   /// Whether what comes next from `side` is the middle of a large message, or probably another one.
@@ -22,7 +22,7 @@ extension Server {
     unsafe slot.pointee.session.lastMessageByteCount(from: side) >= Self.spliceByteCountMin
   }
 
-  /// Whether nothing forbids that bytes from `side` go by without having been here: they are a direction's only business, and nobody's end.
+  /// Whether bytes from `side` may be spliced: nothing else is to be done in that direction, and nothing closes.
   func maySplice(_ slot: UnsafeMutablePointer<Connection>, from side: Side) -> Bool {
     unsafe draining == .no && slot.pointee.closing == .none && !slot.pointee.isUnauthenticated
       && slot.pointee.pipe(from: side).pointee.hasNoBacklog && slot.pointee.session.isIdle
@@ -74,7 +74,7 @@ extension Server {
     _ slot: UnsafeMutablePointer<Connection>, from side: Side, _ count: Int, _ pipe: UnsafeMutablePointer<Pipe>,
     _ spliced: inout SplicePipe
   ) -> Int {
-    guard let buffer = unsafe try? pool.take() else { return 0 }  // then what comes next is read, which says what is missing
+    guard let buffer = unsafe try? pool.take() else { return 0 }  // the read that follows says what is missing
     precondition(count <= BufferPool.bufferByteCount, "a header is shorter than a buffer")
     let n = unsafe clinux_read(slot.pointee.socket(side).fd, buffer, count)
     if n <= 0 {

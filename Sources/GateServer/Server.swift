@@ -20,12 +20,12 @@ public struct Server: ~Copyable {
   var buses: [Bus] = []
   /// When one of their observers has to be looked after.
   var observerDeadline: Instant?
-  /// Whether something about observers is to be done in any case.
+  /// Whether observers have to be looked after at once.
   var observersWantCare = false
   /// Connections by index; nil where there is none.
   var slots: [UnsafeMutablePointer<Connection>?] = unsafe []
   var freeSlots: [Int] = []
-  /// The most there were since memory was given back.
+  /// The most connections since memory was given back.
   var mostConnections = 0
   /// Connections that ended during this wake-up: their memory goes when all events are dealt with.
   var ended: [UnsafeMutablePointer<Connection>] = unsafe []
@@ -39,12 +39,12 @@ public struct Server: ~Copyable {
   /// Room for what one recvmsg may bring.
   let received = UnsafeMutablePointer<Int32>.allocate(capacity: Limits.kernelDescriptorsMax)
   var now = Instant(milliseconds: clinux_milliseconds())
-  /// When something has to be looked at even if nothing happens.
+  /// The earliest deadline of a connection.
   var nextDeadline: Instant?
   var timer: LoopTimer
-  /// When the loop has to look after anything even if nothing happens: the earliest of all that was set before it last waited.
+  /// The earliest of all deadlines that were set before the loop last waited.
   var nextLook: Instant?
-  /// Whether what happened since the loop last waited was only bytes going by: no deadline was set and there is nothing to look after.
+  /// Whether nothing but forwarding happened since the loop last waited: no deadline was set, and nothing has to be looked after.
   var onlyForwarded = false
   /// When accepting or connecting that failed for lack of something is tried again.
   var retryAt: Instant?
@@ -55,12 +55,12 @@ public struct Server: ~Copyable {
   let log: Log
   /// What is counted.
   var metrics = Metrics()
-  /// Sockets for whoever runs the gates.
+  /// Sockets for metrics and for control.
   var adminSockets: [AdminSocket] = []
   var nextAdminID: UInt32 = 0
   /// When one of their clients has to be looked at.
   var adminDeadline: Instant?
-  /// The version that is told there.
+  /// The version that these tell.
   public var version = "unknown"
   var signals: Int32 = -1
   var input: StandardInput?
@@ -68,7 +68,7 @@ public struct Server: ~Copyable {
   var syncDescriptor: Int32 = -1
   /// How far the server is in draining.
   var draining = Draining.no
-  /// When somebody wants to hear that the loop still goes round, and how often in milliseconds.
+  /// When the heartbeat is due, how often it comes in milliseconds, and what it calls.
   var heartbeat: (next: Instant, interval: UInt64, beat: () -> Void)?
   /// Called once when draining begins.
   public var onDraining: () -> Void = {}
@@ -236,7 +236,7 @@ public struct Server: ~Copyable {
     return unsafe slot.pointee.generation == generation ? slot : nil
   }
 
-  /// Deals with the signals that have come, each once, and with those that stop it first: what comes meanwhile waits for its turn
+  /// Handles the signals that have come, each once, and those that stop the server first. What comes meanwhile waits for its turn
   /// behind everything else, so that no signal can keep clients or the end waiting, however often it comes.
   private mutating func handleSignals() {
     let handler = onSignal

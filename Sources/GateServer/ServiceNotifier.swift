@@ -3,14 +3,14 @@
 import CLinux
 import Glibc
 
-/// The service manager's ear; deaf if there is none.
+/// Sends notifications to the service manager; without one nothing is sent.
 public struct ServiceNotifier: Sendable {
   private let socket: UnixSocketName?
-  /// Milliseconds between two WATCHDOG=1, a third of what the manager waits, so that it hears two in that time even if one is late; nil:
-  /// it does not ask.
+  /// Milliseconds between two WATCHDOG=1; nil: the manager asks for none. It is a third of the manager's timeout, so that two
+  /// arrive within it even if one is late.
   public let watchdogInterval: UInt64?
 
-  /// What the environment says, which then says it no more: no child of ours may speak in our name.
+  /// Reads the environment, and takes the variables out of it: no child process may notify in the gate's name.
   public init() {
     let socket = Self.take("NOTIFY_SOCKET")
     switch socket?.utf8.first {
@@ -27,20 +27,20 @@ public struct ServiceNotifier: Sendable {
     }
   }
 
-  /// Every socket accepts.
+  /// All sockets accept.
   public func ready(_ status: String) { send("READY=1\nSTATUS=\(Self.line(status))") }
 
   /// A reload has begun; ``ready(_:)`` ends it, whatever came of it.
   public func reloading() { send("RELOADING=1\nMONOTONIC_USEC=\(clinux_monotonic_microseconds())") }
 
-  /// The end has begun.
+  /// Draining has begun.
   public func stopping() { send("STOPPING=1") }
 
-  /// The loop still goes round. Said again soon, so that nobody waits for a manager that does not listen.
+  /// The loop is alive. Does not wait for a manager that does not read, since it is said again soon.
   public func alive() { send("WATCHDOG=1", waits: false) }
 
-  /// Waits a second for a manager that is slow to listen: it may let as few as ten messages wait, and one that it never hears would
-  /// leave it with a reload that does not end.
+  /// Waits a second for a manager that is slow to read: its socket may queue as few as ten messages, and to a manager that misses
+  /// one a reload would not end.
   private func send(_ text: String, waits: Bool = true) {
     guard let socket else { return }
     let fd = clinux_socket_datagram(1000)

@@ -45,7 +45,7 @@ struct SocketFile {
         let result = clinux_change_owner(fd, options.owner ?? .max, options.group ?? .max)
         if result < 0 { throw .system(SystemError("cannot set the owner of \(path)", result)) }
       }
-      // fchmod(2) refuses a descriptor of this kind; what it is called below /proc is the same file.
+      // fchmod(2) refuses a descriptor of this kind; its name below /proc leads to the same file.
       if unsafe chmod("/proc/self/fd/\(fd)", options.mode) != 0 {
         throw .system(SystemError("cannot set the mode of \(path)", errno))
       }

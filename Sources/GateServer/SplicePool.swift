@@ -5,19 +5,19 @@ import CLinux
 import GateSession
 import Glibc
 
-/// Unused pipes, one for each direction that is stuck now and then, and the fdinfo of some sockets.
+/// Unused pipes, and the fdinfo files of some sockets.
 struct SplicePool: ~Copyable {
   /// Milliseconds for which it is kept.
   private static let keptFor: UInt64 = 100
 
   private var pipes = InlineArray<4, SplicePipe?>(repeating: nil)
   private var pipeCount = 0
-  /// A socket's number and its file. The file is that of whatever has the number.
+  /// A socket's number and its fdinfo file, which is that of whatever has the number.
   private var infos = InlineArray<8, (socket: Int32, file: Int32)>(repeating: (-1, -1))
   private var oldest = 0
   /// Whether there is something that can be spliced.
   private(set) var isUsable = clinux_ignores_sigpipe() != 0
-  /// When what is kept goes, unless it is used meanwhile; nil: nothing is kept.
+  /// When the pool is emptied unless it is used before; nil: it is empty.
   private(set) var expiry: Instant?
 
   /// Bytes that wait in a socket and that no descriptor comes with.

@@ -51,7 +51,7 @@ public struct UnixSocketName: Sendable, Equatable, CustomStringConvertible {
 
   private var fits: Bool { bytes.first == 0 || bytes.count <= Self.pathBytesMax }
 
-  /// Calls `body` with a descriptor by which a path that does not fit into a socket address can be said.
+  /// Calls `body` with a descriptor through which a path that does not fit into a socket address can be named.
   private func withDescriptor(of path: ArraySlice<UInt8>, _ flags: Int32, _ body: (Int32) -> Int32) -> Int32 {
     let terminated = path.map { CChar(bitPattern: $0) } + [0]
     let descriptor = unsafe terminated.withUnsafeBufferPointer { unsafe clinux_open($0.baseAddress!, flags) }

@@ -7,7 +7,7 @@ enum BusKind: String {
   case session
   case system
 
-  /// What texts to people call its policy.
+  /// The name of its policy in texts for people.
   var policyName: String { rawValue.uppercased() }
 
   /// The environment variable with its address.

@@ -60,7 +60,7 @@ enum XdgProxyCommand {
   }
 
   private static func serve(_ options: XdgProxyOptions) throws {
-    // Nobody's service: whatever a service manager told the one who started us is not for us, nor for a program of unixexec.
+    // This is nobody's service: what a service manager told the one who started us is not for us, nor for a program of unixexec.
     _ = try? InheritedSockets()
     _ = ServiceNotifier()
     let isLogged = options.proxies.contains(where: \.isLogged)
@@ -112,7 +112,7 @@ enum XdgProxyCommand {
     return gate
   }
 
-  /// Whoever asks for a log wants every message, and looks for it on standard output (firejail's `--dbus-log` does).
+  /// `--log` is for every message, on standard output, where firejail's `--dbus-log` looks for it.
   private static var fullLog: LogOptions {
     var options = LogOptions()
     options.descriptor = STDOUT_FILENO
@@ -131,7 +131,7 @@ enum XdgProxyCommand {
   private static func writeReady(_ descriptor: Int32, _ log: Log) {
     if descriptor > STDERR_FILENO { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
     var byte = UInt8(ascii: "x")
-    // Nobody there any more: then the server stops at once, by itself.
+    // EPIPE: the other end is closed already, and the server will stop at once by itself.
     if unsafe write(descriptor, &byte, 1) < 0 && errno != EPIPE {
       log.warning("\(SystemError("cannot tell descriptor \(descriptor) (--fd) that all sockets accept", errno))")
     }

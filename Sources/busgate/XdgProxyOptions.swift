@@ -24,7 +24,7 @@ struct XdgProxyOptions {
 
   private(set) var request = Request.serve
   private(set) var proxies: [Proxy] = []
-  /// Where readiness is told, and whose other end's closing stops the program.
+  /// The descriptor of `--fd`: it gets a byte when all sockets accept, and the program stops when its other end is closed.
   private(set) var syncDescriptor: Int32?
   /// Changes to the limits of each gate, in order.
   private(set) var limits: [(inout GateOptions) -> Void] = []
@@ -48,7 +48,7 @@ struct XdgProxyOptions {
         continue
       }
       try take(argument, read)
-      // As its peer: whatever is wrong behind these does not matter.
+      // As in xdg-dbus-proxy: whatever is wrong behind these does not matter.
       if request != .serve { return }
     }
     if proxies.isEmpty { throw UsageError("No proxies specified, expected at least one ADDRESS PATH") }

@@ -12,7 +12,7 @@ struct ExplainCommand: ParsableCommand {
     case allow, deny
   }
 
-  /// Lines are explained one by one for somebody who reads that.
+  /// Bytes of the log that are explained: each line is explained by itself, for somebody who reads it.
   private static let logBytesMax = 16 * 1024 * 1024
 
   static let configuration = CommandConfiguration(

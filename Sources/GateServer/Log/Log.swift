@@ -20,7 +20,7 @@ public final class Log {
   private var coalescer: EventCoalescer
   private var rates: [GateRates] = []
   private let seed = SeededHash()
-  /// What time the server says it is. An atomic, like the next, because that is the cheapest that a class can hold.
+  /// The time that the server gave last. This and the next are atomics because nothing that a class holds costs less to access.
   private let clock = Atomic<UInt64>(clinux_milliseconds())
   /// Whether there is something to write, or will be when time has passed.
   private let isBusy = Atomic<Bool>(false)
@@ -32,10 +32,10 @@ public final class Log {
   /// How often, at the end, a reader is asked to take what is left, 10 ms apart.
   private static let lastAttempts = 20
 
-  /// What one gate may write, and what was suppressed. A gate is a container: one that is noisy is not to hide the others.
+  /// What one gate may write, and what was suppressed. A gate serves one container: a noisy one may not hide the others.
   private struct GateRates {
     let label: String
-    /// Apart, so that a flood of messages that pass cannot hide one that does not.
+    /// Two rates, so that a flood of messages that pass cannot hide one that does not.
     var passed: EventRate
     var refused: EventRate
     var connections: EventRate
@@ -165,7 +165,7 @@ public final class Log {
     }
   }
 
-  /// A client of ours, not of a gate's, that may not ask: each user is named once, then counted.
+  /// A client of the control socket that may not use it. Each user is logged once, then counted.
   func rejected(_ peer: PeerCredentials, _ text: String) {
     let key = seed.hash(UInt64.max, UInt64(peer.uid))
     if rates.isEmpty || coalescer.counts(key) { return }
@@ -328,7 +328,7 @@ public final class Log {
   func finish() {
     for repetitions in coalescer.removeAll(of: nil) { write(repetitions) }
     for gate in rates.indices where rates[gate].reportAt != nil { reportSuppressed(gate: gate) }
-    // Nobody is held up any more; a reader that is only slow may have what is there.
+    // No client waits any more, so a reader that is only slow gets a moment for the rest.
     for _ in 0..<Self.lastAttempts {
       queue.hurry()
       writeQueue()

@@ -6,9 +6,9 @@ enum SinkResult: Equatable {
   case taken(Int)
   /// None for now; try again in so many milliseconds.
   case busy(UInt64)
-  /// These never will be.
+  /// This event never will be taken.
   case refused
-  /// Nothing ever will be.
+  /// Nothing ever will be taken.
   case gone
 }
 

@@ -3,7 +3,7 @@
 import GateSession
 
 extension Verdict.Reason {
-  /// In a few words, for the adminSockets' table.
+  /// In a few words, for the operators' table.
   public var meaning: String {
     switch self {
     case .rule: "a rule decided, the key rule says which"

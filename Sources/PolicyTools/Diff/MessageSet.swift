@@ -43,9 +43,8 @@ struct MessageSet {
     }
   }
 
-  /// The subsets that may have messages of one of `cells`, all with INTERFACE or all without, in common with `messages`; of those
-  /// that ask for a name, if `namesCount`, only such as
-  /// are met by somebody with no more names than `messages` wants.
+  /// The subsets that may have messages of one of `cells`, all with INTERFACE or all without, in common with `messages`. If
+  /// `namesCount`, of those that ask for a name only such as are met by somebody with no more names than `messages` wants.
   func overlapping(_ messages: RuleMessages, in cells: MessageCells, namesCount: Bool = true) -> [RuleMessages] {
     candidates(for: messages, in: cells).map { subsets[$0] }.filter { other in
       !other.cells.isDisjoint(with: cells) && other.descriptors.overlaps(messages.descriptors)

@@ -1,12 +1,12 @@
-// One message through a real session, without sockets: the handshakes and Hello are played, then the message is given to the same
-// machine that the sidecar runs, and what it decides is the answer. So an explanation cannot differ from the sidecar's decision, the
-// driver's table and the arguments of its methods included.
+// One message through a real session, without sockets: the handshakes and Hello are simulated, then the message is given to the
+// same machine that the sidecar runs. What it decides is the answer. So an explanation cannot differ from the sidecar's decision,
+// the driver's table and the arguments of its methods included.
 
 import DBusWire
 import GatePolicy
 import GateSession
 
-/// A session between two peers that are played.
+/// A session between two simulated peers.
 struct DryRun: ~Copyable {
   /// The session would not take the message.
   struct Closed: Error, CustomStringConvertible {
@@ -15,7 +15,7 @@ struct DryRun: ~Copyable {
 
   private static let guid = "0123456789abcdef0123456789abcdef"
 
-  /// The client's name on the played bus.
+  /// The client's name on the simulated bus.
   let client: String
   private let policy: Policy
   private var session: Session
@@ -25,7 +25,7 @@ struct DryRun: ~Copyable {
   private var decisions: [(side: Side, verdict: Verdict)] = []
   private var unread: (client: [UInt8], bus: [UInt8]) = ([], [])
   private var descriptors = 0
-  /// Whether the client has its name, so that what the gate says to the bus is messages.
+  /// Whether the client has its name, so that what the gate sends to the bus is messages.
   private var hasName = false
   /// Unique names by the well-known names that they own.
   private let owners: [String: String]

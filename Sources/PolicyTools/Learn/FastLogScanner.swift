@@ -50,7 +50,7 @@ struct FastLogScanner {
   // MARK: Text
 
   private mutating func readText(_ bytes: Span<UInt8>, _ line: Range<Int>) -> Bool {
-    // What is none of the log's own bytes is told what is wrong with it, by LogLine.
+    // The log has no control characters. LogLine says what is wrong with a line that has.
     for at in line where bytes[at] < 0x20 { return false }
     var at = line.lowerBound
     let verdict = word(bytes, &at, line.upperBound)

@@ -3,7 +3,7 @@
 
 import GatePolicy
 
-/// Questions about pairs of globs.
+/// Relations of pairs of globs.
 enum GlobRelation {
   private static let star = UInt8(ascii: "*")
   private static let questionMark = UInt8(ascii: "?")
