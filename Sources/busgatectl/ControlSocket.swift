@@ -82,8 +82,3 @@ enum ControlSocket {
     return ControlFailure(description: "\(path): error: \(reason), expected the socket of busgate run --control")
   }
 }
-
-/// Why a gate could not be asked: a line for people.
-struct ControlFailure: Error, CustomStringConvertible {
-  let description: String
-}

@@ -5,25 +5,6 @@ import DBusWire
 import GatePolicy
 import PolicyTools
 
-extension Direction: ExpressibleByArgument {
-  /// The direction that a word of a configuration names.
-  public init?(argument: String) {
-    switch argument {
-    case "outgoing": self = .outgoing
-    case "incoming": self = .incoming
-    default: return nil
-    }
-  }
-
-  /// For the help.
-  public static var allValueStrings: [String] { ["outgoing", "incoming"] }
-
-  /// For the shells.
-  public static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
-}
-
-extension LoggedDecision.MessageKind: ExpressibleByArgument {}
-
 /// What is known of a message.
 struct MessageQueryFlags: ParsableArguments {
   @Option(help: "outgoing: from the container to the bus; incoming: from the bus to the container.")

@@ -112,15 +112,6 @@ public struct Explanation: Sendable {
   }
 }
 
-/// Why a query has no answer.
-public struct MessageQueryError: Error, Sendable, CustomStringConvertible {
-  /// What is wrong.
-  public let description: String
-
-  /// An error that `description` tells.
-  public init(description: String) { self.description = description }
-}
-
 extension Explanation.Miss {
   /// What `part` of `rule` wants, and what the message has.
   fileprivate init(_ part: NearestMiss.Part, _ rule: GatewayRule, _ query: MessageQuery) {

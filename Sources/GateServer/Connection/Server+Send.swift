@@ -6,19 +6,6 @@ import DBusWire
 import GateSession
 import Glibc
 
-/// Room for the actions of one round of sending.
-@safe
-struct SendBatch: ~Copyable {
-  /// Actions with offsets that count from the buffer's first byte.
-  let actions = UnsafeMutablePointer<Output.Action>.allocate(capacity: Output.actionsMax)
-  let parts = UnsafeMutablePointer<iovec>.allocate(capacity: Output.actionsMax)
-
-  deinit {
-    unsafe actions.deallocate()
-    unsafe parts.deallocate()
-  }
-}
-
 extension Server {
   /// Carries out the output's actions; `base` is the place in the buffer that their offsets count from.
   @inline(__always)

@@ -112,12 +112,3 @@ public struct BusEndpoint: Sendable {
     return result
   }
 }
-
-/// A command line, or a value on it, that cannot be understood.
-public struct UsageError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// What is wrong and what was expected.
-  public let description: String
-
-  /// A misuse described by `text`.
-  public init(_ text: String) { description = text }
-}

@@ -3,19 +3,6 @@
 import CLinux
 import Glibc
 
-/// How the file of a socket is to look.
-public struct SocketFileOptions: Sendable {
-  /// Permissions. 0666: who can reach the directory decides who may connect.
-  public var mode: UInt32 = 0o666
-  /// Owner and group; nil: as they come.
-  public var owner: UInt32?
-  /// The group; nil: as it comes.
-  public var group: UInt32?
-
-  /// Everybody who can reach it may connect.
-  public init() {}
-}
-
 /// A socket that accepts.
 struct ListeningSocket {
   let fd: Int32
@@ -170,21 +157,5 @@ struct ListeningSocket {
   private static func randomName() -> String {
     let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
     return String((0..<10).map { _ in letters[Int.random(in: 0..<letters.count)] })
-  }
-}
-
-/// Why a socket could not be listened on.
-public enum ListenFailure: Error, Equatable, Sendable, CustomStringConvertible {
-  /// A system call failed.
-  case system(SystemError)
-  /// It would have done harm: the path is in use.
-  case refused(String)
-
-  /// A sentence.
-  public var description: String {
-    switch self {
-    case .system(let error): error.description
-    case .refused(let text): text
-    }
   }
 }

@@ -1,5 +1,5 @@
 // The event loop: one thread, one epoll set, any number of gates. This file is the table of contents; what happens to a
-// connection stands in Server+*.swift.
+// connection stands in Connection/Server+*.swift, what happens to gates and buses in Gate.
 //
 // How epoll is used. Every socket is registered level-triggered under a token (EventToken.swift): an event says "there is something", again
 // and again until it was dealt with, so that one read of at most one buffer per wake-up is enough and no connection can keep the

@@ -5,6 +5,22 @@ import GateSession
 import Glibc
 
 extension Server {
+  /// The number of the bus that a gate with these options has; a new one if no gate had it yet.
+  mutating func bus(for options: GateOptions) -> Int {
+    if let known = buses.firstIndex(where: { $0.endpoint.address == options.bus.address }) {
+      buses[known].add(options)
+      return known
+    }
+    buses.append(Bus(options))
+    return buses.count - 1
+  }
+
+  /// The number of a connection's bus.
+  func bus(of slot: UnsafeMutablePointer<Connection>) -> Int { gates[unsafe slot.pointee.gate].bus }
+
+  /// The bus went away, or is another one: the next client asks anew who it is.
+  mutating func forgetBus(_ bus: Int) { buses[bus].knownBus = nil }
+
   /// Does what a session asked for.
   mutating func fulfil(_ slot: UnsafeMutablePointer<Connection>, _ requests: Output.Requests) {
     let bus = unsafe bus(of: slot)

@@ -6,20 +6,6 @@ import CLinux
 import GateSession
 import Glibc
 
-/// A connection that learns who a bus is.
-struct BusProbe {
-  let fd: Int32
-  /// Which alternative of the bus's address it was opened to.
-  let alternative: Int
-  /// Whether it sent our uid.
-  let saysUID: Bool
-  var handshake: ClientHandshake
-  /// When it has taken too long.
-  let deadline: Instant
-  /// What the bus has said, as far as it ends within a line.
-  var input: [UInt8] = []
-}
-
 extension Server {
   /// Milliseconds until a connect that found the bus busy is tried again.
   static let retryInterval: UInt64 = 10

@@ -4,15 +4,6 @@
 import GatePolicy
 import Glibc
 
-/// Why configurations were refused: already a line for people, with file, line and column where there is one.
-public struct ConfigurationFailure: Error, CustomStringConvertible, Sendable {
-  /// The line.
-  public let description: String
-
-  /// A failure that `description` tells.
-  public init(description: String) { self.description = description }
-}
-
 /// Reads files and directories.
 public enum ConfigurationFile {
   /// The largest file that is read: what a document may have, and one byte more, so that the parser says what is wrong.

@@ -1,7 +1,5 @@
-// What is counted while gates run. Sessions count their own messages. Here stands what only the server sees, and what ended
-// sessions have counted. It is kept whether or not anybody asks: a handful of additions per connection.
+// What is counted of one gate.
 
-import CLinux
 import GateSession
 
 /// What one gate did.
@@ -31,18 +29,4 @@ struct GateMetrics {
     if let reason = limit.reason { return sessions.refusals(from: .client, reason) + sessions.refusals(from: .bus, reason) }
     return limits[limit.rawValue]
   }
-}
-
-/// What the server did.
-struct Metrics {
-  /// By number of the gate.
-  var gates: [GateMetrics] = []
-  var reloads: UInt64 = 0
-  var refusedReloads: UInt64 = 0
-  /// How long each wake-up took; counted only if somebody may ask, since it needs the clock.
-  var wakeups = LatencyHistogram()
-  var timesWakeups = false
-  /// When the server was made: by the wall clock, and by the monotonic one.
-  let startedAt = WallClock.milliseconds()
-  let started = Instant(milliseconds: clinux_milliseconds())
 }
