@@ -1,7 +1,6 @@
 // One direction of one connection: bytes that were read from a socket and have not all left for the other one. The input buffer is the
 // output queue: what cannot be sent stays where it was read, and stops the reading.
 
-import CLinux
 import GateSession
 import Glibc
 
@@ -62,7 +61,7 @@ struct Pipe: ~Copyable {
   mutating func closeDescriptors(_ count: Int) {
     if count == 0 { return }
     precondition(count <= descriptors.count, "closed descriptors that did not come")
-    unsafe descriptors.withUnsafeBufferPointer { unsafe clinux_close_all($0.baseAddress!, count) }
+    closeAll(descriptors.span.extracting(0..<count))
     if count == descriptors.count { descriptors.removeAll(keepingCapacity: true) } else { descriptors.removeFirst(count) }
   }
 

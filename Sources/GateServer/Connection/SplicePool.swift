@@ -24,9 +24,13 @@ struct SplicePool: ~Copyable {
   mutating func plainByteCount(in socket: Int32, at now: Instant) -> Int {
     expiry = now.advanced(byMilliseconds: Self.keptFor)
     guard let file = info(of: socket) else { return 0 }
-    let count = clinux_plain_bytes(socket, file)
-    if count < 0 { isUsable = false }
-    return Int(max(0, count))
+    // In this order: a descriptor that comes in between is seen, and belongs to bytes behind those that were counted.
+    let count = clinux_unread(socket)
+    guard count >= 0, let descriptorsWait = SocketInfo.descriptorsWait(file: file) else {
+      isUsable = false
+      return 0
+    }
+    return descriptorsWait ? 0 : Int(count)
   }
 
   private mutating func info(of socket: Int32) -> Int32? {

@@ -142,7 +142,10 @@ public struct Server: ~Copyable {
   public mutating func handleSignals(
     _ numbers: [Int32], _ handler: @escaping (inout Server, Int32) -> Void = { _, _ in }
   ) throws(SystemError) {
-    let fd = unsafe numbers.withUnsafeBufferPointer { unsafe clinux_signals($0.baseAddress!, Int32($0.count)) }
+    var set = sigset_t()
+    unsafe sigemptyset(&set)
+    for number in numbers { unsafe sigaddset(&set, number) }
+    let fd = unsafe clinux_signals(&set)
     if fd < 0 { throw SystemError("cannot handle signals", fd) }
     signals = fd
     onSignal = handler

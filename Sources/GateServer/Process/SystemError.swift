@@ -24,11 +24,3 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     return hint.isEmpty ? "\(attempt): \(reason)" : "\(attempt): \(reason) (\(hint))"
   }
 }
-
-/// Closes a descriptor that is ours. The corresponding system call is close(2).
-func closeDescriptor(_ fd: Int32) {
-  if fd < 0 { return }
-  let result = Glibc.close(fd)
-  // EBADF means that some descriptor was closed twice, and the next one closed so may be somebody else's connection.
-  precondition(result == 0 || errno != EBADF, "closed a descriptor that is not open")
-}
