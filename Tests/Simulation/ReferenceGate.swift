@@ -342,13 +342,13 @@ package struct ReferenceGate {
       return policy.allows(.incoming, signal, as: signal.interface, of: .init(name: Self.driver), literally: true)
     }
     if member == "NameOwnerChanged" {
-      let isHeard = names == nil || ownerChange(signal, size)
+      let isSubscribed = names == nil || ownerChange(signal, size)
       if size.message <= limits.inspectBytesMax, signal.signature == "sss", let texts = signal.texts, texts.count == 3,
         texts[2].isEmpty
       {
         incoming.forget(texts[0])
       }
-      return isHeard
+      return isSubscribed
     }
     if size.message > limits.inspectBytesMax { return false }
     guard signal.signature == "s", let name = signal.leadingText else { return true }

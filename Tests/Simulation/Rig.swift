@@ -68,7 +68,7 @@ package final class Rig {
   /// The kernel takes no descriptors (ETOOMANYREFS).
   package var refusesDescriptors = false
   /// The rest of a message that passes goes by without being looked at.
-  package var movesBodies = false
+  package var splicesBodies = false
   /// What the session said that no driver could carry out. Must stay empty.
   package private(set) var failures: [String] = []
 
@@ -129,20 +129,20 @@ package final class Rig {
 
   /// `bytes` come from `side` in one read, with so many descriptors. Descriptors are numbered from 1 on as they come.
   package func feed(_ bytes: [UInt8], descriptors: Int = 0, from side: Side) {
-    let moved = descriptors == 0 ? move(bytes, side) : 0
+    let spliced = descriptors == 0 ? splice(bytes, side) : 0
     edit(side) {
-      $0.inbox += bytes[moved...]
+      $0.inbox += bytes[spliced...]
       $0.descriptors += descriptorsGiven + 1..<descriptorsGiven + 1 + descriptors
     }
     descriptorsGiven += descriptors
     if wantsBytes(side) { pump(side) }
-    settle()
+    flushAndResume()
   }
 
   /// What the server does with large messages: bytes that nobody looks at go on as they come.
-  private func move(_ bytes: [UInt8], _ side: Side) -> Int {
-    let isAtRest = session.isIdle && held(side).isEmpty && pipe(side).inbox.isEmpty && pipe(side).unsent.isEmpty
-    let count = movesBodies && isAtRest && close == nil ? min(bytes.count, session.restByteCount(from: side)) : 0
+  private func splice(_ bytes: [UInt8], _ side: Side) -> Int {
+    let isIdle = session.isIdle && held(side).isEmpty && pipe(side).inbox.isEmpty && pipe(side).unsent.isEmpty
+    let count = splicesBodies && isIdle && close == nil ? min(bytes.count, session.restByteCount(from: side)) : 0
     if count == 0 { return 0 }
     session.passedRest(count, from: side)
     edit(side) { $0.unsent.append(.forwarded(Array(bytes[..<count]), descriptors: [])) }
@@ -190,13 +190,13 @@ package final class Rig {
     if room == 0 { return }
     send(to: side)
     pump(side.other)
-    settle()
+    flushAndResume()
   }
 
   /// The connection to the bus that was asked for is there.
   package func connect() {
     tellConnected()
-    settle()
+    flushAndResume()
   }
 
   private func tellConnected() {
@@ -218,7 +218,7 @@ package final class Rig {
   package func reload(_ policy: Policy) {
     self.policy = policy
     if close == nil { close = session.policyChanged(to: policy) }
-    settle()
+    flushAndResume()
   }
 
   // MARK: The gate's observer
@@ -262,7 +262,7 @@ package final class Rig {
 
   private func resumeForOwners() {
     if case .owners = fromClient.wait { fromClient.wait = .room }
-    settle()
+    flushAndResume()
   }
 
   /// The connection has come to its end.
@@ -448,7 +448,7 @@ package final class Rig {
     return true
   }
 
-  private func settle() {
+  private func flushAndResume() {
     while close == nil {
       let progress = [flush(to: .client), flush(to: .bus), resume(.client), resume(.bus)]
       if !progress.contains(true) { break }
@@ -458,12 +458,12 @@ package final class Rig {
 
   package func advance(_ milliseconds: UInt64) {
     now = now.advanced(byMilliseconds: milliseconds)
-    settle()
+    flushAndResume()
   }
 
   /// The kernel refuses the descriptors of the message at the front of `bytes`, which was forwarded.
   package func withdraw(_ bytes: [UInt8], from side: Side) -> (count: Int, verdict: Verdict) {
-    defer { settle() }
+    defer { flushAndResume() }
     return refuse(bytes, from: side)
   }
 

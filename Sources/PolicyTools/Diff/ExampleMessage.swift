@@ -48,7 +48,7 @@ public struct ExampleMessage: Sendable, Hashable {
 
   /// Whether `policy` lets it through to where it is addressed.
   func isAllowed(by policy: Policy) -> Bool {
-    isForDriver ? DriverProducts.isAllowed(self, by: policy) : match(policy).outcome == .allow
+    isForDriver ? DriverMessages.isAllowed(self, by: policy) : match(policy).outcome == .allow
   }
 
   /// What its deny rules alone say.

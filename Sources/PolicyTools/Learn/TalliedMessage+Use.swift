@@ -41,7 +41,7 @@ extension TalliedMessage {
     guard let bus = options.bus(of: gate) else { throw .gate(gate) }
     var example = example
     if example.isForDriver && example.interface == nil {
-      guard let method = DriverProducts.method(example) else {
+      guard let method = DriverMessages.method(example) else {
         throw .namelessDriverCall(member: String(decoding: member, as: UTF8.self))
       }
       example.interface = Array("\(method.interface)".utf8)
