@@ -126,7 +126,9 @@ public struct HeaderMemory: ~Copyable, Sendable {
   private mutating func remember(_ bytes: RawSpan, _ frame: MessageFrame) {
     let count = frame.headerByteCount &>> 3
     if count > Self.wordsMax { return }
-    for index in 0..<count { words[index] = UInt64(littleEndian: bytes.word(at: index &<< 3)) }
+    precondition(bytes.byteCount >= count &<< 3, "a header that is not all there")
+    var memory = words.mutableSpan
+    for index in 0..<count { unsafe memory[unchecked: index] = Self.word(bytes, index &<< 3) }
     wordCount = count
   }
 }

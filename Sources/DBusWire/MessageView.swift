@@ -4,49 +4,58 @@
 /// A message, as far as it has come, whose header is there and well-formed.
 ///
 /// Source: ours.
-public struct MessageView: ~Escapable {
+public struct MessageView: BitwiseCopyable, ~Escapable {
   /// The message from its first byte on; more bytes may follow it, and of its body some may be missing.
   public let bytes: RawSpan
-  /// Its header. The places in it are those of ``bytes``.
-  public let header: MessageHeader
+  /// One header, where it is: a view is passed on as four words.
+  @usableFromInline let place: Span<MessageHeader>
 
   /// A view of the message at the front of `bytes`.
   ///
-  /// - Parameter header: What was read from these bytes, or from others that differ in numbers only (``HeaderMemory``).
+  /// - Parameter header: What was read from these bytes, or from others that differ in numbers only (``HeaderMemory``): the span has one
+  ///   element (precondition). A header in an `InlineArray` of one has a span.
   @inlinable @inline(__always)
-  @_lifetime(copy bytes)
-  public init(_ bytes: RawSpan, header: MessageHeader) {
+  @_lifetime(copy bytes, copy header)
+  public init(_ bytes: RawSpan, header: Span<MessageHeader>) {
+    precondition(header.count == 1, "a message has one header")
     self.bytes = bytes
-    self.header = header
+    place = header
   }
 
+  /// Its header. The places in it are those of ``bytes``.
+  @inlinable @inline(__always) public var header: MessageHeader { place[0] }
+
   /// What the message is.
-  @inlinable public var type: MessageType { header.frame.type }
+  @inlinable @inline(__always) public var type: MessageType { header.frame.type }
   /// The sender's number of the message. Not 0.
-  @inlinable public var serial: UInt32 { header.frame.serial }
+  @inlinable @inline(__always) public var serial: UInt32 { header.frame.serial }
   /// REPLY_SERIAL; 0 if absent.
-  @inlinable public var replySerial: UInt32 { header.replySerial }
+  @inlinable @inline(__always) public var replySerial: UInt32 { header.replySerial }
   /// UNIX_FDS; 0 if absent.
-  @inlinable public var descriptorCount: Int { Int(header.unixFDs) }
+  @inlinable @inline(__always) public var descriptorCount: Int { Int(header.unixFDs) }
   /// Whether it answers a call.
-  @inlinable public var isReply: Bool { type == .methodReturn || type == .error }
+  @inlinable @inline(__always) public var isReply: Bool { type == .methodReturn || type == .error }
   /// Whether it is a call whose sender asks for an answer.
-  @inlinable public var wantsReply: Bool { type == .methodCall && !header.frame.flags.contains(.noReplyExpected) }
+  @inlinable @inline(__always) public var wantsReply: Bool {
+    type == .methodCall && !header.frame.flags.contains(.noReplyExpected)
+  }
   /// Whether all of it is there.
-  @inlinable public var isComplete: Bool { bytes.byteCount >= header.frame.messageByteCount }
+  @inlinable @inline(__always) public var isComplete: Bool { bytes.byteCount >= header.frame.messageByteCount }
 
   /// PATH; no bytes if absent.
-  @inlinable public var path: RawSpan { @_lifetime(copy self) get { bytes.bytes(in: header.path) } }
+  @inlinable @inline(__always) public var path: RawSpan { @_lifetime(copy self) get { bytes.bytes(in: header.path) } }
   /// INTERFACE; no bytes if absent.
-  @inlinable public var interface: RawSpan { @_lifetime(copy self) get { bytes.bytes(in: header.interface) } }
+  @inlinable @inline(__always) public var interface: RawSpan { @_lifetime(copy self) get { bytes.bytes(in: header.interface) } }
   /// MEMBER; no bytes if absent.
-  @inlinable public var member: RawSpan { @_lifetime(copy self) get { bytes.bytes(in: header.member) } }
+  @inlinable @inline(__always) public var member: RawSpan { @_lifetime(copy self) get { bytes.bytes(in: header.member) } }
   /// DESTINATION; no bytes if absent.
-  @inlinable public var destination: RawSpan { @_lifetime(copy self) get { bytes.bytes(in: header.destination) } }
+  @inlinable @inline(__always) public var destination: RawSpan {
+    @_lifetime(copy self) get { bytes.bytes(in: header.destination) }
+  }
   /// SENDER; no bytes if absent.
-  @inlinable public var sender: RawSpan { @_lifetime(copy self) get { bytes.bytes(in: header.sender) } }
+  @inlinable @inline(__always) public var sender: RawSpan { @_lifetime(copy self) get { bytes.bytes(in: header.sender) } }
   /// SIGNATURE; no bytes if absent.
-  @inlinable public var signature: RawSpan { @_lifetime(copy self) get { bytes.bytes(in: header.signature) } }
+  @inlinable @inline(__always) public var signature: RawSpan { @_lifetime(copy self) get { bytes.bytes(in: header.signature) } }
 
   /// The body. Precondition: ``isComplete``.
   public var body: RawSpan {

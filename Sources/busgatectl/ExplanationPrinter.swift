@@ -43,7 +43,7 @@ struct ExplanationPrinter {
     var json = JSONWriter()
     json.object { json in
       json.member("verdict", "\(explanation.verdict.action)")
-      json.member("reason", explanation.verdict.reason.rawValue)
+      json.member("reason", explanation.verdict.reason.word)
       json.member("explanation", explanation.sentence)
       json.member("bus", bus.rawValue)
       json.key("message")

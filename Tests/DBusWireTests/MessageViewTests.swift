@@ -9,7 +9,8 @@ struct MessageViewTests {
   @discardableResult
   private func withView<R>(_ bytes: [UInt8], _ body: (MessageView) throws -> R) throws -> R {
     let header = try #require(try readHeader(bytes))
-    return try body(MessageView(bytes.span.bytes, header: header))
+    let headers: InlineArray<1, MessageHeader> = [header]
+    return try body(MessageView(bytes.span.bytes, header: headers.span))
   }
 
   private func text(_ bytes: RawSpan) -> String { bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }

@@ -27,7 +27,8 @@ struct RuleQueryTests {
     let span = bytes.span.bytes
     var header = MessageHeader()
     try header.read(span, frame: try MessageFrame(span))
-    return body(RuleQuery(MessageView(span, header: header), direction: direction))
+    let headers: InlineArray<1, MessageHeader> = [header]
+    return body(RuleQuery(MessageView(span, header: headers.span), direction: direction))
   }
 
   private func text(_ bytes: RawSpan) -> String { bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }

@@ -66,7 +66,7 @@ struct NameTableTests {
     var table = NameTable(limit: 2)
     let news = [table.markVisible(1), table.markVisible(2), table.markVisible(3), table.markVisible(1)]
     #expect(news == [true, true, false, false])
-    #expect(table.isContact(1) && !table.isContact(3))
+    #expect(table.isVisible(1) && !table.isVisible(3))
     table.setOwner(10, of: 100, matchedBy: set(0))
     table.setOwner(11, of: 101, matchedBy: set(0))
     #expect(!table.isIncomplete)

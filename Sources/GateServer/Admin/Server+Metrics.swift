@@ -148,7 +148,7 @@ extension Server {
       for side in sides {
         for reason in Verdict.Reason.allCases where reason.refuses {
           let count = figures.metrics.sessions.refusals(from: side, reason)
-          text.value(count, ("gate", label), ("direction", Self.word(side)), ("reason", reason.rawValue))
+          text.value(count, ("gate", label), ("direction", Self.word(side)), ("reason", reason.word))
         }
       }
     }

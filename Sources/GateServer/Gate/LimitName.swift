@@ -85,26 +85,7 @@ public enum LimitName: Int, CaseIterable, Sendable {
 
   /// The reason of a verdict that says the limit was hit, where one does.
   var reason: Verdict.Reason? {
-    switch self {
-    case .fdsPerMessageMax: .tooManyDescriptors
-    case .headerBytesMax: .headerTooLong
-    case .inspectBytesMax: .inspectTooLong
-    case .matchesMax: .matches
-    case .matchesTotal: .matchesTotal
-    case .messageBytesMax: .messageTooLong
-    case .namesMax: .names
-    case .namesTotal: .namesTotal
-    case .ownersMax: .owners
-    case .pendingIncomingMax: .pendingIncoming
-    case .pendingIncomingPerCallerMax: .pendingIncomingPerCaller
-    case .pendingRepliesMax: .pendingReplies
-    case .pendingRepliesTotal: .pendingRepliesTotal
-    case .authTimeout, .busConnectionsTotal, .connectionsMax, .descriptors, .drainTimeout, .fdsInFlightMax, .helloPendingMax,
-      .helloTimeout,
-      .ownOutputBytesMax,
-      .partialMessageTimeout, .unauthenticatedMax:
-      nil
-    }
+    Verdict.Reason.allCases.first { $0.entry.limit?.description == name }
   }
 
   /// The limit that ends a connection for `reason`, where it is one.

@@ -43,7 +43,7 @@ extension LogEvent {
   /// Adds what was decided, and why.
   mutating func explain(_ message: DecidedMessage, _ bytes: RawSpan, by policy: Policy) {
     let verdict = message.verdict
-    add(.reason, verdict.reason.rawValue)
+    add(.reason, verdict.reason.word)
     if verdict.rule >= 0 { add(.rule, Self.place(of: Int(verdict.rule), in: policy)) }
     guard let miss = Self.nearestMiss(message, bytes, policy) else { return }
     add(.nearest, Self.place(of: miss.rule, in: policy))
@@ -52,7 +52,7 @@ extension LogEvent {
 
   /// The rule that could have allowed the message, where a rule could have.
   private static func nearestMiss(_ message: DecidedMessage, _ bytes: RawSpan, _ policy: Policy) -> NearestMiss? {
-    guard message.verdict.reason.isForWantOfARule else { return nil }
+    guard message.verdict.reason.entry.isForWantOfRule else { return nil }
     let header = message.header
     let query = RuleQuery(
       direction: message.side.direction, isSignal: header.frame.type == .signal,
@@ -74,23 +74,6 @@ extension LogEvent {
     case .error: "error"
     case .signal: "signal"
     default: "\(type.rawValue)"  // not an enumeration: a type that nobody knows
-    }
-  }
-}
-
-extension Verdict.Reason {
-  /// Whether the message would have passed if there were a rule for it.
-  fileprivate var isForWantOfARule: Bool {
-    switch self {
-    case .noRule, .driverClosed, .serviceUnknown, .hidden, .hiddenOwner: true
-    case .rule, .driver, .reply, .strayReply, .unknownType, .containerInstance, .tooManyDescriptors, .descriptorsNotNegotiated,
-      .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .pendingRepliesTotal,
-      .pendingIncoming, .pendingIncomingPerCaller, .serialInUse, .eavesdrop,
-      .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .notAddressed, .monitor, .ownHello, .ownCall,
-      .ownMatch, .filtered,
-      .unsubscribed, .owners, .ownersUnknown, .unfilteredPeer, .unfiltered, .beforeHello, .matchesTotal,
-      .namesTotal:
-      false
     }
   }
 }
