@@ -352,7 +352,7 @@ package final class Rig {
     let range = Int(action.offset)..<Int(action.offset) + Int(action.count)
     switch action.kind {
     case .skip: closed += first
-    case .own: edit(side) { $0.unsent.append(.own(Int(action.count))) }
+    case .local: edit(side) { $0.unsent.append(.own(Int(action.count))) }
     case .forward: edit(side) { $0.unsent.append(.forwarded(Array(bytes[range]), descriptors: first)) }
     }
   }

@@ -106,8 +106,8 @@ extension Session {
   @inline(__always)
   mutating func takeLocalOutput(goingWith side: Side, _ output: inout Output) {
     switch side {
-    case .client: if mediator.local.toBus.uncommittedCount > 0 { output.own(mediator.local.toBus.commit()) }
-    case .bus: if mediator.local.toClient.uncommittedCount > 0 { output.own(mediator.local.toClient.commit()) }
+    case .client: if mediator.local.toBus.uncommittedCount > 0 { output.sendLocal(mediator.local.toBus.commit()) }
+    case .bus: if mediator.local.toClient.uncommittedCount > 0 { output.sendLocal(mediator.local.toClient.commit()) }
     }
   }
 
