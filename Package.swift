@@ -28,7 +28,7 @@ let package = Package(
   targets: [
     // Ground floor first: an import may only name a target above it in this list.
     .target(name: "DBusWire", swiftSettings: swift + lifetimes),
-    .target(name: "GatePolicy", dependencies: ["DBusWire"], swiftSettings: swift),
+    .target(name: "GatePolicy", dependencies: ["DBusWire"], swiftSettings: swift + lifetimes),
     .target(name: "GateSession", dependencies: ["DBusWire", "GatePolicy"], swiftSettings: swift + lifetimes),
     .target(name: "CLinux"),
     .target(name: "GateServer", dependencies: ["DBusWire", "GatePolicy", "GateSession", "CLinux"], swiftSettings: swift),

@@ -1,2 +1,2 @@
-// Everything is in the header, as static inline functions, so that it is inlined into Swift.
+// Everything is in the headers, as static inline functions, so that it is inlined into Swift.
 #include "CLinux.h"

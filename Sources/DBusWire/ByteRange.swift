@@ -27,12 +27,3 @@ public struct ByteRange: BitwiseCopyable, Equatable, Sendable {
   @inlinable
   public var isAbsent: Bool { count == 0 }
 }
-
-extension RawSpan {
-  /// The bytes of `range`. Precondition: the range was found in these very bytes.
-  @inlinable
-  @_lifetime(copy self)
-  public func bytes(in range: ByteRange) -> RawSpan {
-    extracting(Int(range.offset)..<Int(range.offset) + Int(range.count))
-  }
-}

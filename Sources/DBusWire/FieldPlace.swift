@@ -20,11 +20,11 @@ struct FieldPlace: ~Escapable {
     self.end = end
   }
 
-  /// Checks that the field has its type and is the first of its kind. Returns the first eight bytes, which are there, as the
-  /// header is padded: the code, the variant's signature (its length, one type code, NUL), the value or its length.
+  /// Checks that the field has its type and is the first of its kind. Returns its first eight bytes: the code, the variant's signature
+  /// (its length, one type code, NUL), the value or its length. They are there because the header is padded.
   @inline(__always)
   private func begin(_ field: HeaderField, _ seen: inout UInt16) throws(WireError) -> UInt64 {
-    let word = bytes.word(start), variant = UInt32(truncatingIfNeeded: word)
+    let word = bytes.word(at: start), variant = UInt32(truncatingIfNeeded: word)
     guard variant == UInt32(field.rawValue) | 0x100 | UInt32(field.typeCode) &<< 16 else { throw .fieldType(field, start &+ 1) }
     if seen & field.bit != 0 { throw .fieldTwice(field, start) }
     seen |= field.bit
@@ -52,7 +52,7 @@ struct FieldPlace: ~Escapable {
     }
     guard textStart <= end else { throw .truncated(start) }
     guard count < end &- textStart else { throw .truncated(textStart) }
-    guard bytes.byte(textStart &+ count) == 0 else { throw .terminator(textStart &+ count) }
+    guard bytes.byte(at: textStart &+ count) == 0 else { throw .terminator(textStart &+ count) }
     return ByteRange(offset: UInt32(truncatingIfNeeded: textStart), count: UInt32(truncatingIfNeeded: count))
   }
 

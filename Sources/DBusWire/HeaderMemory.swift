@@ -1,6 +1,6 @@
-// Messages of one stream look alike: the same call again, an answer like the last one. A header that has the same bytes as the last
-// one, but for its serials and the length of its body, reads the same; comparing them takes a tenth of the time of reading them.
-// Belongs to one direction of one connection. Holds a copy of one header, never a verdict: that is its owner's.
+// Messages of one stream look alike: the same call again, an answer like the last one. A header that differs from the last one only in
+// its serials and the length of its body reads the same. Comparing takes a tenth of the time of reading.
+// One memory belongs to one direction of one connection. It holds a copy of one header and no verdict: verdicts are its owner's.
 
 /// The last header of a stream, and what was read in it.
 ///
@@ -61,10 +61,10 @@ public struct HeaderMemory: ~Copyable, Sendable {
     remember(bytes, frame)
   }
 
-  /// The numbers of the message at `start`, if all of its header is there and it differs from the last one that was read in nothing
-  /// but serial, REPLY_SERIAL and the length of the body, and is as well-formed. ``header`` stays the last one's.
+  /// The numbers of the message at `start`. Nil unless all of its header is there, is as well-formed as the last one that was read, and
+  /// differs from that in nothing but serial, REPLY_SERIAL and the length of the body. ``header`` stays the last one's.
   ///
-  /// Changes nothing: it is mutating so that the memory is looked at where it is, since a borrowed value is copied first.
+  /// Mutating although it changes nothing: a borrowed value would be copied first.
   /// - Parameter start: At least 0 (precondition).
   @inlinable @inline(__always)
   public mutating func repetition(in bytes: RawSpan, at start: Int) -> Repetition? {
@@ -126,7 +126,9 @@ public struct HeaderMemory: ~Copyable, Sendable {
   private mutating func remember(_ bytes: RawSpan, _ frame: MessageFrame) {
     let count = frame.headerByteCount &>> 3
     if count > Self.wordsMax { return }
-    for index in 0..<count { words[index] = UInt64(littleEndian: bytes.word(index &<< 3)) }
+    precondition(bytes.byteCount >= count &<< 3, "a header that is not all there")
+    var memory = words.mutableSpan
+    for index in 0..<count { unsafe memory[unchecked: index] = Self.word(bytes, index &<< 3) }
     wordCount = count
   }
 }

@@ -10,24 +10,23 @@ enum MatchKey: Equatable {
 
   /// The key that `bytes` spell, letter by letter: no blanks, no other case, argument numbers without sign or leading zero.
   init?(_ bytes: RawSpan) {
-    let count = bytes.byteCount
-    if bytes.holds("type", at: 0, count: count) {
+    if bytes.isEqual(to: "type") {
       self = .type
-    } else if bytes.holds("sender", at: 0, count: count) {
+    } else if bytes.isEqual(to: "sender") {
       self = .sender
-    } else if bytes.holds("interface", at: 0, count: count) {
+    } else if bytes.isEqual(to: "interface") {
       self = .interface
-    } else if bytes.holds("member", at: 0, count: count) {
+    } else if bytes.isEqual(to: "member") {
       self = .member
-    } else if bytes.holds("path", at: 0, count: count) {
+    } else if bytes.isEqual(to: "path") {
       self = .path
-    } else if bytes.holds("path_namespace", at: 0, count: count) {
+    } else if bytes.isEqual(to: "path_namespace") {
       self = .pathNamespace
-    } else if bytes.holds("destination", at: 0, count: count) {
+    } else if bytes.isEqual(to: "destination") {
       self = .destination
-    } else if bytes.holds("eavesdrop", at: 0, count: count) {
+    } else if bytes.isEqual(to: "eavesdrop") {
       self = .eavesdrop
-    } else if bytes.holds("arg0namespace", at: 0, count: count) {
+    } else if bytes.isEqual(to: "arg0namespace") {
       self = .arg0Namespace
     } else {
       self.init(argument: bytes)
@@ -35,17 +34,17 @@ enum MatchKey: Equatable {
   }
 
   private init?(argument bytes: RawSpan) {
-    guard bytes.byteCount > 3, bytes.holds("arg", at: 0, count: 3) else { return nil }
+    guard bytes.byteCount > 3, bytes.extracting(first: 3).isEqual(to: "arg") else { return nil }
     var number = 0, offset = 3
-    while offset < bytes.byteCount, offset < 5, case let digit = bytes.byte(offset), digit >= 0x30, digit <= 0x39 {
+    while offset < bytes.byteCount, offset < 5, case let digit = bytes.byte(at: offset), digit >= 0x30, digit <= 0x39 {
       number = number * 10 + Int(digit - 0x30)
       offset += 1
     }
-    let isCanonical = offset == 4 || offset == 5 && bytes.byte(3) != UInt8(ascii: "0")
+    let isCanonical = offset == 4 || offset == 5 && bytes.byte(at: 3) != UInt8(ascii: "0")
     guard isCanonical, number <= MatchKey.argumentMax else { return nil }
     if offset == bytes.byteCount {
       self = .arg(number)
-    } else if bytes.holds("path", at: offset, count: bytes.byteCount - offset) {
+    } else if bytes.extracting(droppingFirst: offset).isEqual(to: "path") {
       self = .argPath(number)
     } else {
       return nil
@@ -88,8 +87,8 @@ enum MatchKey: Equatable {
   func accepts(_ value: RawSpan) -> Bool {
     switch self {
     case .type:
-      value.holds("signal", at: 0, count: value.byteCount) || value.holds("method_call", at: 0, count: value.byteCount)
-        || value.holds("method_return", at: 0, count: value.byteCount) || value.holds("error", at: 0, count: value.byteCount)
+      value.isEqual(to: "signal") || value.isEqual(to: "method_call")
+        || value.isEqual(to: "method_return") || value.isEqual(to: "error")
     case .sender, .destination: NameGrammar.isBusName(value)
     case .interface: NameGrammar.isInterface(value)
     case .member: NameGrammar.isMember(value)

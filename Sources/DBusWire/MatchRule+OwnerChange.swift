@@ -1,5 +1,5 @@
-// Whether a match rule asks for a NameOwnerChanged: what a gate must know of those that it has itself asked for. Other signals it need not
-// look at: the bus sends them to who asked for them only.
+// Whether a match rule asks for a NameOwnerChanged. A gate asks the bus for those itself, so it must know which of them the client asked
+// for. The bus sends every other signal only to those who asked for it.
 
 extension MatchRule {
   /// Whether the rule asks for the driver's signal NameOwnerChanged with these arguments.
@@ -10,9 +10,9 @@ extension MatchRule {
       let value = unsafe condition.value.span.bytes
       let holds =
         switch condition.key {
-        case .arg(0), .argPath(0): value.hasBytes(of: name)
-        case .arg(1), .argPath(1): value.hasBytes(of: oldOwner)
-        case .arg(2), .argPath(2): value.hasBytes(of: newOwner)
+        case .arg(0), .argPath(0): value.isEqual(to: name)
+        case .arg(1), .argPath(1): value.isEqual(to: oldOwner)
+        case .arg(2), .argPath(2): value.isEqual(to: newOwner)
         case .arg0Namespace: isNamespace(value, of: name)
         default: isOfOwnerChanges(condition)
         }
@@ -28,10 +28,10 @@ extension MatchRule {
   private func isOfOwnerChanges(_ condition: Condition) -> Bool {
     let value = unsafe condition.value.span.bytes
     return switch condition.key {
-    case .type: value.holds("signal", at: 0, count: value.byteCount)
-    case .sender, .interface: value.holds("org.freedesktop.DBus", at: 0, count: value.byteCount)
-    case .member: value.holds("NameOwnerChanged", at: 0, count: value.byteCount)
-    case .path: value.holds("/org/freedesktop/DBus", at: 0, count: value.byteCount)
+    case .type: value.isEqual(to: "signal")
+    case .sender, .interface: value.isEqual(to: "org.freedesktop.DBus")
+    case .member: value.isEqual(to: "NameOwnerChanged")
+    case .path: value.isEqual(to: "/org/freedesktop/DBus")
     case .pathNamespace: isAbove(value)
     case .destination: false  // it goes to everybody
     case .eavesdrop, .arg0Namespace: true
@@ -42,22 +42,13 @@ extension MatchRule {
   /// Whether `path` is `/org/freedesktop/DBus` or above it.
   private func isAbove(_ path: RawSpan) -> Bool {
     ["/", "/org", "/org/freedesktop", "/org/freedesktop/DBus"].contains { (above: StaticString) in
-      path.holds(above, at: 0, count: path.byteCount)
+      path.isEqual(to: above)
     }
   }
 
   private func isNamespace(_ namespace: RawSpan, of name: RawSpan) -> Bool {
     let count = namespace.byteCount
-    if name.byteCount < count || !name.extracting(0..<count).hasBytes(of: namespace) { return false }
-    return name.byteCount == count || name.byte(count) == UInt8(ascii: ".")
-  }
-}
-
-extension RawSpan {
-  /// Whether these are the same bytes as `other`.
-  fileprivate func hasBytes(of other: RawSpan) -> Bool {
-    if byteCount != other.byteCount { return false }
-    for offset in 0..<byteCount where byte(offset) != other.byte(offset) { return false }
-    return true
+    if name.byteCount < count || !name.extracting(0..<count).isEqual(to: namespace) { return false }
+    return name.byteCount == count || name.byte(at: count) == UInt8(ascii: ".")
   }
 }

@@ -1,13 +1,12 @@
-// Match rules, read as a bus would read them, so that a gate knows what an AddMatch asks for before the bus does. The text that
-// the client sent is what goes to the bus: so wherever dbus-daemon and dbus-broker would read one text in two ways, it is
-// refused. Does not match messages. May allocate: at most 1024 bytes are read, once each.
+// Match rules, read as a bus reads them, so that a gate knows what an AddMatch asks for before the bus does. The bus gets the text that
+// the client sent. A text that dbus-daemon and dbus-broker read in two ways is therefore refused.
+// Does not match messages. May allocate: at most 1024 bytes are read, once each.
 
 /// A match rule.
 ///
 /// The grammar: `key=value` any number of times, with a comma between, perhaps one at the end. Blanks, tabs, CR and LF may stand
-/// before a key and before its `=`, nowhere else. In a value, `'` begins and ends a quoted part, which stands for itself; outside
-/// of one `\'` is an apostrophe and any other backslash is itself, and a comma ends the value. No key may be there twice but
-/// `eavesdrop`.
+/// before a key and before its `=`, nowhere else. In a value, `'` begins and ends a quoted part, which stands for itself. Outside of
+/// quoted parts `\'` is an apostrophe, any other backslash is itself, and a comma ends the value. Only `eavesdrop` may be there twice.
 ///
 /// Where the two buses differ, texts are refused:
 /// - dbus-broker passes over stray `=` before a key, dbus-daemon silently ignores all the rest of the rule.

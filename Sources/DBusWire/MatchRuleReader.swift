@@ -12,7 +12,7 @@ struct MatchRuleReader: ~Escapable {
   private var isAtEnd: Bool { offset == text.byteCount }
 
   /// Whether the next byte is `byte`.
-  private func isAt(_ byte: UInt8) -> Bool { !isAtEnd && text.byte(offset) == byte }
+  private func isAt(_ byte: UInt8) -> Bool { !isAtEnd && text.byte(at: offset) == byte }
 
   @_lifetime(self: copy self)
   private mutating func skipBlanks() {
@@ -43,7 +43,7 @@ struct MatchRuleReader: ~Escapable {
     var value: [UInt8] = []
     var quote: Int?
     while !isAtEnd {
-      let byte = text.byte(offset)
+      let byte = text.byte(at: offset)
       offset += 1
       switch byte {
       case 0: throw .nul(offset - 1)

@@ -1,5 +1,5 @@
-// Arguments of the few calls whose bodies a gate has to understand: a match rule, a name. Anything about a body that isn't
-// exactly as expected is refused, as a bus would read on from there.
+// Arguments of the few calls whose bodies a gate has to understand: a match rule, a name. A body that isn't exactly as expected is
+// refused, since a bus would read on behind the arguments that the gate has read.
 
 /// Reads arguments out of bodies.
 ///
@@ -19,8 +19,8 @@ public enum MessageArguments {
   public static func leadingString(
     in body: RawSpan, byteOrder: ByteOrder, signature: RawSpan, expected: StaticString
   ) throws(WireError) -> ByteRange {
-    guard signature.holds(expected, at: 0, count: signature.byteCount) else { throw .unexpectedSignature(0) }
-    precondition(signature.byteCount > 0 && signature.byte(0) == UInt8(ascii: "s"), "a leading string was asked for")
+    guard signature.isEqual(to: expected) else { throw .unexpectedSignature(0) }
+    precondition(signature.byteCount > 0 && signature.byte(at: 0) == UInt8(ascii: "s"), "a leading string was asked for")
     var reader = ValueReader(body, byteOrder: byteOrder, from: 0)
     let start = try reader.takeText(body.byteCount)
     let string = ByteRange(offset: UInt32(start), count: UInt32(reader.offset - 1 - start))
@@ -33,7 +33,7 @@ public enum MessageArguments {
   ///
   /// Throws `unexpectedSignature` if the signature is not `as`, or what is wrong with the body.
   public static func checkStrings(in body: RawSpan, byteOrder: ByteOrder, signature: RawSpan) throws(WireError) {
-    guard signature.holds("as", at: 0, count: signature.byteCount) else { throw .unexpectedSignature(0) }
+    guard signature.isEqual(to: "as") else { throw .unexpectedSignature(0) }
     try check(body, byteOrder: byteOrder, signature: signature)
   }
 
@@ -43,7 +43,7 @@ public enum MessageArguments {
   public static func threeStrings(
     in body: RawSpan, byteOrder: ByteOrder, signature: RawSpan
   ) throws(WireError) -> (ByteRange, ByteRange, ByteRange) {
-    guard signature.holds("sss", at: 0, count: signature.byteCount) else { throw .unexpectedSignature(0) }
+    guard signature.isEqual(to: "sss") else { throw .unexpectedSignature(0) }
     var reader = ValueReader(body, byteOrder: byteOrder, from: 0)
     func range(_ start: Int, _ end: Int) -> ByteRange { ByteRange(offset: UInt32(start), count: UInt32(end - 1 - start)) }
     let first = range(try reader.takeText(body.byteCount), reader.offset)
@@ -59,7 +59,7 @@ public enum MessageArguments {
   public static func uint32(in body: RawSpan, byteOrder: ByteOrder) throws(WireError) -> UInt32 {
     guard body.byteCount >= 4 else { throw .truncated(0) }
     guard body.byteCount == 4 else { throw .trailing(4) }
-    return body.uint32(0, byteOrder)
+    return body.uint32(at: 0, byteOrder)
   }
 
   /// Checks that a body is well-formed for its signature, to its very end. Time is linear in the bytes of the body.

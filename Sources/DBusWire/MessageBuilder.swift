@@ -199,11 +199,11 @@ extension MessageBuilder {
   private mutating func append(_ value: RawSpan) {
     var index = 0
     while value.byteCount - index >= 8 {
-      bytes.storeBytes(of: value.word(index).littleEndian, toByteOffset: offset + index, as: UInt64.self)
+      bytes.storeBytes(of: value.word(at: index).littleEndian, toByteOffset: offset + index, as: UInt64.self)
       index += 8
     }
     while index < value.byteCount {
-      put(byte: value.byte(index), at: offset + index)
+      put(byte: value.byte(at: index), at: offset + index)
       index += 1
     }
     offset += index
@@ -211,9 +211,6 @@ extension MessageBuilder {
 
   @_lifetime(self: copy self)
   private mutating func append(_ value: StaticString) {
-    precondition(value.hasPointerRepresentation)
-    // The memory of a literal, which never goes away.
-    let text = unsafe RawSpan(_unsafeStart: value.utf8Start, byteCount: value.utf8CodeUnitCount)
-    append(text)
+    append(value.bytes)
   }
 }

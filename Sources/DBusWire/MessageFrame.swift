@@ -49,20 +49,20 @@ public struct MessageFrame: BitwiseCopyable, Sendable {
   @inline(__always)
   public init(_ bytes: RawSpan) throws(WireError) {
     precondition(bytes.byteCount >= MessageFrame.byteCount, "a frame needs 16 bytes")
-    guard let byteOrder = ByteOrder(rawValue: bytes.byte(0)) else { throw .byteOrder(0) }
-    let type = MessageType(rawValue: bytes.byte(1))
+    guard let byteOrder = ByteOrder(rawValue: bytes.byte(at: 0)) else { throw .byteOrder(0) }
+    let type = MessageType(rawValue: bytes.byte(at: 1))
     guard type.rawValue != 0 else { throw .type(1) }
-    guard bytes.byte(3) == 1 else { throw .version(3) }
-    let serial = bytes.uint32(8, byteOrder)
+    guard bytes.byte(at: 3) == 1 else { throw .version(3) }
+    let serial = bytes.uint32(at: 8, byteOrder)
     guard serial != 0 else { throw .serial(8) }
-    let fieldsByteCount = Int(bytes.uint32(12, byteOrder))
+    let fieldsByteCount = Int(bytes.uint32(at: 12, byteOrder))
     guard fieldsByteCount <= MessageFrame.fieldsByteCountMax else { throw .lengths(12) }
     self.byteOrder = byteOrder
     self.type = type
-    self.flags = MessageFlags(rawValue: bytes.byte(2))
+    self.flags = MessageFlags(rawValue: bytes.byte(at: 2))
     self.serial = serial
     self.fieldsByteCount = fieldsByteCount
-    self.bodyByteCount = Int(bytes.uint32(4, byteOrder))
+    self.bodyByteCount = Int(bytes.uint32(at: 4, byteOrder))
     guard messageByteCount <= MessageFrame.messageByteCountMax else { throw .lengths(4) }
   }
 }

@@ -1,6 +1,6 @@
-// The header of a message, checked in place and once. Every decision about a message rests on what is read here, so it must never
-// be read in another way than a bus reads it. Does not look at the body; a field's value is never copied.
-// A gate calls it for each message of each direction: it is the hottest code of this module, without allocation.
+// The header of a message, checked in place and once. Every decision about a message rests on what is read here, so it must be read exactly
+// as a bus reads it. Does not look at the body, and copies no field's value.
+// A gate calls this for each message of each direction. It is the hottest code of this module, and allocates nothing.
 
 /// The header fields of one message: numbers, and where the other values are.
 ///
@@ -54,7 +54,7 @@ public struct MessageHeader: BitwiseCopyable, Sendable {
   ///   - bytes: the message from its first byte on, at least `frame.headerByteCount` bytes of it (precondition).
   ///   - frame: what `MessageFrame(bytes)` gave.
   ///
-  /// Throws what is wrong with the first thing that is wrong.
+  /// Throws the first thing that is wrong.
   ///
   /// Spec: "message-protocol-header-fields".
   public mutating func read(_ bytes: RawSpan, frame: MessageFrame) throws(WireError) {
@@ -77,13 +77,13 @@ public struct MessageHeader: BitwiseCopyable, Sendable {
   @inline(__always)
   private static func checkPadding(_ bytes: RawSpan, _ offset: Int, _ next: Int) throws(WireError) {
     // Shifting by 64, where there is no padding, gives 0.
-    if bytes.word(next &- 8) >> UInt64((8 &- (next &- offset)) &* 8) != 0 { throw .padding(offset) }
+    if bytes.word(at: next &- 8) >> UInt64((8 &- (next &- offset)) &* 8) != 0 { throw .padding(offset) }
   }
 
   /// Reads the field at `start`, a multiple of 8 before `end`. Returns where it ends, not beyond `end`.
   @inline(__always)
   private mutating func readField(_ bytes: RawSpan, _ start: Int, _ end: Int, _ seen: inout UInt16) throws(WireError) -> Int {
-    guard let field = HeaderField(rawValue: bytes.byte(start)) else {
+    guard let field = HeaderField(rawValue: bytes.byte(at: start)) else {
       return try MessageHeader.skipUnknownField(bytes, start, end, frame.byteOrder)
     }
     // One switch, each of whose cases is compiled for its field alone.
@@ -92,14 +92,14 @@ public struct MessageHeader: BitwiseCopyable, Sendable {
     case .path:
       path = try place.text(.path, &seen)
       if !NameGrammar.isObjectPath(bytes, start &+ 8, Int(path.count)) { throw .fieldValue(.path, start &+ 8) }
-      if path.count == 27, bytes.holds("/org/freedesktop/DBus/Local", at: start &+ 8, count: 27) {
+      if path.count == 27, bytes.bytes(in: path).isEqual(to: "/org/freedesktop/DBus/Local") {
         throw .reserved(.path, start &+ 8)
       }
       return place.end(of: path)
     case .interface:
       interface = try place.text(.interface, &seen)
       if !NameGrammar.isInterface(bytes, start &+ 8, Int(interface.count)) { throw .fieldValue(.interface, start &+ 8) }
-      if interface.count == 26, bytes.holds("org.freedesktop.DBus.Local", at: start &+ 8, count: 26) {
+      if interface.count == 26, bytes.bytes(in: interface).isEqual(to: "org.freedesktop.DBus.Local") {
         throw .reserved(.interface, start &+ 8)
       }
       return place.end(of: interface)
@@ -145,7 +145,7 @@ public struct MessageHeader: BitwiseCopyable, Sendable {
   private static func skipUnknownField(
     _ bytes: RawSpan, _ start: Int, _ end: Int, _ byteOrder: ByteOrder
   ) throws(WireError) -> Int {
-    if bytes.byte(start) == 0 { throw .fieldCode(start) }
+    if bytes.byte(at: start) == 0 { throw .fieldCode(start) }
     var reader = ValueReader(bytes, byteOrder: byteOrder, from: start &+ 1)
     // The field is in a struct in an array.
     try reader.skipVariant(end, containers: 2)

@@ -17,6 +17,6 @@ public struct MessageType: RawRepresentable, Equatable, Sendable, BitwiseCopyabl
   public static var methodReturn: MessageType { MessageType(rawValue: 2) }
   /// ERROR: the reply of a call that failed.
   public static var error: MessageType { MessageType(rawValue: 3) }
-  /// SIGNAL: to one or to all who care.
+  /// SIGNAL: to one receiver, or to everybody who asked for it.
   public static var signal: MessageType { MessageType(rawValue: 4) }
 }

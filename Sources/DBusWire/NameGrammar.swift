@@ -1,5 +1,5 @@
-// The grammars of paths and names. Eight bytes at a time, as names are most of a header; the reading of a message costs what
-// these functions cost. Nothing is allocated.
+// The grammars of paths and names. Names are most of a header, so these functions are most of the cost of reading a message. They take
+// eight bytes at a time and allocate nothing.
 
 /// The grammars of object paths and of the five sorts of names.
 ///
@@ -26,12 +26,12 @@ public enum NameGrammar {
 
   /// Whether all of `bytes` is a unique name: a bus name after a `:`, elements may begin with a digit.
   public static func isUniqueName(_ bytes: RawSpan) -> Bool {
-    bytes.byteCount != 0 && bytes.byte(0) == UInt8(ascii: ":") && isBusName(bytes, 0, bytes.byteCount)
+    bytes.byteCount != 0 && bytes.byte(at: 0) == UInt8(ascii: ":") && isBusName(bytes, 0, bytes.byteCount)
   }
 
   @inline(__always)
   static func isObjectPath(_ bytes: RawSpan, _ offset: Int, _ count: Int) -> Bool {
-    guard count != 0, bytes.byte(offset) == UInt8(ascii: "/") else { return false }
+    guard count != 0, bytes.byte(at: offset) == UInt8(ascii: "/") else { return false }
     if count == 1 { return true }
     return areElements(bytes, offset &+ 1, count &- 1, .path)
   }
@@ -49,7 +49,7 @@ public enum NameGrammar {
   @inline(__always)
   static func isBusName(_ bytes: RawSpan, _ offset: Int, _ count: Int) -> Bool {
     guard count != 0, count <= nameByteCountMax else { return false }
-    if bytes.byte(offset) != UInt8(ascii: ":") { return areElements(bytes, offset, count, .wellKnownName) }
+    if bytes.byte(at: offset) != UInt8(ascii: ":") { return areElements(bytes, offset, count, .wellKnownName) }
     return count != 1 && areElements(bytes, offset &+ 1, count &- 1, .uniqueName)
   }
 
@@ -97,7 +97,7 @@ private struct ElementScan {
   var found: UInt64 = 0
   /// The separators of all words.
   var separators: UInt64 = 0
-  /// Whether a separator stands before the next word: 0x80 or 0. As if one stood before the first.
+  /// 0x80 if a separator stands before the next word, else 0. Before the first word one is taken to stand.
   var carry: UInt64 = 0x80
 
   /// Takes the bytes of `word` whose top bits are in `places`, which is all of them or the lower ones.
@@ -122,7 +122,7 @@ private func areElements(_ bytes: RawSpan, _ offset: Int, _ count: Int, _ gramma
   var scan = ElementScan(), offset = offset
   let end = offset &+ count
   while end &- offset >= 8 {
-    scan.take(bytes.word(offset), highs, grammar)
+    scan.take(bytes.word(at: offset), highs, grammar)
     offset &+= 8
   }
   let left = end &- offset

@@ -1,13 +1,13 @@
-// One line of the authentication protocol, without its CR LF. Says what the line is; what it means in which state, and whether
-// its argument makes sense, is for the caller to say.
+// One line of the authentication protocol, without its CR LF. Says which command the line is. The caller knows what that means in which
+// state, and whether the argument makes sense.
 //
-// Servers differ on lines that are almost commands (`BEGIN` with a blank behind it, tabs, lower case), and who passes such a line
-// on lets a client speak to the bus before authentication is over (CVE-2018-6560). So a command is exact, or unknown.
+// Servers differ on lines that are almost commands (`BEGIN` with a blank behind it, tabs, lower case). A gate that passes one on lets a
+// client speak to the bus before authentication is over (CVE-2018-6560). So a command is exact, or unknown.
 
 /// A line of the authentication protocol: a command, and what follows it after exactly one space.
 ///
-/// Lines are unknown that have any byte which isn't printable ASCII, whose command is followed by anything but a space or the
-/// end, or that are `BEGIN` with anything behind it.
+/// A line is unknown if it has a byte that isn't printable ASCII, if its command is followed by anything but a space or the end, or if it
+/// is `BEGIN` with anything behind it.
 ///
 /// Spec: "auth-protocol".
 public struct SASLLine: Sendable, BitwiseCopyable, Equatable {
@@ -19,8 +19,8 @@ public struct SASLLine: Sendable, BitwiseCopyable, Equatable {
   /// Reads a line. `line` is what stands before CR LF.
   public init(_ line: RawSpan) {
     var wordEnd = 0
-    while wordEnd < line.byteCount && line.byte(wordEnd) != UInt8(ascii: " ") { wordEnd += 1 }
-    let command = SASLLine.isPrintable(line) ? SASLLine.command(line, wordEnd) : .unknown
+    while wordEnd < line.byteCount && line.byte(at: wordEnd) != UInt8(ascii: " ") { wordEnd += 1 }
+    let command = SASLLine.isPrintable(line) ? SASLLine.command(line.extracting(first: wordEnd)) : .unknown
     let isBare = wordEnd == line.byteCount
     if command == .unknown || command == .begin && !isBare {
       self.command = .unknown
@@ -34,21 +34,21 @@ public struct SASLLine: Sendable, BitwiseCopyable, Equatable {
   /// Whether all bytes are U+0020…U+007E: no NUL, CR, LF or tab among them.
   private static func isPrintable(_ line: RawSpan) -> Bool {
     guard line.byteCount <= Int(UInt32.max) else { return false }
-    for offset in 0..<line.byteCount where line.byte(offset) < 0x20 || line.byte(offset) > 0x7E { return false }
+    for offset in 0..<line.byteCount where line.byte(at: offset) < 0x20 || line.byte(at: offset) > 0x7E { return false }
     return true
   }
 
-  /// The command that the first `count` bytes spell.
-  private static func command(_ line: RawSpan, _ count: Int) -> SASLCommand {
-    if line.holds("AUTH", at: 0, count: count) { return .auth }
-    if line.holds("DATA", at: 0, count: count) { return .data }
-    if line.holds("BEGIN", at: 0, count: count) { return .begin }
-    if line.holds("NEGOTIATE_UNIX_FD", at: 0, count: count) { return .negotiateUnixFD }
-    if line.holds("CANCEL", at: 0, count: count) { return .cancel }
-    if line.holds("ERROR", at: 0, count: count) { return .error }
-    if line.holds("OK", at: 0, count: count) { return .ok }
-    if line.holds("AGREE_UNIX_FD", at: 0, count: count) { return .agreeUnixFD }
-    if line.holds("REJECTED", at: 0, count: count) { return .rejected }
+  /// The command that `word` is.
+  private static func command(_ word: RawSpan) -> SASLCommand {
+    if word.isEqual(to: "AUTH") { return .auth }
+    if word.isEqual(to: "DATA") { return .data }
+    if word.isEqual(to: "BEGIN") { return .begin }
+    if word.isEqual(to: "NEGOTIATE_UNIX_FD") { return .negotiateUnixFD }
+    if word.isEqual(to: "CANCEL") { return .cancel }
+    if word.isEqual(to: "ERROR") { return .error }
+    if word.isEqual(to: "OK") { return .ok }
+    if word.isEqual(to: "AGREE_UNIX_FD") { return .agreeUnixFD }
+    if word.isEqual(to: "REJECTED") { return .rejected }
     return .unknown
   }
 }

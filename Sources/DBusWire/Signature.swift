@@ -23,7 +23,7 @@ public enum Signature {
   static func isSignature(_ bytes: RawSpan, _ offset: Int, _ count: Int) -> Bool {
     // Most signatures are one letter or none.
     if count == 0 { return true }
-    if count == 1 { return isSimple(bytes.byte(offset)) }
+    if count == 1 { return isSimple(bytes.byte(at: offset)) }
     return areCompleteTypes(bytes, offset, count)
   }
 
@@ -59,10 +59,10 @@ public enum Signature {
   /// Where the complete type at `offset` ends, or nil if there is none before `end`. Recursion is bounded by the nesting.
   private static func endOfType(_ bytes: RawSpan, _ offset: Int, _ end: Int, arrays: Int, structs: Int) -> Int? {
     guard offset < end else { return nil }
-    switch bytes.byte(offset) {
+    switch bytes.byte(at: offset) {
     case UInt8(ascii: "a"):
       guard arrays < nestingMax, offset &+ 1 < end else { return nil }
-      if bytes.byte(offset &+ 1) == UInt8(ascii: "{") {
+      if bytes.byte(at: offset &+ 1) == UInt8(ascii: "{") {
         return endOfDictEntry(bytes, offset &+ 1, end, arrays: arrays &+ 1, structs: structs)
       }
       return endOfType(bytes, offset &+ 1, end, arrays: arrays &+ 1, structs: structs)
@@ -79,13 +79,13 @@ public enum Signature {
     repeat {
       guard let afterField = endOfType(bytes, next, end, arrays: arrays, structs: structs) else { return nil }
       next = afterField
-    } while next < end && bytes.byte(next) != UInt8(ascii: ")")
+    } while next < end && bytes.byte(at: next) != UInt8(ascii: ")")
     return next < end ? next &+ 1 : nil
   }
 
   private static func endOfDictEntry(_ bytes: RawSpan, _ offset: Int, _ end: Int, arrays: Int, structs: Int) -> Int? {
-    guard offset &+ 1 < end, isBasic(bytes.byte(offset &+ 1)) else { return nil }
+    guard offset &+ 1 < end, isBasic(bytes.byte(at: offset &+ 1)) else { return nil }
     guard let afterValue = endOfType(bytes, offset &+ 2, end, arrays: arrays, structs: structs) else { return nil }
-    return afterValue < end && bytes.byte(afterValue) == UInt8(ascii: "}") ? afterValue &+ 1 : nil
+    return afterValue < end && bytes.byte(at: afterValue) == UInt8(ascii: "}") ? afterValue &+ 1 : nil
   }
 }

@@ -20,7 +20,7 @@ public struct StringArray: ~Escapable {
   public mutating func next() -> RawSpan? {
     let lengthStart = aligned(offset, to: 4)
     if lengthStart >= body.byteCount { return nil }
-    let count = Int(body.uint32(lengthStart, byteOrder))
+    let count = Int(body.uint32(at: lengthStart, byteOrder))
     let start = lengthStart + 4
     offset = start + count + 1
     return body.extracting(start..<start + count)

@@ -12,7 +12,7 @@ public enum UTF8Grammar {
     let end = offset &+ count
     var offset = offset
     while offset < end {
-      if end &- offset >= 8, isNonzeroASCII(bytes.word(offset)) {
+      if end &- offset >= 8, isNonzeroASCII(bytes.word(at: offset)) {
         offset &+= 8
         continue
       }
@@ -34,7 +34,7 @@ public enum UTF8Grammar {
   @inline(__always)
   private static func endOfScalar(_ bytes: RawSpan, _ offset: Int, _ end: Int) -> Int? {
     // Table 3-7 of the Unicode Standard: the first byte says how many follow, and bounds the second.
-    let first = bytes.byte(offset)
+    let first = bytes.byte(at: offset)
     let count: Int, second: ClosedRange<UInt8>
     switch first {
     case 0x01...0x7F: return offset &+ 1
@@ -47,9 +47,9 @@ public enum UTF8Grammar {
     case 0xF4: (count, second) = (4, 0x80...0x8F)
     default: return nil
     }
-    guard end &- offset >= count, second.contains(bytes.byte(offset &+ 1)) else { return nil }
-    if count > 2, bytes.byte(offset &+ 2) & 0xC0 != 0x80 { return nil }
-    if count > 3, bytes.byte(offset &+ 3) & 0xC0 != 0x80 { return nil }
+    guard end &- offset >= count, second.contains(bytes.byte(at: offset &+ 1)) else { return nil }
+    if count > 2, bytes.byte(at: offset &+ 2) & 0xC0 != 0x80 { return nil }
+    if count > 3, bytes.byte(at: offset &+ 3) & 0xC0 != 0x80 { return nil }
     return offset &+ count
   }
 }

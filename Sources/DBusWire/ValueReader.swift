@@ -1,6 +1,5 @@
-// Walks over marshalled values without keeping any of them: all that a filter has to know of a value it doesn't use is that it is
-// well-formed and where it ends. MessageHeader uses it for fields that the specification doesn't know, MessageArguments for
-// bodies.
+// Walks over marshalled values and keeps none. Of a value that it doesn't use, a filter has to know whether it is well-formed and where it
+// ends. MessageHeader uses it for fields that the specification doesn't know, MessageArguments for bodies.
 //
 // Time is linear: a value takes at least one byte, an array without elements four bytes and at most 255 steps over its type.
 // Depth is bounded by `containersMax`, whatever a variant says; nothing is allocated.
@@ -45,7 +44,7 @@ struct ValueReader: ~Escapable {
     _ signature: RawSpan, _ type: inout Int, _ end: Int, _ containers: Int
   ) throws(WireError) {
     if containers > ValueReader.containersMax { throw .depth(offset) }
-    let code = signature.byte(type)
+    let code = signature.byte(at: type)
     switch code {
     case UInt8(ascii: "a"): try skipArray(signature, &type, end, containers)
     case UInt8(ascii: "("), UInt8(ascii: "{"): try skipStruct(signature, &type, end, containers)
@@ -79,7 +78,7 @@ struct ValueReader: ~Escapable {
   ) throws(WireError) {
     try align(8, end)
     type &+= 1
-    while signature.byte(type) != UInt8(ascii: ")") && signature.byte(type) != UInt8(ascii: "}") {
+    while signature.byte(at: type) != UInt8(ascii: ")") && signature.byte(at: type) != UInt8(ascii: "}") {
       try skipValue(signature, &type, end, containers &+ 1)
     }
     type &+= 1
@@ -93,10 +92,10 @@ struct ValueReader: ~Escapable {
     if byteCount > MessageFrame.fieldsByteCountMax { throw .array(offset &- 4) }
     let element = type &+ 1
     // The padding before the first element is there even if no element is, and doesn't count as the array's.
-    try align(ValueReader.alignment(signature.byte(element)), end)
+    try align(ValueReader.alignment(signature.byte(at: element)), end)
     guard byteCount <= end &- offset else { throw .truncated(offset) }
     let arrayEnd = offset &+ byteCount
-    let fixed = ValueReader.fixedByteCount(signature.byte(element))
+    let fixed = ValueReader.fixedByteCount(signature.byte(at: element))
     if byteCount != 0 && containers == ValueReader.containersMax { throw .depth(offset) }
     if byteCount == 0 {
       type = ValueReader.endOfType(signature, element)
@@ -131,7 +130,7 @@ extension ValueReader {
     let next = aligned(offset, to: alignment)
     guard next <= end else { throw .truncated(offset) }
     while offset < next {
-      guard bytes.byte(offset) == 0 else { throw .padding(offset) }
+      guard bytes.byte(at: offset) == 0 else { throw .padding(offset) }
       offset &+= 1
     }
   }
@@ -148,7 +147,7 @@ extension ValueReader {
   mutating func takeUInt32(_ end: Int) throws(WireError) -> UInt32 {
     try align(4, end)
     try take(4, end)
-    return bytes.uint32(offset &- 4, byteOrder)
+    return bytes.uint32(at: offset &- 4, byteOrder)
   }
 
   /// A length, that many bytes and their NUL. Returns where the bytes begin; the NUL is the byte before `offset`.
@@ -157,7 +156,7 @@ extension ValueReader {
     let count = Int(try takeUInt32(end))
     let start = offset
     try take(count &+ 1, end)
-    guard bytes.byte(offset &- 1) == 0 else { throw .terminator(offset &- 1) }
+    guard bytes.byte(at: offset &- 1) == 0 else { throw .terminator(offset &- 1) }
     return start
   }
 
@@ -173,9 +172,9 @@ extension ValueReader {
   @_lifetime(self: copy self)
   mutating func takeSignature(_ end: Int) throws(WireError) -> Int {
     try take(1, end)
-    let start = offset, count = Int(bytes.byte(offset &- 1))
+    let start = offset, count = Int(bytes.byte(at: offset &- 1))
     try take(count &+ 1, end)
-    guard bytes.byte(offset &- 1) == 0 else { throw .terminator(offset &- 1) }
+    guard bytes.byte(at: offset &- 1) == 0 else { throw .terminator(offset &- 1) }
     guard Signature.isSignature(bytes, start, count) else { throw .signature(start) }
     return start
   }
@@ -205,7 +204,7 @@ extension ValueReader {
   private static func endOfType(_ signature: RawSpan, _ type: Int) -> Int {
     var type = type, open = 0
     while true {
-      let code = signature.byte(type)
+      let code = signature.byte(at: type)
       type &+= 1
       switch code {
       case UInt8(ascii: "a"): continue

@@ -1,6 +1,8 @@
 // A glob inside a compiled policy: no reference, only a place in the arena and the cheapest way to match it. Made by
 // PolicyCompiler, matched by Policy.
 
+import DBusWire
+
 /// A glob whose bytes are in the policy's arena.
 struct CompiledPattern: BitwiseCopyable {
   /// How it is matched.
@@ -25,9 +27,9 @@ struct CompiledPattern: BitwiseCopyable {
     if kind == .everything { return true }
     let pattern = arena.extracting(Int(offset)..<Int(offset) + Int(count))
     switch kind {
-    case .everything, .literal: return pattern.hasSameBytes(as: text)
+    case .everything, .literal: return pattern.isEqual(to: text)
     case .prefix:
-      return text.byteCount >= pattern.byteCount && pattern.hasSameBytes(as: text.extracting(first: pattern.byteCount))
+      return text.byteCount >= pattern.byteCount && pattern.isEqual(to: text.extracting(first: pattern.byteCount))
     case .glob: return Glob.matches(pattern: pattern, text: text)
     }
   }

@@ -1,7 +1,7 @@
 // The arrays of a compiled policy, and the search through them. Made by PolicyCompiler, owned and called by Policy.
 //
-// Rules are spoken of by place: their index in the array `rules` here. Places within a group, within `everything` and within
-// `globs` are in order of the rules' own indices, so that a walk can end at the first match, and at the best one found elsewhere.
+// A rule's place is its index in the array `rules` here. Places within a group, within `everything` and within `globs` are in the order of
+// the rules' own indices. So a walk ends at the first match, and at the best one that was found elsewhere.
 
 /// All that a match looks at: five arrays of plain values, which refer to each other by index.
 struct CompiledRules: ~Copyable, Sendable {
@@ -19,15 +19,13 @@ struct CompiledRules: ~Copyable, Sendable {
 
   /// The first rule of `table` that matches, or nil. A message without interface is matched only by rules for every interface.
   @inline(__always)
-  func firstRule(
-    of table: RuleTable, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int,
-    name: RawSpan, peer: some PeerTest
-  ) -> Int? {
+  func firstRule(of table: RuleTable, _ query: RuleQuery, peer: some PeerTest) -> Int? {
+    let interface = query.interface
     var best: Int?
     var limit = Int32.max
     if interface.byteCount != 0 {
       let group = places(naming: interface, of: table)
-      for place in group where matches(place, isSignal, path, member, descriptors, name, peer) {
+      for place in group where matches(place, query, peer) {
         best = place
         limit = rules.span[place].index
         break
@@ -35,7 +33,7 @@ struct CompiledRules: ~Copyable, Sendable {
     }
     for place in table.everything {
       if rules.span[place].index >= limit { break }
-      if matches(place, isSignal, path, member, descriptors, name, peer) {
+      if matches(place, query, peer) {
         best = place
         limit = rules.span[place].index
         break
@@ -44,8 +42,7 @@ struct CompiledRules: ~Copyable, Sendable {
     if interface.byteCount == 0 { return best }
     for place in table.globs {
       if rules.span[place].index >= limit { break }
-      if pattern(rules.span[place].interface, matches: interface), matches(place, isSignal, path, member, descriptors, name, peer)
-      {
+      if pattern(rules.span[place].interface, matches: interface), matches(place, query, peer) {
         return place
       }
     }
@@ -53,13 +50,11 @@ struct CompiledRules: ~Copyable, Sendable {
   }
 
   /// The first rule of `table` that matches when no interface is asked for, or nil. Takes time in the number of rules.
-  func firstRuleForAnyInterface(
-    of table: RuleTable, isSignal: Bool, path: RawSpan, member: RawSpan, descriptors: Int, name: RawSpan, peer: some PeerTest
-  ) -> Int? {
+  func firstRuleForAnyInterface(of table: RuleTable, _ query: RuleQuery, peer: some PeerTest) -> Int? {
     var best: Int?
     var limit = Int32.max
     for place in table.places
-    where rules.span[place].index < limit && matches(place, isSignal, path, member, descriptors, name, peer) {
+    where rules.span[place].index < limit && matches(place, query, peer) {
       best = place
       limit = rules.span[place].index
     }
@@ -67,20 +62,18 @@ struct CompiledRules: ~Copyable, Sendable {
   }
 
   /// The first rule of `table` that matches and names interface and member without a wildcard, or nil.
-  func firstLiteralRule(
-    of table: RuleTable, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int,
-    name: RawSpan, peer: some PeerTest
-  ) -> Int? {
-    if interface.byteCount == 0 { return nil }
-    for place in places(naming: interface, of: table)
-    where matches(place, isSignal, path, member, descriptors, name, peer, literalMember: true) {
+  func firstLiteralRule(of table: RuleTable, _ query: RuleQuery, peer: some PeerTest) -> Int? {
+    if query.interface.byteCount == 0 { return nil }
+    for place in places(naming: query.interface, of: table) where matches(place, query, peer, literalMember: true) {
       return place
     }
     return nil
   }
 
-  /// The rules of `table` that name `interface` without a wildcard. Visits at most `PolicyCompiler.slotLengthMax` names, but for
-  /// the compiler's last resort, and compares one in full unless two share 32 bits of hash.
+  /// The rules of `table` that name `interface` without a wildcard.
+  ///
+  /// Visits at most `PolicyCompiler.slotLengthMax` names, unless the compiler found no hash with slots that short. Compares one name in
+  /// full, or more if they share 32 bits of hash.
   @inline(__always)
   private func places(naming interface: RawSpan, of table: RuleTable) -> Range<Int> {
     let hash = hash(interface)
@@ -100,20 +93,17 @@ struct CompiledRules: ~Copyable, Sendable {
 
   /// Whether all but the interface matches.
   @inline(__always)
-  private func matches(
-    _ place: Int, _ isSignal: Bool, _ path: RawSpan, _ member: RawSpan, _ descriptors: Int, _ name: RawSpan,
-    _ peer: some PeerTest, literalMember: Bool = false
-  ) -> Bool {
+  private func matches(_ place: Int, _ query: RuleQuery, _ peer: some PeerTest, literalMember: Bool = false) -> Bool {
     let rule = rules.span[place]
-    guard isSignal ? rule.signals : rule.methodCalls else { return false }
-    guard descriptors >= Int(rule.descriptorsMin), descriptors <= Int(rule.descriptorsMax) else { return false }
-    guard pattern(rule.path, matches: path) else { return false }
-    guard peer.meets(rule, name, in: unsafe arena.span.bytes) else { return false }
+    guard query.isSignal ? rule.signals : rule.methodCalls else { return false }
+    guard query.descriptors >= Int(rule.descriptorsMin), query.descriptors <= Int(rule.descriptorsMax) else { return false }
+    guard pattern(rule.path, matches: query.path) else { return false }
+    guard peer.meets(rule, query.name, in: unsafe arena.span.bytes) else { return false }
     var i = Int(rule.firstMethod)
     let end = i + Int(rule.methodCount)
     while i < end {
       let method = methods.span[i]
-      if pattern(method, matches: member), !literalMember || method.kind == .literal { return true }
+      if pattern(method, matches: query.member), !literalMember || method.kind == .literal { return true }
       i += 1
     }
     return false

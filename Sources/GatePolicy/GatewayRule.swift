@@ -93,6 +93,14 @@ public struct GatewayRule: Sendable {
     isInert = true
   }
 
+  /// Whether there is a message that this rule matches.
+  ///
+  /// An interface of no bytes is not asked about: no search looks for it by name, but a deny rule that has it still meets calls
+  /// without interface, as every deny rule does.
+  var canMatch: Bool {
+    !isInert && !objectPath.pattern.isEmpty && methods.contains { !$0.pattern.isEmpty }
+  }
+
   /// What `max-fds` may say: the kernel passes 253 descriptors at once (SCM_MAX_FD).
   static let descriptorBounds = 0...253
 }

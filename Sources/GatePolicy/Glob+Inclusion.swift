@@ -1,11 +1,11 @@
 // Whether one glob matches all that another matches. Asked when a policy is compiled, never about a message.
 
 extension Glob {
-  /// Whether every text that `inner` matches is matched by this pattern too. May say no where a `?` of this pattern could only be met by a
-  /// byte behind a `*` of the other (`?*` has all of `*a`), never wrongly yes.
+  /// Whether this pattern matches every text that `inner` matches. Never says yes wrongly. Says no wrongly where a `?` of this pattern
+  /// could only be met by a byte behind a `*` of `inner` (`?*` has all of `*a`).
   ///
-  /// The other pattern is read as a text in which `*` stands for any bytes: nothing but a `*` takes it. A text of the other's in which some
-  /// byte that is in neither pattern stands for each of its wildcards shows that there is no other way.
+  /// `inner` is read as a text, in which a `*` can only be taken by a `*` of this pattern. There is no other way: among the texts that
+  /// `inner` matches is one that has, for each of its wildcards, a byte that is in neither pattern.
   package func includes(_ inner: Glob) -> Bool {
     if pattern.isEmpty || inner.pattern.isEmpty { return false }
     if pattern == inner.pattern || isEverything { return true }

@@ -1,6 +1,8 @@
 // A pattern with `*` and `?`, as GLib's GPatternSpec. Made by the document parser; Policy copies its bytes into its own arena and
 // calls the static matching function. Knows nothing of names, paths or subtrees.
 
+import DBusWire
+
 /// A pattern against which a whole text is matched.
 ///
 /// `*` is any sequence, the empty one included, across `.` and `/`; `?` is exactly one character; everything else stands for
@@ -38,9 +40,11 @@ public struct Glob: Sendable, Equatable {
 
   /// Whether the bytes of `pattern` match the whole of `text`.
   ///
-  /// On a mismatch only the last `*` takes one byte more: an earlier one cannot help, since what stands between the two has
-  /// matched at the earliest place there is. So nothing backtracks twice. `*` may stop inside a character, which opens nothing: a
-  /// literal can't match there, and a `?` that would has matched from the character's first byte before.
+  /// On a mismatch only the last `*` takes one byte more. An earlier one cannot help: what stands between the two has matched at the
+  /// earliest place there is. So nothing backtracks twice.
+  ///
+  /// `*` may stop inside a character, which opens nothing. A literal can't match there, and a `?` that could has matched from the
+  /// character's first byte before.
   static func matches(pattern: RawSpan, text: RawSpan) -> Bool {
     var p = 0
     var t = 0

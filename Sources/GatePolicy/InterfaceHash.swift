@@ -1,10 +1,12 @@
-// The keyed hash of interface names. Its seed is drawn per Policy, so that nobody outside knows which names share a slot; that a
-// slot is never long is not left to chance but seen to by the compiler of the rules. Called by PolicyCompiler and by each match.
+// The keyed hash of interface names. Each Policy draws its own seed, so nobody outside knows which names share a slot. PolicyCompiler draws
+// again where a slot would be long. Called by PolicyCompiler and by each match.
+
+import DBusWire
 
 /// A function from names to 64 bits, one of many.
 ///
-/// Words of eight bytes are folded in by 64 × 64 → 128-bit multiplication, upper half onto lower. Not for secrets, and not needed
-/// to resist collisions: a peer can only look up names; what is stored is the operator's.
+/// Words of eight bytes are folded in by 64 × 64 → 128-bit multiplication, upper half onto lower. Not for secrets. It need not resist
+/// collisions either: a peer can only look names up, and the operator chose those that are stored.
 struct InterfaceHash: BitwiseCopyable {
   private let seed: UInt64
   private let multiplier: UInt64
@@ -38,8 +40,7 @@ struct InterfaceHash: BitwiseCopyable {
   /// The hash of `name`, when rules are compiled.
   func callAsFunction(_ name: [UInt8]) -> UInt64 { self(unsafe name.span.bytes) }
 
-  /// The last bytes as one word: they overlap the word before where there is one, which does no harm, as the length is hashed
-  /// too.
+  /// The last bytes as one word. They overlap the word before, where there is one. That does no harm, as the length is hashed too.
   @inline(__always)
   private func remainder(of name: RawSpan, from i: Int) -> UInt64 {
     let count = name.byteCount

@@ -1,13 +1,13 @@
-// Reads one JSON document (RFC 8259) from front to back, a value at a time, and knows line and column of each byte. It builds no
-// tree: who calls says what comes next and gets it, or an error that says what came instead. Strings are in
-// JSONReader+String.swift, numbers and literals in JSONReader+Scalar.swift.
+// Reads one JSON document (RFC 8259) from front to back, a value at a time, and knows line and column of each byte. It builds no tree: the
+// caller says what must come next, and gets that or an error. Strings are in JSONReader+String.swift, numbers and literals in
+// JSONReader+Scalar.swift.
 //
 // Stricter than the RFC demands: no byte order mark, no NUL even when escaped, no duplicate key in any object, no lone surrogate,
 // nothing nested deeper than 64 levels. Takes linear time, and memory for the open objects' keys only.
 //
 // Called by the document parser.
 
-/// A pull parser over the bytes of a document. A copy is a bookmark.
+/// A pull parser over the bytes of a document. A copy can read on from the same place later.
 package struct JSONReader {
   /// An object or array that is open.
   private struct Level {
@@ -26,7 +26,7 @@ package struct JSONReader {
       return true
     }
 
-    /// For another object or array at this depth. Memory stays.
+    /// Begins another object or array at this depth. The memory is kept.
     mutating func begin() {
       isEmpty = true
       firstKeys.removeAll(keepingCapacity: true)
@@ -45,12 +45,12 @@ package struct JSONReader {
   var offset = 0
   private var line: Int
   private var lineStart = 0
-  /// The open ones, up to `depth`; those behind were open once.
+  /// The open objects and arrays, up to `depth`. Those behind are closed, and kept for their memory.
   private var levels: [Level] = []
   private var depth = 0
   /// Keys that were read, so that the same ones in the next object need no memory of their own.
   private var knownKeys: [[UInt8]] = []
-  /// Where the key that came after the last one stands, if keys come in the order in which they came before.
+  /// Where in `knownKeys` the search for the next key begins: objects mostly have their keys in one order.
   private var likelyKey = 0
 
   /// A reader at the first byte of `text`, which is line `firstLine` of `file`.
@@ -109,7 +109,7 @@ package struct JSONReader {
     skipWhiteSpace()
     guard let byte = next, let kind = JSONKind(firstByte: byte) else { throw unexpected(expected: expected) }
     if kind == .boolean || kind == .null {
-      // Who gets the kind may say "is null": not of a word that only begins like it.
+      // The caller may report "is null", so the whole word is checked here.
       let start = offset
       try literal(kind == .null ? "null" : byte == UInt8(ascii: "t") ? "true" : "false")
       offset = start
@@ -146,7 +146,7 @@ package struct JSONReader {
 
   private static let knownKeysMax = 32
 
-  /// The key that comes next, if it has no escapes and is one of those that are known, or becomes one; else the reader stays where it is.
+  /// The key that comes next, if it has no escapes and is known, or can become so. Otherwise nil, and the reader stays where it is.
   private mutating func knownKey() -> [UInt8]? {
     let start = offset + 1
     var end = start

@@ -56,7 +56,7 @@ public struct ManifestSet: Sendable {
 
   /// What applies: every default, then `names` in order, each from all manifests that define it.
   ///
-  /// A name that is asked for twice counts once; one that applies by default anyway is asked for in vain.
+  /// A name that is asked for twice counts once. Asking for one that applies by default adds only what other manifests define for it.
   /// - Throws: the first name that no manifest defines. A half-applied capability leaves applications in a bad state, so nothing applies.
   public func select(_ names: [String]) throws(MissingCapability) -> Selection {
     var selection = Selection()

@@ -1,5 +1,5 @@
-// Who is at the other end of a message, as far as rules ask: what a session knows of a unique name, in the numbers of the policy's name
-// patterns.
+// Who is at the other end of a message, as far as rules ask. A session makes one of what it knows of a unique name. Names are numbers of
+// the policy's name patterns.
 
 /// The receiver of an outgoing message, or the sender of an incoming one.
 ///

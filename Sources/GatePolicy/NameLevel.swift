@@ -6,7 +6,7 @@
 public enum NameLevel: UInt8, Comparable, Sendable {
   /// The name is hidden: whatever is asked about it is answered as if nobody had it.
   case none
-  /// Who owns the name may be asked, and when that changes is told.
+  /// The client may ask who owns the name, and is told when that changes.
   case see
   /// Calls and signals may be sent to the name, its signals come in, and it may be started.
   case talk

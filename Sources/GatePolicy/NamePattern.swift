@@ -1,5 +1,7 @@
-// A pattern for well-known bus names, as `name`, `names` and the options of xdg-dbus-proxy have it. Knows no bus and no owner: which
-// unique name stands for which well-known one is followed by GateSession.
+// A pattern for well-known bus names, as `name`, `names` and the options of xdg-dbus-proxy have it. Knows no bus and no owner: GateSession
+// follows which unique name owns which well-known one.
+
+import DBusWire
 
 /// A pattern for well-known names: `org.foo`, a subtree `org.foo.*`, or a glob.
 ///
@@ -63,7 +65,7 @@ public struct NamePattern: Sendable, Hashable, CustomStringConvertible {
   static func matches(_ kind: Kind, _ pattern: RawSpan, _ name: RawSpan) -> Bool {
     if name.byteCount == 0 || name.byte(at: 0) == UInt8(ascii: ":") { return false }
     switch kind {
-    case .exact: return pattern.hasSameBytes(as: name)
+    case .exact: return pattern.isEqual(to: name)
     case .subtree: return isBelow(pattern.extracting(0..<pattern.byteCount - 2), name)
     case .glob:
       if Glob.matches(pattern: pattern, text: name) { return true }
@@ -77,7 +79,7 @@ public struct NamePattern: Sendable, Hashable, CustomStringConvertible {
 
   /// Whether `name` is `base` or below it.
   private static func isBelow(_ base: RawSpan, _ name: RawSpan) -> Bool {
-    if name.byteCount < base.byteCount || !name.extracting(0..<base.byteCount).hasSameBytes(as: base) { return false }
+    if name.byteCount < base.byteCount || !name.extracting(0..<base.byteCount).isEqual(to: base) { return false }
     return name.byteCount == base.byteCount || name.byte(at: base.byteCount) == UInt8(ascii: ".")
   }
 

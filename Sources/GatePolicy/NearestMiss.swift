@@ -1,7 +1,4 @@
-// For a message that no rule allows: which rule came nearest, and what it misses. A walk over all rules, in the slow and plain way;
-// asked for by logs, never on the way of a message.
-
-import DBusWire
+// What the rule misses that came nearest to allowing a message. Found by Policy.
 
 /// The rule that came nearest to allowing a message.
 ///
@@ -19,8 +16,8 @@ public struct NearestMiss: Sendable, Equatable {
     /// Nothing of these, but only a rule that names interface and method without a wildcard would do.
     case literal
 
-    /// How far from matching a rule is that misses this. A wrong path or method is the likeliest mistake of one that was meant.
-    fileprivate var distance: Int {
+    /// How far a rule that misses this is from matching. In a rule that was meant, a wrong path or method is the likeliest mistake.
+    var distance: Int {
       switch self {
       case .maxFDs: 1
       case .literal: 2
@@ -36,45 +33,5 @@ public struct NearestMiss: Sendable, Equatable {
   /// What it misses, never empty.
   public let parts: [Part]
 
-  fileprivate var distance: Int { parts.reduce(0) { $0 + $1.distance } }
-}
-
-extension Policy {
-  /// Rules farther away say nothing about a message: no interface in common, nor path and method.
-  private static let distanceMax = 9
-
-  /// The allow rule that misses least of a message that no rule allows, the first of several; nil if none is near.
-  ///
-  /// Parameters as for `match`. Takes time in the number of rules.
-  /// - Parameters:
-  ///   - name: DESTINATION of an outgoing message. Who owns it is not known here: of a rule that misses nothing else, the name is taken
-  ///     to be what it misses.
-  ///   - literally: whether only a rule that names interface and method without a wildcard would allow the message.
-  public func nearestMiss(
-    direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int,
-    name: RawSpan = RawSpan(), literally: Bool = false
-  ) -> NearestMiss? {
-    var nearest: NearestMiss?
-    for (index, rule) in rules.enumerated() where rule.action == .allow && !rule.isInert {
-      var parts: [NearestMiss.Part] = []
-      func check(_ matches: Bool, _ part: NearestMiss.Part) {
-        if !matches { parts.append(part) }
-      }
-      check(direction == .outgoing ? rule.outgoing : rule.incoming, .direction)
-      check(isSignal ? rule.signals : rule.methodCalls, .type)
-      // A call without interface is matched by `*` alone.
-      check(interface.byteCount == 0 ? rule.interface.isEverything : rule.interface.matches(interface), .interface)
-      check(rule.objectPath.matches(path), .objectPath)
-      check(rule.methods.contains { $0.matches(member) }, .method)
-      check(descriptors <= rule.maxFDs ?? .max, .maxFDs)
-      if let pattern = rule.name, direction == .outgoing, name.byteCount > 0, name.byte(at: 0) != UInt8(ascii: ":") {
-        check(pattern.matches(name), .name)
-      }
-      if parts.isEmpty && rule.name != nil { parts = [.name] }
-      if parts.isEmpty && literally { parts = [.literal] }
-      let miss = NearestMiss(rule: index, parts: parts)
-      if !parts.isEmpty && miss.distance <= Self.distanceMax && miss.distance < nearest?.distance ?? .max { nearest = miss }
-    }
-    return nearest
-  }
+  var distance: Int { parts.reduce(0) { $0 + $1.distance } }
 }

@@ -1,20 +1,7 @@
-// How a search through rules asks about the other end: not at all where no rule has a name, so that such policies pay nothing for the
-// others. Generic, and specialised by the compiler. Called by CompiledRules.
+// How a search through rules asks about the other end. A policy whose rules have no names does not ask, and pays nothing. The search is
+// generic, so that the compiler makes one of each kind. Called by CompiledRules.
 
 /// Answers what a rule asks of the other end.
 protocol PeerTest {
   func meets(_ rule: CompiledRule, _ name: RawSpan, in arena: RawSpan) -> Bool
-}
-
-/// For policies whose rules have no names.
-struct AnyPeer: PeerTest {
-  @inline(__always)
-  func meets(_ rule: CompiledRule, _ name: RawSpan, in arena: RawSpan) -> Bool { true }
-}
-
-extension MessagePeer: PeerTest {
-  @inline(__always)
-  func meets(_ rule: CompiledRule, _ name: RawSpan, in arena: RawSpan) -> Bool {
-    !rule.asksForName || rule.name.matches(name, self, in: arena)
-  }
 }

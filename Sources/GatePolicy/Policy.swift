@@ -1,5 +1,5 @@
 // The compiled rules for one bus: what they say about a message, and nothing else. Immutable; a reload makes another. The order
-// of the whole decision (replies, driver, limits) is the caller's, which asks here with the fields of a checked header.
+// of the whole decision (replies, driver, limits) is the caller's, which asks here with a RuleQuery.
 //
 // How a match is found: the deny rules of the direction first, if there are any, then the allow rules. Each set is searched by
 // the hash of the exact interface, then among the rules for every interface, then through the other globs; a search ends at the
@@ -60,7 +60,7 @@ public final class Policy: Sendable {
       }
     }
     for entry in names?.entries ?? [] { note(entry.pattern, entry.level) }
-    // What a rule lets through is no secret: its names are as open as with `talk`, for what the driver is asked.
+    // What the driver is asked about the names of an allow rule is answered as with `talk`. What a rule lets through is no secret.
     for rule in given { if let name = rule.name { note(name, rule.action == .allow ? .talk : .none) } }
     namePatterns = numbers.sorted { $0.value < $1.value }.map(\.key)
     nameLevels = levels
@@ -77,50 +77,31 @@ public final class Policy: Sendable {
   /// What the rules say about a message: denied if a deny rule matches, else allowed if an allow rule does.
   ///
   /// The work grows with the rules that name this interface and with those whose interface has a wildcard, not with the others.
-  /// Precondition: the texts are those of a well-formed header.
   /// - Parameters:
-  ///   - direction: the way of the message.
-  ///   - isSignal: whether it is a SIGNAL; else it is a METHOD_CALL. Rules do not speak about other types.
-  ///   - interface: INTERFACE, of no bytes when absent. Then an allow rule matches only if its interface is exactly `*`, and a
-  ///     deny rule whatever interface it names (CVE-2008-0595).
-  ///   - path: PATH.
-  ///   - member: MEMBER.
-  ///   - descriptors: number of file descriptors that the message carries.
-  ///   - name: DESTINATION of an outgoing message. Asked about only if ``followsNames``, as is `peer`.
+  ///   - query: what is asked about the message. Its name is asked about only if ``followsNames``, as is `peer`.
   ///   - peer: what is known about the other end besides.
-  public func match(
-    direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int,
-    name: RawSpan = RawSpan(), peer: MessagePeer = MessagePeer()
-  ) -> RuleMatch {
-    let denied = matchDeny(
-      direction: direction, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors,
-      name: name, peer: peer)
+  public func match(_ query: RuleQuery, peer: MessagePeer = MessagePeer()) -> RuleMatch {
+    let denied = matchDeny(query, peer: peer)
     if denied.outcome != .none { return denied }
-    let table = direction == .outgoing ? allowOutgoing : allowIncoming
+    let table = query.direction == .outgoing ? allowOutgoing : allowIncoming
     if table.isEmpty { return .none }
-    let rule = firstRule(of: table, isSignal, interface, path, member, descriptors, name, peer)
-    return compiled.match(.allow, by: rule)
+    return compiled.match(.allow, by: firstRule(of: table, query, peer))
   }
 
   /// What the deny rules alone say, for messages that pass without an allow rule. The outcome is `deny` or `none`.
   ///
   /// Parameters as for `match`. Without a deny rule for the direction this costs nothing.
-  public func matchDeny(
-    direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int,
-    name: RawSpan = RawSpan(), peer: MessagePeer = MessagePeer()
-  ) -> RuleMatch {
-    let table = direction == .outgoing ? denyOutgoing : denyIncoming
+  public func matchDeny(_ query: RuleQuery, peer: MessagePeer = MessagePeer()) -> RuleMatch {
+    let table = query.direction == .outgoing ? denyOutgoing : denyIncoming
     if table.isEmpty { return .none }
     let rule: Int?
-    if interface.byteCount == 0 {
+    if query.interface.byteCount == 0 {
       rule =
         followsNames
-        ? compiled.firstRuleForAnyInterface(
-          of: table, isSignal: isSignal, path: path, member: member, descriptors: descriptors, name: name, peer: peer)
-        : compiled.firstRuleForAnyInterface(
-          of: table, isSignal: isSignal, path: path, member: member, descriptors: descriptors, name: name, peer: AnyPeer())
+        ? compiled.firstRuleForAnyInterface(of: table, query, peer: peer)
+        : compiled.firstRuleForAnyInterface(of: table, query, peer: AnyPeer())
     } else {
-      rule = firstRule(of: table, isSignal, interface, path, member, descriptors, name, peer)
+      rule = firstRule(of: table, query, peer)
     }
     return compiled.match(.deny, by: rule)
   }
@@ -129,50 +110,34 @@ public final class Policy: Sendable {
   /// may let through. Deny rules count as they stand.
   ///
   /// Parameters as for `match`. A call without interface is never allowed here.
-  public func matchLiteral(
-    direction: Direction, isSignal: Bool, interface: RawSpan, path: RawSpan, member: RawSpan, descriptors: Int,
-    name: RawSpan = RawSpan(), peer: MessagePeer = MessagePeer()
-  ) -> RuleMatch {
-    let denied = matchDeny(
-      direction: direction, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors,
-      name: name, peer: peer)
+  public func matchLiteral(_ query: RuleQuery, peer: MessagePeer = MessagePeer()) -> RuleMatch {
+    let denied = matchDeny(query, peer: peer)
     if denied.outcome != .none { return denied }
-    let table = direction == .outgoing ? allowOutgoing : allowIncoming
+    let table = query.direction == .outgoing ? allowOutgoing : allowIncoming
     if table.isEmpty { return .none }
     let rule =
       followsNames
-      ? compiled.firstLiteralRule(
-        of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
-        peer: peer)
-      : compiled.firstLiteralRule(
-        of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
-        peer: AnyPeer())
+      ? compiled.firstLiteralRule(of: table, query, peer: peer)
+      : compiled.firstLiteralRule(of: table, query, peer: AnyPeer())
     return compiled.match(.allow, by: rule)
   }
 
-  /// Whether the service `name` may be started: the outcome is `allow`, and the rule one that would let some method call to that name pass
-  /// and of whose calls no deny rule meets all; or `none`.
+  /// Whether the service `name` may be started: the outcome is `allow` or `none`.
   ///
-  /// Such a call would start the service anyway. Rules that name an interface of the bus itself do not count: they are about the bus.
+  /// The rule is one that lets some method call to that name pass, unless a deny rule meets all of its calls. Such a call would start the
+  /// service anyway. Rules that name an interface of the bus itself do not count: they are about the bus.
   /// Takes time in the number of patterns for names, not in the number of rules.
   public func matchStart(of name: RawSpan) -> RuleMatch {
     guard let rule = starts.rule(opening: name) else { return .none }
     return RuleMatch(outcome: .allow, rule: rule, log: rules[Int(rule)].log)
   }
 
-  /// Where no rule has a name, none is asked about.
+  /// As in ``CompiledRules``. Asks about names only where a rule has one.
   @inline(__always)
-  private func firstRule(
-    of table: RuleTable, _ isSignal: Bool, _ interface: RawSpan, _ path: RawSpan, _ member: RawSpan, _ descriptors: Int,
-    _ name: RawSpan, _ peer: MessagePeer
-  ) -> Int? {
+  private func firstRule(of table: RuleTable, _ query: RuleQuery, _ peer: MessagePeer) -> Int? {
     followsNames
-      ? compiled.firstRule(
-        of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
-        peer: peer)
-      : compiled.firstRule(
-        of: table, isSignal: isSignal, interface: interface, path: path, member: member, descriptors: descriptors, name: name,
-        peer: AnyPeer())
+      ? compiled.firstRule(of: table, query, peer: peer)
+      : compiled.firstRule(of: table, query, peer: AnyPeer())
   }
 
   // MARK: Names

@@ -10,10 +10,10 @@ private struct NamedRule: BitwiseCopyable {
 struct PolicyCompiler {
   /// The most names that share a slot: another hash is drawn until this holds.
   ///
-  /// With twice as many slots as names, nine in one slot are a matter of one table of 10,000 names in some 20,000.
+  /// With twice as many slots as names, about one in 20,000 tables of 10,000 names has nine in one slot.
   static let slotLengthMax = 8
-  /// How often a hash is drawn. Each time is independent of the last, so the end is not reached in practice; if it were, a slot
-  /// would only be longer.
+  /// How often a hash is drawn at most. Draws are independent, so the last one is not reached in practice. If it were, a slot would only
+  /// be longer.
   private static let drawsMax = 16
 
   private let source: [GatewayRule]
@@ -51,7 +51,7 @@ struct PolicyCompiler {
     return compiler
   }
 
-  /// The arrays, for good.
+  /// The finished arrays.
   var compiledRules: CompiledRules {
     CompiledRules(hash: hash, arena: arena, methods: methods, rules: rules, groups: groups, slots: slots)
   }
@@ -61,7 +61,7 @@ struct PolicyCompiler {
     var named: [NamedRule] = []
     var everything: [Int] = []
     var globs: [Int] = []
-    // A rule is looked at where it is: a copy of it would count half a dozen references.
+    // A rule is read in place: a copy would retain half a dozen references.
     for index in source.indices where source[index].action == action && source[index].meets(direction) {
       if !source[index].canMatch { continue }
       let interface = source[index].interface
@@ -84,7 +84,7 @@ struct PolicyCompiler {
       firstEverything: UInt32(firstEverything), firstGlob: UInt32(firstGlob), end: UInt32(rules.count))
   }
 
-  /// Adds slots, groups and rules for what is `named`; says how many slots, which is a power of two.
+  /// Adds slots, groups and rules for `named`. Returns the number of slots, a power of two.
   private mutating func add(_ named: [NamedRule]) -> Int {
     let byHash = named.sorted { ($0.hash, $0.index) < ($1.hash, $1.index) }
     var nameCount = 0
@@ -108,7 +108,7 @@ struct PolicyCompiler {
     return slotCount
   }
 
-  /// Adds the groups of rules whose interfaces have one hash, which is to say one name, or hardly ever two.
+  /// Adds the groups of rules whose interfaces have one hash. These have one name, hardly ever two.
   private mutating func addGroups(_ named: ArraySlice<NamedRule>) {
     var rest = named
     while let first = rest.first {
@@ -180,14 +180,6 @@ extension GatewayRule {
     case .outgoing: outgoing
     case .incoming: incoming
     }
-  }
-
-  /// Whether there is a message that this rule matches.
-  ///
-  /// An interface of no bytes is not asked about: no search looks for it by name, but a deny rule that has it still meets calls
-  /// without interface, as every deny rule does.
-  var canMatch: Bool {
-    !isInert && !objectPath.pattern.isEmpty && methods.contains { !$0.pattern.isEmpty }
   }
 
   /// The numbers of descriptors with which a message matches.

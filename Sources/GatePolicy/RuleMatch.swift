@@ -22,6 +22,5 @@ public struct RuleMatch: BitwiseCopyable, Sendable, Equatable {
   public let log: Bool?
 
   /// No rule matched.
-  /// No rule matched.
   public static let none = RuleMatch(outcome: .none, rule: -1, log: nil)
 }

@@ -11,7 +11,7 @@ struct RuleTable: BitwiseCopyable {
   let slotMask: UInt32
   /// Place of the first rule, which is in a group if there are any.
   let first: UInt32
-  /// Place of the first rule whose interface is exactly `*`: all that an allowed call without interface may go by.
+  /// Place of the first rule whose interface is exactly `*`. Of allow rules, only these match a call without interface.
   let firstEverything: UInt32
   /// Place of the first rule whose interface has some other wildcard.
   let firstGlob: UInt32

@@ -1,8 +1,8 @@
 // Which services a client may ask the bus to start: those that it may call, since a call starts a service anyway. Made when a policy is
 // compiled, of the rules as they were written; asked by Policy.
 //
-// A rule opens the start of the names that it speaks about unless one deny rule meets every call that it lets through. So it is looked at
-// once which deny rules those are; what is left is a list of names, and for each pattern of names the names that are closed.
+// A rule opens the start of the names that it speaks about, unless one deny rule meets every call that it lets through. Which deny rules do
+// is found once. What is left is a list of names, and for each pattern of names the names that are closed.
 
 import DBusWire
 
@@ -29,8 +29,8 @@ struct StartRules: Sendable {
   private var openings: [Opening] = []
   private let hash: InterfaceHash
 
-  /// Looks through `rules`. Takes time in their number, times that of the deny rules that differ in more than their names, as long as those
-  /// meet all calls of the rules looked at.
+  /// Looks through `rules`. Takes time in their number times that of the deny rules; deny rules that differ in their names alone count as
+  /// one.
   init(_ rules: [GatewayRule], hash: InterfaceHash) {
     self.hash = hash
     var groups: [NamePattern?: [Int]] = [:]
@@ -68,7 +68,7 @@ struct StartRules: Sendable {
     }
     while low < exact.count, exact[low].hash == wanted {
       let known = exact[low]
-      if unsafe known.name.span.bytes.hasSameBytes(as: name) { return known.rule }
+      if unsafe known.name.span.bytes.isEqual(to: name) { return known.rule }
       low += 1
     }
     return nil
@@ -102,7 +102,7 @@ struct StartRules: Sendable {
     return found
   }
 
-  /// The deny rules that stop calls whatever they carry, those together that differ in their names alone.
+  /// The deny rules that stop calls whatever they carry. Those that differ in their names alone are one kind.
   private struct Denials {
     struct Kind {
       let rule: GatewayRule
@@ -166,18 +166,6 @@ struct StartRules: Sendable {
 }
 
 extension GatewayRule {
-  /// Interfaces that nobody but the bus itself has.
-  package static let driverInterfaces: Set<[UInt8]> = Set(
-    [
-      "org.freedesktop.DBus", "org.freedesktop.DBus.Monitoring", "org.freedesktop.DBus.Containers1",
-      "org.freedesktop.DBus.Debug.Stats", "org.freedesktop.DBus.Verbose",
-    ].map { Array($0.utf8) })
-
-  /// Interfaces that the bus has as every service may.
-  package static let sharedDriverInterfaces: Set<[UInt8]> = Set(
-    ["org.freedesktop.DBus.Peer", "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.Introspectable"].map { Array($0.utf8) }
-  )
-
   fileprivate var speaksAboutOutgoingCalls: Bool { outgoing && methodCalls && canMatch && delivery == .any }
 
   /// Whether the rule is one whose calls may start services. One that names an interface of the bus is about the bus, unless services

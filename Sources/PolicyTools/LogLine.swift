@@ -26,7 +26,7 @@ public enum LogLine {
 
   /// First words of lines that tell something else.
   private static let otherEvents: Set<String> = [
-    "opened", "closed", "limit", "reload", "held", "lost", "error", "warning", "note",
+    "opened", "closed", "limit", "reload", "suppressed", "lost", "error", "warning", "note",
   ]
 
   private static func textDecision(_ line: ArraySlice<UInt8>) throws(LogLineError) -> LoggedDecision? {

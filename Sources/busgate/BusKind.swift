@@ -7,7 +7,7 @@ enum BusKind: String {
   case session
   case system
 
-  /// What texts to people call its policy.
+  /// The name of its policy in texts for people.
   var policyName: String { rawValue.uppercased() }
 
   /// The environment variable with its address.
@@ -46,14 +46,5 @@ enum BusKind: String {
       text += isOptional ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
     }
     return text
-  }
-}
-
-/// Why a bus cannot be found.
-enum NoBusAddress: Error, CustomStringConvertible {
-  case noSessionBus
-
-  var description: String {
-    "no session bus: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set, expected one of them or --bus session=ADDRESS"
   }
 }

@@ -2,24 +2,9 @@
 
 import Glibc
 
-/// Exit statuses, as sysexits.h has them.
-enum ExitStatus {
-  static let success: Int32 = 0
-  /// The command line cannot be understood.
-  static let usage: Int32 = 64
-  /// The configuration is wrong.
-  static let configuration: Int32 = 65
-  /// A bus cannot be reached, and `--require-bus` was given.
-  static let noBus: Int32 = 69
-  /// A system call failed.
-  static let system: Int32 = 71
-  /// It would have done harm.
-  static let refused: Int32 = 78
-}
-
 /// A command line, and what it asks for.
 struct Invocation {
-  enum Program { case run, classicProxy, namesProxy, version, help, nothing, unknown(String) }
+  enum Program { case run, pelagicoreProxy, xdgProxy, version, help, nothing, unknown(String) }
 
   static let version = "0.1.0"
 
@@ -46,8 +31,8 @@ struct Invocation {
 
   private static func personality(_ name: String) -> Program? {
     switch name {
-    case "dbus-proxy": .classicProxy
-    case "xdg-dbus-proxy": .namesProxy
+    case "dbus-proxy": .pelagicoreProxy
+    case "xdg-dbus-proxy": .xdgProxy
     default: nil
     }
   }
@@ -55,8 +40,8 @@ struct Invocation {
   func perform() -> Int32 {
     switch program {
     case .run: return RunCommand.perform(arguments)
-    case .classicProxy: return ClassicProxyCommand.perform(arguments)
-    case .namesProxy: return NamesProxyCommand.perform(arguments)
+    case .pelagicoreProxy: return PelagicoreProxyCommand.perform(arguments)
+    case .xdgProxy: return XdgProxyCommand.perform(arguments)
     case .version:
       print("busgate \(Self.version)")
       return ExitStatus.success
@@ -89,16 +74,5 @@ struct Invocation {
 
     Exit status: 0 stopped by SIGTERM or SIGINT, 64 usage, 65 configuration, 69 no bus, 71 system error, 78 refused for safety.
     """
-  }
-}
-
-/// Writes a line to standard error, one line whatever is in it.
-func printError(_ text: String) {
-  let line = text.utf8.map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: "?") : $0 } + [UInt8(ascii: "\n")]
-  var at = 0
-  while at < line.count {
-    let n = unsafe line.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress! + at, $0.count - at) }
-    if n <= 0 && errno != EINTR { return }
-    at += max(0, n)
   }
 }

@@ -64,7 +64,7 @@ struct LogFlags {
 
   private mutating func set(window text: String) -> Bool {
     guard let seconds: UInt64 = plainNumber(text), seconds <= 3600 else { return false }
-    options.foldingWindow = seconds * 1000
+    options.coalescingWindow = seconds * 1000
     return true
   }
 

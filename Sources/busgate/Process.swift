@@ -3,15 +3,15 @@
 import CLinux
 import Glibc
 
-/// A peer that is gone is told by EPIPE, and a file that may not grow by EFBIG, not by a signal; programs of unixexec leave nothing behind
-/// when they end.
+/// Ignores signals: a peer that is gone is reported by EPIPE, and a file that may not grow by EFBIG. Programs of unixexec leave
+/// no zombies when they end.
 func clearSignals() {
   _ = signal(SIGPIPE, SIG_IGN)
   _ = signal(SIGXFSZ, SIG_IGN)
   _ = signal(SIGCHLD, SIG_IGN)
 }
 
-/// A reload that is asked for before the loop runs is done then: until somebody listens, SIGHUP would end us.
+/// Holds SIGHUP back until the loop runs, which then does the reload: before that the signal would end the process.
 func holdReloads() {
   var reloads = sigset_t()
   unsafe sigemptyset(&reloads)
@@ -19,7 +19,8 @@ func holdReloads() {
   unsafe sigprocmask(SIG_BLOCK, &reloads, nil)
 }
 
-/// Standard input, output and error that are closed would be the next sockets we open, and what we read or log would be a client's.
+/// Opens standard input, output and error where they are closed: else the next sockets would get their numbers, and what is read
+/// or logged would be a client's.
 func openStandardDescriptors() {
   for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
     // The lowest free number is this one.

@@ -51,7 +51,7 @@ enum RunCommand {
     var server = try Server(log: log)
     // Before any socket exists, too: whatever signal comes from here on, what was made is removed again.
     try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in reload(&server, options, &rules, notifier, log) }
-    server.onStopping = { notifier.stopping() }
+    server.onDraining = { notifier.stopping() }
     for gate in gates { try server.addGate(gate) }
     server.version = Invocation.version
     if let path = options.metricsPath { try server.serveMetrics(path: path, mode: options.metricsMode ?? 0o600) }
@@ -104,7 +104,7 @@ enum RunCommand {
     }
   }
 
-  /// Addresses that the gate chose itself are told to whoever started it; and that it enforces nothing, to whoever left it so.
+  /// Logs addresses that the gate chose itself, and that in audit mode it enforces nothing.
   private static func announce(_ server: borrowing Server, _ options: RunOptions, _ log: Log) {
     if options.log.mode == .audit { log.warning("audit mode: what the rules do not allow is forwarded, and logged") }
     for (gate, listener) in options.listeners.enumerated() {
@@ -118,7 +118,7 @@ enum RunCommand {
     "serving \(options.listeners.map(\.label).joined(separator: ", "))"
   }
 
-  /// Does not wait for whoever should read it: clients are there already.
+  /// Writes the byte of `--ready-fd`. Does not wait for a reader: clients are there already.
   private static func writeReadyByte(_ descriptor: Int32, _ log: Log) {
     var byte = UInt8(ascii: "\n")  // what s6 waits for
     var poller = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
@@ -126,7 +126,7 @@ enum RunCommand {
     if unsafe poll(&poller, 1, 0) != 1 || write(descriptor, &byte, 1) != 1 {
       log.warning("\(SystemError("--ready-fd \(descriptor): nobody could be told", errno))")
     }
-    // Its number would be the next client's: that of standard error least of all, where the log goes.
+    // Standard descriptors stay open: else the next client would get the number, and with that of standard error the log.
     if descriptor > STDERR_FILENO { close(descriptor) }
   }
 

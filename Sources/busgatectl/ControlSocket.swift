@@ -7,7 +7,7 @@ import PolicyTools
 
 /// Asks a running gate.
 enum ControlSocket {
-  /// What `busgate run --control` listens on if nobody says otherwise is nothing: the path is always said.
+  /// There is no usual path: `busgate run --control` is always given one.
   ///
   /// - Throws: what could not be done, or what the gate refused.
   static func ask(_ request: String, at path: String) throws -> (text: [UInt8], answer: JSONValue) {
@@ -81,9 +81,4 @@ enum ControlSocket {
     let reason = unsafe String(cString: strerror(errno))
     return ControlFailure(description: "\(path): error: \(reason), expected the socket of busgate run --control")
   }
-}
-
-/// Why a gate could not be asked: a line for people.
-struct ControlFailure: Error, CustomStringConvertible {
-  let description: String
 }

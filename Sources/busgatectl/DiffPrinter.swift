@@ -27,7 +27,7 @@ struct DiffPrinter {
     for item in differences {
       let difference = item.difference
       let isGain = difference.change == .allowed
-      // Where something is written is all the same to who reads it: what is new is allowed by the new file, what is gone was by the old.
+      // What is newly allowed is allowed by the new file; what is no longer allowed was allowed by the old one.
       let allowed = difference.allowedBy.map { place($0) } ?? "every policy"
       let verb = isGain ? "allows it" : "allowed it"
       let denied = difference.deniedBy.map { "\(place($0)) \(isGain ? "denied" : "denies") it" }

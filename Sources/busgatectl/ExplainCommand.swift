@@ -12,7 +12,7 @@ struct ExplainCommand: ParsableCommand {
     case allow, deny
   }
 
-  /// Lines are explained one by one for somebody who reads that.
+  /// Bytes of the log that are explained: each line is explained by itself, for somebody who reads it.
   private static let logBytesMax = 16 * 1024 * 1024
 
   static let configuration = CommandConfiguration(
@@ -29,7 +29,7 @@ struct ExplainCommand: ParsableCommand {
       """)
 
   @OptionGroup var source: PolicySource
-  @OptionGroup(title: "The message") var flags: QuestionFlags
+  @OptionGroup(title: "The message") var flags: MessageQueryFlags
 
   @Option(help: ArgumentHelp("A saved message: its bytes as they went over the socket.", valueName: "file"), completion: .file())
   var message: String?
@@ -56,10 +56,10 @@ struct ExplainCommand: ParsableCommand {
       if let message {
         let saved = try SavedMessage(message, direction: flags.direction)
         let bus = try chosenBus(policy, gate: "")
-        tell(try Explanation(saved.bytes, saved.question, by: policy.policy(for: bus)), bus)
+        tell(try Explanation(saved.bytes, saved.query, by: policy.policy(for: bus)), bus)
       } else if !flags.isEmpty {
         let bus = try chosenBus(policy, gate: "")
-        tell(try Explanation(try flags.question(), by: policy.policy(for: bus)), bus)
+        tell(try Explanation(try flags.query(), by: policy.policy(for: bus)), bus)
       } else {
         try explainLog(policy, console, tell)
       }
@@ -82,12 +82,12 @@ struct ExplainCommand: ParsableCommand {
       do {
         guard let decision = try LogLine.decision(line) else { continue }
         let bus = try chosenBus(policy, gate: decision.gate)
-        tell(try Explanation(Question(decision), by: policy.policy(for: bus)), bus)
+        tell(try Explanation(MessageQuery(decision), by: policy.policy(for: bus)), bus)
         count += 1
       } catch let error as LogLineError {
         console.printError("standard input:\(number + 1):\(error.column): error: \(error.message)")
         isReadable = false
-      } catch let error as QuestionError {
+      } catch let error as MessageQueryError {
         console.printError("standard input:\(number + 1):1: error: cannot be explained: \(error)")
         isReadable = false
       }

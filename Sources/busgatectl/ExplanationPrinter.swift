@@ -14,7 +14,7 @@ struct ExplanationPrinter {
     let passes = explanation.verdict.passes
     let word = console.styled(
       passes ? "allowed" : explanation.verdict.action == .deny ? "denied" : "dropped", passes ? .green : .red)
-    var lines = ["\(word): \(printable(explanation.question.summary)) (\(bus.rawValue) bus)"]
+    var lines = ["\(word): \(printable(explanation.query.summary)) (\(bus.rawValue) bus)"]
     var sentence = explanation.sentence
     if let rule = explanation.rule { sentence += ": \(rule.location)" }
     lines.append("  " + sentence)
@@ -43,11 +43,11 @@ struct ExplanationPrinter {
     var json = JSONWriter()
     json.object { json in
       json.member("verdict", "\(explanation.verdict.action)")
-      json.member("reason", explanation.verdict.reason.rawValue)
+      json.member("reason", explanation.verdict.reason.word)
       json.member("explanation", explanation.sentence)
       json.member("bus", bus.rawValue)
       json.key("message")
-      write(explanation.question, &json)
+      write(explanation.query, &json)
       json.key("rule")
       write(explanation.rule, &json)
       json.key("nearest")
@@ -72,15 +72,15 @@ struct ExplanationPrinter {
     return String(decoding: json.text, as: UTF8.self)
   }
 
-  private func write(_ question: Question, _ json: inout JSONWriter) {
+  private func write(_ query: MessageQuery, _ json: inout JSONWriter) {
     json.object { json in
-      json.member("direction", question.direction == .outgoing ? "outgoing" : "incoming")
-      json.member("type", question.kind.rawValue)
-      json.member("interface", question.interface)
-      json.member("path", question.path)
-      json.member("member", question.member)
-      json.member("destination", question.destination)
-      json.member("fds", question.fds)
+      json.member("direction", query.direction == .outgoing ? "outgoing" : "incoming")
+      json.member("type", query.kind.rawValue)
+      json.member("interface", query.interface)
+      json.member("path", query.path)
+      json.member("member", query.member)
+      json.member("destination", query.destination)
+      json.member("fds", query.fds)
     }
   }
 

@@ -14,7 +14,7 @@ func reportingFailures(_ console: Console, _ body: () throws -> Void) throws {
   } catch let failure as ControlFailure {
     console.printError(failure.description)
     throw ExitCode.systemError
-  } catch let failure as QuestionError {
+  } catch let failure as MessageQueryError {
     console.printError("busgatectl: error: \(failure)")
     throw ExitCode.badInput
   }

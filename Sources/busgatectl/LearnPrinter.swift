@@ -3,7 +3,7 @@
 import GatePolicy
 import PolicyTools
 
-/// Writes the story of a learned policy.
+/// Writes the report on a learned policy.
 struct LearnPrinter {
   let console: Console
   let reader: DecisionLogReader
@@ -20,7 +20,7 @@ struct LearnPrinter {
 
   // MARK: For people
 
-  /// The story, on standard error.
+  /// The report, on standard error.
   func printReport() {
     for line in reader.unreadable { say("\(line.file):\(line.line):\(line.column):", .red, "error: \(line.message)") }
     let more = reader.unreadableCount - reader.unreadable.count

@@ -7,7 +7,7 @@ import PolicyTools
 /// A message that was saved.
 struct SavedMessage {
   let bytes: [UInt8]
-  let question: Question
+  let query: MessageQuery
 
   /// Reads the file at `path`.
   ///
@@ -15,8 +15,8 @@ struct SavedMessage {
   init(_ path: String, direction: Direction?) throws(ConfigurationFailure) {
     let input = try InputFile(path, expected: "one D-Bus message")
     bytes = input.bytes
-    do throws(QuestionError) {
-      question = try Question(saved: input.bytes, direction: direction)
+    do throws(MessageQueryError) {
+      query = try MessageQuery(saved: input.bytes, direction: direction)
     } catch {
       throw ConfigurationFailure(description: "\(input.name): error: \(error)")
     }

@@ -20,16 +20,16 @@ class NamesProxy(Child):
         self.path = directory / socket
         self.address = f"unix:path={self.path}"
         self.path.parent.mkdir(exist_ok=True)
-        self.lifeline, write = os.pipe()
+        self.sync_descriptor, write = os.pipe()
         super().__init__([program, f"--fd={write}", bus_address, self.path, *options], pass_fds=[write], **more)
         os.close(write)
-        # A copy is waited for and closed: our end of the lifeline stays open.
-        await_byte(os.dup(self.lifeline), self)
+        # A copy is waited for and closed: our end of the sync descriptor stays open.
+        await_byte(os.dup(self.sync_descriptor), self)
 
     def kill(self):
-        if self.lifeline is not None:
-            os.close(self.lifeline)
-            self.lifeline = None
+        if self.sync_descriptor is not None:
+            os.close(self.sync_descriptor)
+            self.sync_descriptor = None
         super().kill()
 
 

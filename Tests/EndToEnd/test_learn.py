@@ -116,7 +116,7 @@ def test_under_what_was_learned_the_same_traffic_passes_and_other_does_not(works
     gate.terminate()
     # The gate asks who owns the name, and keeps the answer to itself.
     denied = [event["member"] for event in decisions([read_text(line) for line in gate.log.lines])
-              if event["verdict"] != "allow" and event["reason"] not in ("own-call", "unheard")]
+              if event["verdict"] != "allow" and event["reason"] not in ("own-call", "unsubscribed")]
     assert denied == ["Lock", "Enter", "ReloadConfig"]
 
 

@@ -42,7 +42,7 @@ def read_text(line):
             return {"event": level, "message": message}
         return {"event": "note", "message": line.removeprefix("busgate: ")}
     word, _, rest = line.partition(" ")
-    if word not in VERDICTS and not re.fullmatch("opened|closed|limit|reload|held|lost|error|warning|note", word):
+    if word not in VERDICTS and not re.fullmatch("opened|closed|limit|reload|suppressed|lost|error|warning|note", word):
         return {"event": "error" if ": error: " in line else "warning", "message": line}
     event = {"event": "decision", "verdict": word} if word in VERDICTS else {"event": word}
     event["time"], _, rest = rest.partition(" ")
@@ -364,9 +364,9 @@ def test_more_different_denials_than_the_table_holds_add_up_with_what_the_rate_h
         scene.inside.send(call(scene.outside.name, PATH, INTERFACE, f"M{i % kinds}", wants_reply=False))
     scene.inside.fence()
     events = scene.end()
-    held = [event for event in events if event["event"] == "held"]
-    assert len(held) == 1 and held[0]["gate"] == "session"
-    assert total(decisions(events)) + held[0]["decisions"] == 2 * kinds
+    suppressed = [event for event in events if event["event"] == "suppressed"]
+    assert len(suppressed) == 1 and suppressed[0]["gate"] == "session"
+    assert total(decisions(events)) + suppressed[0]["decisions"] == 2 * kinds
     assert 80 <= len(decisions(events)) <= 80 + 20 * 10
 
 
@@ -378,9 +378,9 @@ def test_a_flood_of_messages_that_pass_does_not_hide_one_that_does_not(workshop,
     scene.call("Denied", interface="com.example.Other")
     events = scene.end()
     assert len(decisions(events, member="Denied")) == 1
-    (held,) = [event for event in events if event["event"] == "held"]
+    (suppressed,) = [event for event in events if event["event"] == "suppressed"]
     (closed,) = [event for event in events if event["event"] == "closed"]
-    assert total(decisions(events)) + held["decisions"] == closed["allowed"] + closed["denied"]
+    assert total(decisions(events)) + suppressed["decisions"] == closed["allowed"] + closed["denied"]
 
 
 def test_a_storm_of_connections_is_counted_too(workshop, bus):
@@ -391,8 +391,8 @@ def test_a_storm_of_connections_is_counted_too(workshop, bus):
         other.await_close()
     events = scene.end()
     closed = [event for event in events if event["event"] == "closed"]
-    (held,) = [event for event in events if event["event"] == "held"]
-    assert len(closed) + held["connections"] == 20 and held["decisions"] == 0 and len(closed) < 20
+    (suppressed,) = [event for event in events if event["event"] == "suppressed"]
+    assert len(closed) + suppressed["connections"] == 20 and suppressed["decisions"] == 0 and len(closed) < 20
 
 
 # Nobody reads

@@ -300,7 +300,7 @@ def test_one_byte_says_that_all_sockets_accept_and_its_readers_end_stops_the_pro
         client.expect_end()
 
 
-def test_a_socket_pair_will_do_for_a_lifeline(workshop, bus):
+def test_a_socket_pair_will_do_for_a_sync_descriptor(workshop, bus):
     ours, its = socket.socketpair()
     proxy = workshop.child([OURS, f"--fd={its.fileno()}", bus.address, workshop.directory / "proxy"], pass_fds=[its.fileno()])
     its.close()
@@ -312,7 +312,7 @@ def test_a_socket_pair_will_do_for_a_lifeline(workshop, bus):
 
 
 @pytest.mark.parametrize("who", ["ours", "the peer"])
-def test_of_several_lifelines_the_last_counts(workshop, bus, who):
+def test_of_several_sync_descriptors_the_last_counts(workshop, bus, who):
     pipes = [os.pipe() for _ in range(2)]
     proxy = workshop.child([OURS if who == "ours" else peer_program(), *(f"--fd={write}" for _, write in pipes), bus.address,
                             workshop.directory / "proxy"], pass_fds=[write for _, write in pipes])
@@ -325,7 +325,7 @@ def test_of_several_lifelines_the_last_counts(workshop, bus, who):
     assert proxy.process.wait(PATIENCE) == 0
 
 
-def test_a_lifeline_that_was_cut_before_it_began_stops_it_at_once(workshop):
+def test_a_sync_descriptor_that_was_closed_before_it_began_stops_it_at_once(workshop):
     read, write = os.pipe()
     os.close(read)
     done = run(f"--fd={write}", NOWHERE, workshop.directory / "proxy", pass_fds=[write])
@@ -333,7 +333,7 @@ def test_a_lifeline_that_was_cut_before_it_began_stops_it_at_once(workshop):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_file_for_a_lifeline_gets_the_byte_and_is_never_cut(workshop, bus):
+def test_a_file_for_a_sync_descriptor_gets_the_byte_and_is_never_closed(workshop, bus):
     file = workshop.directory / "ready"
     with file.open("wb") as ready:
         proxy = workshop.child([OURS, f"--fd={ready.fileno()}", bus.address, workshop.directory / "proxy"], pass_fds=[ready.fileno()])
@@ -342,7 +342,7 @@ def test_a_file_for_a_lifeline_gets_the_byte_and_is_never_cut(workshop, bus):
     assert proxy.terminate() == 0
 
 
-def test_no_program_of_unixexec_holds_the_lifeline(workshop):
+def test_no_program_of_unixexec_holds_the_sync_descriptor(workshop):
     """Else its starter would wait for an end that does not come."""
     program = workshop.directory / "program"
     program.write_text(f"#!/bin/sh\nls -l /proc/self/fd >{workshop.directory}/descriptors.new\n"
@@ -352,8 +352,8 @@ def test_no_program_of_unixexec_holds_the_lifeline(workshop):
     Client(proxy.path).send(b"\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n")
     report = workshop.directory / "descriptors"
     eventually(report.exists, "the program does not report")
-    lifeline = os.readlink(f"/proc/self/fd/{proxy.lifeline}")
-    assert "pipe:" in lifeline and lifeline not in report.read_text()
+    sync_descriptor = os.readlink(f"/proc/self/fd/{proxy.sync_descriptor}")
+    assert "pipe:" in sync_descriptor and sync_descriptor not in report.read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

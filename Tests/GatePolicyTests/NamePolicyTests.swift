@@ -2,9 +2,6 @@ import Testing
 
 @testable import GatePolicy
 
-/// Patterns by text; they are right.
-func pattern(_ text: String) -> NamePattern { try! NamePattern(Array(text.utf8)) }
-
 @Suite("a policy with names")
 struct NamePolicyTests {
   private let place = SourceLocation(file: "a.json", line: 7, column: 1)
@@ -21,8 +18,9 @@ struct NamePolicyTests {
     path: String = "/foo", member: String = "Do", name: String = "", peer: MessagePeer = MessagePeer()
   ) -> RuleMatch.Outcome {
     policy.match(
-      direction: direction, isSignal: isSignal, interface: Array(interface.utf8).span.bytes, path: Array(path.utf8).span.bytes,
-      member: Array(member.utf8).span.bytes, descriptors: 0, name: Array(name.utf8).span.bytes, peer: peer
+      RuleQuery(
+        direction: direction, isSignal: isSignal, interface: Array(interface.utf8).span.bytes, path: Array(path.utf8).span.bytes,
+        member: Array(member.utf8).span.bytes, descriptors: 0, name: Array(name.utf8).span.bytes), peer: peer
     ).outcome
   }
 

@@ -68,9 +68,10 @@ struct NearestMissTests {
   func nearest(_ item: Case) {
     let policy = Policy(rules: item.rules, busName: "SESSION")
     let (interface, path, member) = (Array(item.interface.utf8), Array("/p".utf8), Array("Do".utf8))
-    let miss = policy.nearestMiss(
+    let query = RuleQuery(
       direction: .outgoing, isSignal: item.isSignal, interface: interface.span.bytes, path: path.span.bytes,
-      member: member.span.bytes, descriptors: 1, literally: item.literally)
+      member: member.span.bytes, descriptors: 1)
+    let miss = policy.nearestMiss(query, literally: item.literally)
     #expect(miss == item.expected)
   }
 }

@@ -1,4 +1,4 @@
-// What the tests of this folder share: short ways to write documents, rules and messages, and a generator that repeats itself.
+// What the tests of this folder share: short ways to write documents, rules and patterns.
 
 @testable import GatePolicy
 
@@ -48,52 +48,5 @@ func rule(
     name: name.map { try! NamePattern(Array($0.utf8)) })
 }
 
-/// What the rules are asked about.
-struct Message {
-  var direction = Direction.outgoing
-  var isSignal = false
-  var interface = "org.example.Door"
-  var path = "/org/example/door"
-  var member = "Open"
-  var descriptors = 0
-}
-
-extension Policy {
-  /// The three questions that can be asked.
-  enum Question: CaseIterable {
-    case match
-    case matchDeny
-    case matchLiteral
-  }
-
-  /// A policy of `rules`.
-  convenience init(_ rules: GatewayRule...) { self.init(rules: rules, busName: "SESSION") }
-
-  /// The answer to `question` about `message`.
-  func answer(_ question: Question = .match, _ message: Message) -> RuleMatch {
-    let (interface, path, member) = (Array(message.interface.utf8), Array(message.path.utf8), Array(message.member.utf8))
-    let (i, p, m) = (interface.span.bytes, path.span.bytes, member.span.bytes)
-    let (direction, isSignal, descriptors) = (message.direction, message.isSignal, message.descriptors)
-    switch question {
-    case .match:
-      return match(direction: direction, isSignal: isSignal, interface: i, path: p, member: m, descriptors: descriptors)
-    case .matchDeny:
-      return matchDeny(direction: direction, isSignal: isSignal, interface: i, path: p, member: m, descriptors: descriptors)
-    case .matchLiteral:
-      return matchLiteral(direction: direction, isSignal: isSignal, interface: i, path: p, member: m, descriptors: descriptors)
-    }
-  }
-}
-
-/// A generator that gives the same numbers for the same seed (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
+/// Patterns by text; they are right.
+func pattern(_ text: String) -> NamePattern { try! NamePattern(Array(text.utf8)) }

@@ -121,17 +121,6 @@ struct ControlTests {
     #expect(!none.write(into: &output, upTo: 1))
     #expect(output == Array("{\"gates\":[]}\n".utf8))
   }
-
-  @Test("tags come back as they were made")
-  func tags() {
-    for service in OperatorService.allCases {
-      #expect(Tag(bits: Tag.operatorListener(service).bits) == .operatorListener(service))
-      #expect(Tag(bits: Tag.operatorClient(service, id: .max).bits) == .operatorClient(service, id: .max))
-    }
-    for tag in [Tag.signals, .standardInput, .listener(gate: 7), .connection(index: 5, generation: 9, side: .bus)] {
-      #expect(Tag(bits: tag.bits) == tag)
-    }
-  }
 }
 
 extension String {

@@ -76,7 +76,7 @@ struct AnswerTests {
       rig.feed(call, descriptors: 200, from: direction)
       let error = try rig.message(direction)
       #expect(error.destination == (direction == .client ? name : sender))
-      #expect(error.bytes.count <= Answer.byteCountMax)
+      #expect(error.bytes.count <= LocalReply.byteCountMax)
     }
   }
 
@@ -101,9 +101,9 @@ struct AnswerTests {
       ("driver-closed", "AccessDenied"), ("inspect-bytes-max", "LimitsExceeded"),
     ])
   func reasons(reason: String, error: String) throws {
-    let reason = try #require(Verdict.Reason(rawValue: reason))
-    #expect("\(reason.errorName)" == "org.freedesktop.DBus.Error.\(error)")
-    #expect("\(reason.explanation)".hasPrefix(" "))
+    let reason = try #require(Verdict.Reason(word: reason))
+    #expect(reason.entry.error.name.description == "org.freedesktop.DBus.Error.\(error)")
+    #expect(reason.entry.told.description.hasPrefix(" "))
   }
 }
 

@@ -6,7 +6,7 @@ import Testing
 struct CounterTests {
   @Test("every reason has a place of its own")
   func reasons() {
-    #expect(Verdict.Reason.allCases.map(\.number) == Array(0..<Verdict.Reason.allCases.count))
+    #expect(Verdict.Reason.allCases.map { Int($0.rawValue) } == Array(0..<Verdict.Reason.allCases.count))
     #expect(Verdict.Reason.allCases.count <= SessionCounters.reasonsMax)
   }
 

@@ -51,7 +51,7 @@ struct OwnMessageTests {
     rig.stall(side)
     let sent = (2..<302).map { side == .client ? Draft.call($0, "Undo") : .call($0, to: Rig.name, "Undo", from: ":1.5") }
     rig.feed(sent.flatMap(\.bytes), from: side)
-    #expect(rig.wait(side) == "ownOutput(GateSession.Side.\(side))")
+    #expect(rig.wait(side) == "localOutput(GateSession.Side.\(side))")
     #expect(rig.unconsumed(side) > 0)
     #expect(rig.own(to: side) <= limit)
     // The other direction goes on.

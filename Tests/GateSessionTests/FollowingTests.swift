@@ -14,7 +14,7 @@ struct FollowingTests {
   @Test("a session without names asks the bus for nothing")
   func nothing() throws {
     let bus = try NamedBus([rule(.outgoing)], owners: owners)
-    #expect(bus.asked == [] && !bus.rig.followsNames && !bus.rig.goesTheLongWay)
+    #expect(bus.asked == [] && !bus.rig.followsNames && !bus.rig.isJudgedByName)
   }
 
   @Test("exact names are asked for one by one, match rules first")
@@ -334,7 +334,7 @@ struct FollowingTests {
     #expect(try bus.call(":1.8") == "passes")
     #expect(bus.asked.contains { $0.hasPrefix("RemoveMatch") && $0.contains("arg0='org.foo'") })
     try load(nil, [rule(.outgoing, "org.foo.Bar")])
-    #expect(!bus.rig.goesTheLongWay)
+    #expect(!bus.rig.isJudgedByName)
     #expect(try bus.call(":1.5") == "passes")
     #expect(try bus.ask("GetNameOwner", .string("org.foo")) == "passes")
     #expect(bus.asked.filter { $0.hasPrefix("RemoveMatch") }.count == bus.asked.filter { $0.hasPrefix("AddMatch") }.count)

@@ -102,9 +102,7 @@ extension Conversation {
 extension HandshakeOutput {
   /// What waits, as text, taken out.
   mutating func drained() -> String {
-    let text = withBytes { bytes in
-      String(decoding: (0..<bytes.byteCount).map { bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }, as: UTF8.self)
-    }
+    let text = withBytes { bytes in bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
     removeAll(keepingCapacity: true)
     return text
   }

@@ -64,13 +64,13 @@ struct NameTableTests {
   @Test("callers have a limit of their own, and take no owner's place")
   func contacts() {
     var table = NameTable(limit: 2)
-    let news = [table.noteContact(1), table.noteContact(2), table.noteContact(3), table.noteContact(1)]
+    let news = [table.markVisible(1), table.markVisible(2), table.markVisible(3), table.markVisible(1)]
     #expect(news == [true, true, false, false])
-    #expect(table.isContact(1) && !table.isContact(3))
+    #expect(table.isVisible(1) && !table.isVisible(3))
     table.setOwner(10, of: 100, matchedBy: set(0))
     table.setOwner(11, of: 101, matchedBy: set(0))
     #expect(!table.isIncomplete)
-    let afterwards = [table.remove(1), table.noteContact(3), table.remove(99)]
+    let afterwards = [table.remove(1), table.markVisible(3), table.remove(99)]
     #expect(afterwards == [true, true, false])
   }
 }

@@ -67,10 +67,10 @@ extension Rig {
 
   func summary(_ side: Side) throws -> [String] { try messages(side).map(\.summary) }
 
-  var followsNames: Bool { session.names != nil }
-  var knowsOwners: Bool { session.names?.isReady ?? false }
-  var goesTheLongWay: Bool { session.goesTheLongWay }
-  var isHelloAnswered: Bool { session.helloPhase == .answered }
+  var followsNames: Bool { session.mediator.ownership.isFollowing }
+  var knowsOwners: Bool { followsNames && session.mediator.ownership.isKnown }
+  var isJudgedByName: Bool { session.mediator.ownership.isJudgedByName }
+  var isHelloAnswered: Bool { session.mediator.registration.phase == .answered }
   func saidOnlyHello(unconsumed: Int) -> Bool { session.saidOnlyHello(unconsumed: unconsumed) }
   var pendingReplies: Int { session.pendingReplies(.outgoing) }
 }

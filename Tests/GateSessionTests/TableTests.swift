@@ -17,8 +17,8 @@ private final class Replies {
 }
 
 private final class Own {
-  private var output: OwnOutput
-  init(limit: Int) { output = OwnOutput(limit: limit) }
+  private var output: LocalOutput
+  init(limit: Int) { output = LocalOutput(limit: limit) }
   var count: Int { output.count }
   var isEmpty: Bool { output.isEmpty }
   var hasRoom: Bool { output.hasRoom }
@@ -32,7 +32,7 @@ private final class Own {
 private let seed = SeededHash(a: 7, b: 11)
 
 private func call(_ serial: UInt32, detail: UInt64 = 0) -> PendingCall {
-  PendingCall(serial: serial, purpose: .call, answerer: .anyone, detail: detail)
+  PendingCall(serial: serial, purpose: .call, expectedSender: .anyone, detail: detail)
 }
 
 @Suite("outgoing calls without an answer")
@@ -190,7 +190,7 @@ struct OwnOutputTests {
   @Test("there is room as long as the longest answer fits under the limit")
   func limit() {
     let own = Own(limit: 8192)
-    own.append([UInt8](repeating: 1, count: 8192 - Answer.byteCountMax))
+    own.append([UInt8](repeating: 1, count: 8192 - LocalReply.byteCountMax))
     #expect(own.hasRoom)
     own.append([1])
     #expect(!own.hasRoom)

@@ -37,9 +37,7 @@ private struct Server: ~Copyable {
         break steps
       }
     }
-    let text = output.withBytes { span in
-      String(decoding: (0..<span.byteCount).map { span.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }, as: UTF8.self)
-    }
+    let text = output.withBytes { span in span.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
     output.removeAll()
     return text.split(separator: "\r\n").map { String($0.prefix { $0 != " " }) }
   }

@@ -56,19 +56,19 @@ struct DecisionLogReaderTests {
       line, line.replacing("member", with: "mem"), line.replacing("outgoing", with: "incoming"), line + " x=y", line + ",", "",
     ]
     for variant in variants {
-      var skim = DecisionSkim()
+      var scanner = FastLogScanner()
       let bytes = Array(variant.utf8)
-      guard skim.read(bytes.span, 0..<bytes.count) else { continue }
+      guard scanner.read(bytes.span, 0..<bytes.count) else { continue }
       var (quick, whole) = (DecisionKey(), DecisionKey())
-      skim.make(&quick, of: bytes.span)
+      scanner.make(&quick, of: bytes.span)
       let decision = try #require(try LogLine.decision(bytes[...]))
       let isWhole = whole.set(decision)
       #expect(isWhole)
       #expect(quick.bytes == whole.bytes, "\(variant)")
     }
-    var skim = DecisionSkim()
+    var scanner = FastLogScanner()
     let bytes = Array(line.utf8)
-    let isRead = skim.read(bytes.span, 0..<bytes.count)
+    let isRead = scanner.read(bytes.span, 0..<bytes.count)
     #expect(isRead)
   }
 
@@ -132,7 +132,7 @@ struct DecisionLogReaderTests {
       """
       busgate: warning: something
       opened 2026-01-31T09:30:00.250Z gate=session connection=7
-      {"time":"t","event":"held","decisions":3}
+      {"time":"t","event":"suppressed","decisions":3}
       {"__CURSOR":"s=2","MESSAGE":"Started something.","SYSLOG_IDENTIFIER":"systemd"}
       __CURSOR=s=3
       MESSAGE=Stopped something.

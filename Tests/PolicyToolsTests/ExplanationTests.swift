@@ -8,23 +8,23 @@ import Testing
 struct ExplanationTests {
   private static let path = "/org/example/door"
 
-  private func call(_ member: String = "Open", _ change: (inout Question) -> Void = { _ in }) -> Question {
-    var question = Question(direction: .outgoing, kind: .methodCall)
-    (question.interface, question.path, question.member) = ("org.example.Door", Self.path, member)
-    question.destination = "org.example.House"
-    change(&question)
-    return question
+  private func call(_ member: String = "Open", _ change: (inout MessageQuery) -> Void = { _ in }) -> MessageQuery {
+    var query = MessageQuery(direction: .outgoing, kind: .methodCall)
+    (query.interface, query.path, query.member) = ("org.example.Door", Self.path, member)
+    query.destination = "org.example.House"
+    change(&query)
+    return query
   }
 
-  private func driver(_ interface: String, _ member: String, argument: String? = nil) -> Question {
+  private func driver(_ interface: String, _ member: String, argument: String? = nil) -> MessageQuery {
     call(member) {
       ($0.interface, $0.path, $0.destination) = (interface, "/org/freedesktop/DBus", "org.freedesktop.DBus")
       $0.argument = argument
     }
   }
 
-  private func explain(_ question: Question, _ rules: [GatewayRule] = []) throws -> Explanation {
-    try Explanation(question, by: Policy(rules: rules, busName: "SESSION"))
+  private func explain(_ query: MessageQuery, _ rules: [GatewayRule] = []) throws -> Explanation {
+    try Explanation(query, by: Policy(rules: rules, busName: "SESSION"))
   }
 
   private let door = rule(interface: "org.example.Door", path: path, methods: ["Open", "Close"], line: 7)
@@ -47,27 +47,27 @@ struct ExplanationTests {
 
   @Test("what is suggested allows the message when it is added, and allows no neighbour of it")
   func suggestion() throws {
-    let questions = [
+    let queries = [
       call(), call { $0.fds = 3 }, call { $0.interface = "" }, call { $0.kind = .signal },
       call { ($0.kind, $0.direction) = (.signal, .incoming) },
       call { ($0.direction, $0.destination) = (.incoming, "") }, call { ($0.direction, $0.destination) = (.incoming, "org.me") },
       driver("org.freedesktop.DBus.Monitoring", "BecomeMonitor"), driver("", "BecomeMonitor"),
       driver("org.freedesktop.DBus.Unheard", "Of"),
     ]
-    for question in questions {
-      let denied = try explain(question)
-      #expect(denied.verdict.action == .deny, "\(question.summary)")
-      let rule = try #require(denied.suggestion, "\(question.summary)")
-      #expect(try explain(question, [rule]).verdict.passes, "\(question.summary)")
-      var other = question
+    for query in queries {
+      let denied = try explain(query)
+      #expect(denied.verdict.action == .deny, "\(query.summary)")
+      let rule = try #require(denied.suggestion, "\(query.summary)")
+      #expect(try explain(query, [rule]).verdict.passes, "\(query.summary)")
+      var other = query
       other.member += "2"
-      #expect(try !explain(other, [rule]).verdict.passes, "\(question.summary)")
+      #expect(try !explain(other, [rule]).verdict.passes, "\(query.summary)")
     }
   }
 
   /// The name of the rule that is suggested, `-` if it has none, nil if there is no rule.
-  private func suggested(_ question: Question, _ rules: [GatewayRule] = []) throws -> String? {
-    try explain(question, rules).suggestion.map { $0.name.map { "\($0)" } ?? "-" }
+  private func suggested(_ query: MessageQuery, _ rules: [GatewayRule] = []) throws -> String? {
+    try explain(query, rules).suggestion.map { $0.name.map { "\($0)" } ?? "-" }
   }
 
   @Test("a suggestion keeps the name that the nearest rule asks for, and says that it applies only to that")
@@ -94,16 +94,16 @@ struct ExplanationTests {
   @Test("a suggestion is in no key wider than the rule that came nearest, but in what that misses")
   func notWider() throws {
     let near = rule(interface: "org.example.Door", path: Self.path, methods: ["Open"], maxFDs: 0, name: "org.example.House")
-    let questions = [
+    let queries = [
       call { $0.path = "/x" }, call("Close"), call { $0.interface = "org.example.Gate" }, call { $0.interface = "" },
       call { $0.kind = .signal }, call { $0.destination = "org.example.Other" }, call { $0.destination = ":1.2" },
       call { $0.fds = 2 }, call { ($0.destination, $0.interface) = (":1.2", "") },
     ]
-    for question in questions {
-      let answer = try explain(question, [near])
+    for query in queries {
+      let answer = try explain(query, [near])
       let missed = Set(answer.misses.map(\.key))
       guard answer.nearest != nil, let rule = answer.suggestion else {
-        #expect(question.interface.isEmpty, "\(question.summary)")
+        #expect(query.interface.isEmpty, "\(query.summary)")
         continue
       }
       #expect(missed.contains("name") || rule.name == near.name || rule.name == nil && missed.contains("name"))
@@ -140,13 +140,13 @@ struct ExplanationTests {
     hidden.allow(.see, try NamePattern(Array("org.other".utf8)), at: SourceLocation(file: "f", line: 1, column: 1))
     for names in [hidden] + (member == "RequestName" || member == "ReleaseName" || level == .talk ? [nil] : []) {
       let policy = Policy(rules: [], names: names, busName: "SESSION")
-      let question = driver("org.freedesktop.DBus", member, argument: "org.me")
-      let answer = try Explanation(question, by: policy)
+      let query = driver("org.freedesktop.DBus", member, argument: "org.me")
+      let answer = try Explanation(query, by: policy)
       #expect(!answer.verdict.passes && answer.suggestion == nil)
       #expect(answer.suggestedNames?.entries.map { "\($0.pattern) \($0.level)" } == ["org.me \(level)"])
       var all = names ?? NameRules()
       all.add(try #require(answer.suggestedNames))
-      #expect(try Explanation(question, by: Policy(rules: [], names: all, busName: "SESSION")).verdict.passes)
+      #expect(try Explanation(query, by: Policy(rules: [], names: all, busName: "SESSION")).verdict.passes)
       let other = driver("org.freedesktop.DBus", member, argument: "org.me2")
       #expect(try !Explanation(other, by: Policy(rules: [], names: all, busName: "SESSION")).verdict.passes)
       let unsaid = try Explanation(driver("org.freedesktop.DBus", member), by: policy)
@@ -163,22 +163,22 @@ struct ExplanationTests {
         outgoing: true, incoming: true, interface: Glob(Array("*".utf8)), objectPath: Glob(Array("*".utf8)),
         methods: [Glob(Array("*".utf8))], action: action, log: log, location: SourceLocation(file: "f", line: 3, column: 1))
     }
-    for question in [call(), call { ($0.direction, $0.destination) = (.incoming, "") }] {
-      #expect(try explain(question, [silent(.allow)]).verdict.action == .allow)
-      #expect(try explain(question, [silent(.allow), silent(.deny)]).verdict.action == .deny)
-      #expect(try explain(question, [silent(.allow)]).rule?.location.line == 3)
+    for query in [call(), call { ($0.direction, $0.destination) = (.incoming, "") }] {
+      #expect(try explain(query, [silent(.allow)]).verdict.action == .allow)
+      #expect(try explain(query, [silent(.allow), silent(.deny)]).verdict.action == .deny)
+      #expect(try explain(query, [silent(.allow)]).rule?.location.line == 3)
     }
   }
 
   @Test("the suggested rule is read back as it was, and allows the message as a document too")
   func pasted() throws {
-    let question = call { $0.fds = 2 }
-    let rule = try #require(try explain(question).suggestion)
+    let query = call { $0.fds = 2 }
+    let rule = try #require(try explain(query).suggestion)
     var json = JSONWriter()
     json.rule(rule, comment: nil)
     let text = "{\"dbus-gateway-config-session\": [\(String(decoding: json.text, as: UTF8.self))]}"
     let rules = try GatewayDocument.parse(Array(text.utf8), file: "f").sessionRules
-    #expect(try explain(question, rules).verdict.passes)
+    #expect(try explain(query, rules).verdict.passes)
     #expect(try !explain(call { $0.fds = 3 }, rules).verdict.passes)
   }
 
@@ -235,30 +235,30 @@ struct ExplanationTests {
 
   @Test("a saved message is decided on as it is, and a broken one is an error")
   func saved() throws {
-    let question = call()
+    let query = call()
     let policy = Policy(rules: [door], busName: "SESSION")
-    let bytes = MessageWriter.message(for: question, client: ":1.1", serial: 1)
-    #expect(try Explanation(bytes, question, by: policy).verdict.passes)
-    #expect(throws: QuestionError.self) { _ = try Explanation(Array(bytes.dropLast(2)), question, by: policy) }
+    let bytes = MessageWriter.message(for: query, client: ":1.1", serial: 1)
+    #expect(try Explanation(bytes, query, by: policy).verdict.passes)
+    #expect(throws: MessageQueryError.self) { _ = try Explanation(Array(bytes.dropLast(2)), query, by: policy) }
     var broken = bytes
     broken[0] = UInt8(ascii: "x")
-    #expect(throws: QuestionError.self) { _ = try Explanation(broken, question, by: policy) }
+    #expect(throws: MessageQueryError.self) { _ = try Explanation(broken, query, by: policy) }
   }
 
   @Test(
     "a message that claims any number of descriptors is decided on, or refused with words",
     arguments: [254, 65_535, 65_536, Int(UInt32.max)])
   func descriptors(count: Int) throws {
-    let question = call { $0.fds = count }
+    let query = call { $0.fds = count }
     let policy = Policy(rules: [door], busName: "SESSION")
-    let bytes = MessageWriter.message(for: question, client: ":1.1", serial: 1)
+    let bytes = MessageWriter.message(for: query, client: ":1.1", serial: 1)
     for explain in [
-      { try Explanation(question, by: policy) }, { try Explanation(bytes, Question(saved: bytes, direction: nil), by: policy) },
+      { try Explanation(query, by: policy) }, { try Explanation(bytes, MessageQuery(saved: bytes, direction: nil), by: policy) },
     ] {
       do {
         #expect(try !explain().verdict.passes)
       } catch {
-        #expect(error is QuestionError && !"\(error)".isEmpty)
+        #expect(error is MessageQueryError && !"\(error)".isEmpty)
       }
     }
   }
@@ -269,7 +269,7 @@ struct ExplanationTests {
       "deny T gate=session direction=outgoing type=method_call sender=:1.7 destination=org.example.House path=/org/example/door "
       + "interface=org.example.Door member=Lock signature=s reason=no-rule"
     let decision = try #require(try LogLine.decision(Array(line.utf8)[...]))
-    let answer = try explain(Question(decision), [door])
+    let answer = try explain(MessageQuery(decision), [door])
     #expect(answer.nearestSentence == "all but method matches the rule at rules.json:7")
     #expect(answer.suggestion?.methods == [Glob(Array("Lock".utf8))])
   }

@@ -46,7 +46,7 @@ struct LogLineTests {
     "other events, sentences and blank lines tell no decision",
     arguments: [
       "", "   ", "opened 2026-01-31T09:30:00.250Z gate=session connection=7", "busgate: error: cannot be read",
-      "a.json:1:2: error: unknown key", #"{"time":"t","event":"held","decisions":3}"#,
+      "a.json:1:2: error: unknown key", #"{"time":"t","event":"suppressed","decisions":3}"#,
       "drop T direction=outgoing type=9 member=M",
     ])
   func others(line: String) throws {

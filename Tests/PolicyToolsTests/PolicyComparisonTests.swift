@@ -56,10 +56,10 @@ struct PolicyComparisonTests {
 
   /// What a deny rule for everything on a path takes away at the bus itself, where it needs no allow rule.
   private static func driverMethods(path: String) -> [String] {
-    DriverProducts.allowed(by: []).flatMap { product -> [String] in
+    DriverMessages.allowed(by: []).flatMap { messages -> [String] in
       ["", " without INTERFACE"].map { rest in
-        let interface = rest.isEmpty ? String(decoding: product.interface[0].pattern, as: UTF8.self) + "." : ""
-        return "outgoing method_call \(interface)\(String(decoding: product.member[0].pattern, as: UTF8.self)) on \(path)\(rest)"
+        let interface = rest.isEmpty ? String(decoding: messages.interface[0].pattern, as: UTF8.self) + "." : ""
+        return "outgoing method_call \(interface)\(String(decoding: messages.member[0].pattern, as: UTF8.self)) on \(path)\(rest)"
           + " to the bus itself"
       }
     }
@@ -126,11 +126,11 @@ struct PolicyComparisonTests {
     let old = [rule(interface: "a.b", methods: hard + ["*"], line: 1)]
     let new = [rule(interface: "a.b", methods: ["*b????????????a*c?????????????*"], line: 2)]
     let comparison = PolicyComparison(
-      from: [rule(interface: "a.b", methods: hard, line: 1)], to: new, budget: SearchBudget(total: 1000, perQuestion: 1000))
+      from: [rule(interface: "a.b", methods: hard, line: 1)], to: new, budget: SearchBudget(total: 1000, perSearch: 1000))
     #expect(comparison.differences.allSatisfy { $0.change == .noLongerAllowed })
     #expect(comparison.undecided.contains { $0.change == .allowed && $0.rule?.line == 2 })
     let decided = PolicyComparison(
-      from: old, to: [rule(interface: "a.b", methods: ["b*"], line: 2)], budget: SearchBudget(total: 1000, perQuestion: 1000))
+      from: old, to: [rule(interface: "a.b", methods: ["b*"], line: 2)], budget: SearchBudget(total: 1000, perSearch: 1000))
     #expect(decided.undecided.allSatisfy { $0.change == .noLongerAllowed })
   }
 

@@ -124,7 +124,7 @@ extension ReferenceGate {
   }
 
   /// Who contacts the client becomes visible to it.
-  mutating func noteContact(_ message: Draft) {
+  mutating func markVisible(_ message: Draft) {
     guard let sender = message.sender, sender.hasPrefix(":"), sender != name || name.isEmpty else { return }
     // Only while something hangs on it.
     if let names, !names.isReady || policy.patterns != nil { self.names?.contacts.insert(sender) }
@@ -219,7 +219,7 @@ extension ReferenceGate {
       texts.count == 3
     else { return false }
     let isVisible = policy.names == nil || isAudit || level(texts[0]) >= .see
-    let isHeard = matches.map(\.rule).contains { rule in
+    let isSubscribed = matches.map(\.rule).contains { rule in
       switch rule {
       case "signals", "everything": true
       case "org.foo", Self.ownRule + ",arg0='org.foo'": texts[0] == "org.foo"
@@ -231,7 +231,7 @@ extension ReferenceGate {
     }
     // Before the client has its name nothing is followed, but that somebody leaves.
     if !name.isEmpty || texts[0].hasPrefix(":") { self.names?.change(texts[0], texts[2]) }
-    return isVisible && isHeard
+    return isVisible && isSubscribed
   }
 }
 

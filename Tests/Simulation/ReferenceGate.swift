@@ -215,18 +215,18 @@ package struct ReferenceGate {
     case 1:
       if message.destination == nil || !addresses(message) { return false }
       if !isAudit && !allows(.incoming, message) { return withhold(message, "AccessDenied") }
-      noteContact(message)
+      markVisible(message)
       if message.wantsAnswer && !noteCall(message.sender ?? "", message.serial) { return withhold(message, "LimitsExceeded") }
       return true
     case 2, 3:
       let passes = takeAnswer(message, size)
-      if passes { noteContact(message) }
+      if passes { markVisible(message) }
       return passes
     case 4:
       if !addresses(message) { return false }
       if message.sender == Self.driver { return driverSignal(message, size) }
       if !isAudit && !allows(.incoming, message) { return false }
-      noteContact(message)
+      markVisible(message)
       return true
     default: return false
     }
@@ -342,13 +342,13 @@ package struct ReferenceGate {
       return policy.allows(.incoming, signal, as: signal.interface, of: .init(name: Self.driver), literally: true)
     }
     if member == "NameOwnerChanged" {
-      let isHeard = names == nil || ownerChange(signal, size)
+      let isSubscribed = names == nil || ownerChange(signal, size)
       if size.message <= limits.inspectBytesMax, signal.signature == "sss", let texts = signal.texts, texts.count == 3,
         texts[2].isEmpty
       {
         incoming.forget(texts[0])
       }
-      return isHeard
+      return isSubscribed
     }
     if size.message > limits.inspectBytesMax { return false }
     guard signal.signature == "s", let name = signal.leadingText else { return true }

@@ -68,7 +68,7 @@ package final class Rig {
   /// The kernel takes no descriptors (ETOOMANYREFS).
   package var refusesDescriptors = false
   /// The rest of a message that passes goes by without being looked at.
-  package var movesBodies = false
+  package var splicesBodies = false
   /// What the session said that no driver could carry out. Must stay empty.
   package private(set) var failures: [String] = []
 
@@ -129,20 +129,20 @@ package final class Rig {
 
   /// `bytes` come from `side` in one read, with so many descriptors. Descriptors are numbered from 1 on as they come.
   package func feed(_ bytes: [UInt8], descriptors: Int = 0, from side: Side) {
-    let moved = descriptors == 0 ? move(bytes, side) : 0
+    let spliced = descriptors == 0 ? splice(bytes, side) : 0
     edit(side) {
-      $0.inbox += bytes[moved...]
+      $0.inbox += bytes[spliced...]
       $0.descriptors += descriptorsGiven + 1..<descriptorsGiven + 1 + descriptors
     }
     descriptorsGiven += descriptors
     if wantsBytes(side) { pump(side) }
-    settle()
+    flushAndResume()
   }
 
   /// What the server does with large messages: bytes that nobody looks at go on as they come.
-  private func move(_ bytes: [UInt8], _ side: Side) -> Int {
-    let isAtRest = session.isAtRest && held(side).isEmpty && pipe(side).inbox.isEmpty && pipe(side).unsent.isEmpty
-    let count = movesBodies && isAtRest && close == nil ? min(bytes.count, session.restByteCount(from: side)) : 0
+  private func splice(_ bytes: [UInt8], _ side: Side) -> Int {
+    let isIdle = session.isIdle && held(side).isEmpty && pipe(side).inbox.isEmpty && pipe(side).unsent.isEmpty
+    let count = splicesBodies && isIdle && close == nil ? min(bytes.count, session.restByteCount(from: side)) : 0
     if count == 0 { return 0 }
     session.passedRest(count, from: side)
     edit(side) { $0.unsent.append(.forwarded(Array(bytes[..<count]), descriptors: [])) }
@@ -190,19 +190,19 @@ package final class Rig {
     if room == 0 { return }
     send(to: side)
     pump(side.other)
-    settle()
+    flushAndResume()
   }
 
   /// The connection to the bus that was asked for is there.
   package func connect() {
     tellConnected()
-    settle()
+    flushAndResume()
   }
 
   private func tellConnected() {
     let (own, stream) = (bus.own.count, bus.stream.count)
     session.busConnected(at: now)
-    let opening = session.ownOutputCount(to: .bus)
+    let opening = session.localOutputCount(to: .bus)
     connectedAt = now
     fromClient.wait = .bytes
     pump(.client)
@@ -218,7 +218,7 @@ package final class Rig {
   package func reload(_ policy: Policy) {
     self.policy = policy
     if close == nil { close = session.policyChanged(to: policy) }
-    settle()
+    flushAndResume()
   }
 
   // MARK: The gate's observer
@@ -262,7 +262,7 @@ package final class Rig {
 
   private func resumeForOwners() {
     if case .owners = fromClient.wait { fromClient.wait = .room }
-    settle()
+    flushAndResume()
   }
 
   /// The connection has come to its end.
@@ -276,7 +276,7 @@ package final class Rig {
   package var name: String { session.name }
   package var deadline: Instant? { session.deadline }
   package var expired: CloseReason? { session.expire(at: now) }
-  package func own(to side: Side) -> Int { session.ownOutputCount(to: side) }
+  package func own(to side: Side) -> Int { session.localOutputCount(to: side) }
   package func isAtMessageBoundary(to side: Side) -> Bool { session.isAtMessageBoundary(to: side) }
 
   // MARK: What arrived
@@ -301,7 +301,7 @@ package final class Rig {
 
   private func pump(_ side: Side) {
     while close == nil && pipe(side).unsent.isEmpty && !pipe(side).inbox.isEmpty {
-      passRoutinely(side)
+      forwardFromCache(side)
       let bytes = pipe(side).inbox
       if bytes.isEmpty || !pipe(side).unsent.isEmpty { return }
       output.removeAll()
@@ -320,17 +320,17 @@ package final class Rig {
       switch wait {
       case .identity: identify()
       case .room: continue
-      case .bytes, .bus, .ownOutput, .serial, .owners: return
+      case .bytes, .bus, .localOutput, .serial, .owners: return
       }
     }
   }
 
   /// What the server does with most bytes: the short way first.
-  private func passRoutinely(_ side: Side) {
-    if !session.isAtRest || !pipe(side.other).unsent.isEmpty { return }
+  private func forwardFromCache(_ side: Side) {
+    if !session.isIdle || !pipe(side.other).unsent.isEmpty { return }
     let bytes = pipe(side).inbox
     let descriptors = pipe(side).descriptors
-    let count = session.passRoutinely(bytes.span.bytes, from: side, descriptors: descriptors.count, policy: policy.identity)
+    let count = session.forwardFromCache(bytes.span.bytes, from: side, descriptors: descriptors.count, policy: policy.identity)
     check(count <= bytes.count, "passed \(count) of \(bytes.count) bytes")
     if count == 0 { return }
     edit(side) {
@@ -352,7 +352,7 @@ package final class Rig {
     let range = Int(action.offset)..<Int(action.offset) + Int(action.count)
     switch action.kind {
     case .skip: closed += first
-    case .own: edit(side) { $0.unsent.append(.own(Int(action.count))) }
+    case .local: edit(side) { $0.unsent.append(.own(Int(action.count))) }
     case .forward: edit(side) { $0.unsent.append(.forwarded(Array(bytes[range]), descriptors: first)) }
     }
   }
@@ -392,9 +392,9 @@ package final class Rig {
 
   private func sendOwn(_ wanted: Int, to side: Side) -> Int {
     let count = min(wanted, peer(side).room)
-    let own = session.withOwnOutput(to: side) { Array($0.prefix(count)) }
+    let own = session.withLocalOutput(to: side) { Array($0.prefix(count)) }
     check(own.count == count, "\(count) bytes of the own output leave where there are \(own.count)")
-    session.ownOutputLeft(own.count, to: side)
+    session.localOutputSent(own.count, to: side)
     editPeer(side) {
       $0.stream += own
       $0.own += own
@@ -427,7 +427,7 @@ package final class Rig {
   }
 
   private func flush(to side: Side) -> Bool {
-    let count = session.ownOutputCount(to: side)
+    let count = session.localOutputCount(to: side)
     if count == 0 || peer(side).room == 0 || !pipe(side.other).unsent.isEmpty || !session.isAtMessageBoundary(to: side) {
       return false
     }
@@ -439,7 +439,7 @@ package final class Rig {
     if !pipe(side).unsent.isEmpty { return false }
     switch pipe(side).wait {
     case .bytes, .bus, .identity, .serial, .owners: return false
-    case .ownOutput(let receiver): if !session.hasRoomForAnswers(to: receiver) { return false }
+    case .localOutput(let receiver): if !session.hasRoomForAnswers(to: receiver) { return false }
     case .room: break
     }
     edit(side) { $0.wait = .bytes }
@@ -448,7 +448,7 @@ package final class Rig {
     return true
   }
 
-  private func settle() {
+  private func flushAndResume() {
     while close == nil {
       let progress = [flush(to: .client), flush(to: .bus), resume(.client), resume(.bus)]
       if !progress.contains(true) { break }
@@ -458,12 +458,12 @@ package final class Rig {
 
   package func advance(_ milliseconds: UInt64) {
     now = now.advanced(byMilliseconds: milliseconds)
-    settle()
+    flushAndResume()
   }
 
   /// The kernel refuses the descriptors of the message at the front of `bytes`, which was forwarded.
   package func withdraw(_ bytes: [UInt8], from side: Side) -> (count: Int, verdict: Verdict) {
-    defer { settle() }
+    defer { flushAndResume() }
     return refuse(bytes, from: side)
   }
 

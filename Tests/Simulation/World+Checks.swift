@@ -148,15 +148,16 @@ extension World {
     if gate.name.isEmpty {
       if gate.hello == .unsaid { return }
       let signal = Draft.signal(
-        1, to: Rig.name, interface: Speech.driver, "NameAcquired", path: "/org/freedesktop/DBus", from: Speech.driver)
+        1, to: Rig.name, interface: MessageScript.driver, "NameAcquired", path: "/org/freedesktop/DBus",
+        from: MessageScript.driver)
       let said = signal.with([.string(Rig.name)])
       send(.init(message: said, bytes: said.bytes), .bus)
     }
     for (serial, call) in gate.outgoing.sorted(by: { $0.key > $1.key }) {
-      var answer = Draft.answer(1, to: serial, of: gate.name.isEmpty ? Rig.name : gate.name, from: Speech.driver)
+      var answer = Draft.answer(1, to: serial, of: gate.name.isEmpty ? Rig.name : gate.name, from: MessageScript.driver)
       switch call.purpose {
       case .ownHello: answer = answer.with([.string(Rig.name)])
-      case .own(let asked): answer = Speech.answer(asked, answer)
+      case .own(let asked): answer = MessageScript.answer(asked, answer)
       case .ownNameHasOwner: answer = answer.with([.boolean(true)])
       default: continue
       }

@@ -42,7 +42,7 @@ extension World {
     let (messages, _) = try Arrived.all(in: Array(rig.bus.stream[ownStart.bus...]))
     let told = messages.filter {
       $0.type == .methodCall && ($0.member == "AddMatch" || $0.member == "RemoveMatch")
-        && ($0.destination == Speech.driver || $0.destination.isEmpty)
+        && ($0.destination == MessageScript.driver || $0.destination.isEmpty)
     }
     let expected = gate.matchLog.filter { !$0.isAnsweredHere }
     for (message, event) in zip(told, expected) {

@@ -48,15 +48,17 @@ extension World {
   private var ownName: String { gate.name.isEmpty ? Rig.name : gate.name }
 
   private func nameSignal(_ member: String, _ name: String) -> Draft {
-    Draft.signal(0, to: ownName, interface: Speech.driver, member, path: "/org/freedesktop/DBus", from: Speech.driver)
-      .with([.string(name)])
+    Draft.signal(
+      0, to: ownName, interface: MessageScript.driver, member, path: "/org/freedesktop/DBus", from: MessageScript.driver
+    )
+    .with([.string(name)])
   }
 
   /// What the bus most likely says to a call of the client's or of the gate's, if it is under way.
   private func answer(_ serial: UInt32) {
     guard let call = gate.outgoing[serial] else { return }
     sceneSerial += 1
-    let answer = busSpeech.answer(&choices, sceneSerial, ownName, serial, call, from: call.destination)
+    let answer = busScript.answer(&choices, sceneSerial, ownName, serial, call, from: call.destination)
     send(.init(message: answer, bytes: answer.bytes), .bus)
   }
 
@@ -171,7 +173,7 @@ extension World {
   private func stallReader() throws {
     give(.client, room: choices.pick([0, 0, 10, 700]))
     for _ in 0..<choices.below(4) + 1 {
-      for _ in 0..<choices.below(15) { tell(busSpeech.ownerSignal(&choices), .bus) }
+      for _ in 0..<choices.below(15) { tell(busScript.ownerSignal(&choices), .bus) }
       for _ in 0..<choices.below(10) { say(.client) }
       for _ in 0..<choices.below(6) { say(.bus) }
       if choices.chance(50) { try deliverAll(.client) }
@@ -203,10 +205,10 @@ extension World {
   /// A unique name has a name, leaves the bus, and what it had opens nothing any more.
   private func leaveBus() throws {
     try answerGateAsLongAsItAsks()
-    let (unique, name) = (choices.pick(Speech.uniques.dropLast()), choices.pick(Speech.names))
-    if choices.chance(80) { tell(Speech.ownerSignal(name, "", unique), .bus) }
+    let (unique, name) = (choices.pick(MessageScript.uniques.dropLast()), choices.pick(MessageScript.names))
+    if choices.chance(80) { tell(MessageScript.ownerSignal(name, "", unique), .bus) }
     for isGone in [false, true] {
-      if isGone { tell(Speech.ownerSignal(unique, unique, ""), .bus) }
+      if isGone { tell(MessageScript.ownerSignal(unique, unique, ""), .bus) }
       tell(choices.chance(50) ? .signal(0, "Sig", from: unique) : .call(0, to: ownName, "Do", from: unique), .bus)
       try deliverAll(.bus)
       tell(.call(0, to: unique, "Do"), .client)
@@ -218,10 +220,10 @@ extension World {
   /// Owners come and go, and whoever has had a name speaks and is spoken to.
   private func changeOwners() throws {
     try answerGateAsLongAsItAsks()
-    let (unique, name) = (choices.pick(Speech.uniques), choices.pick(Speech.names))
+    let (unique, name) = (choices.pick(MessageScript.uniques), choices.pick(MessageScript.names))
     for _ in 0..<choices.below(8) + 2 {
-      let owner = choices.pick([unique, unique, "", choices.pick(Speech.uniques)])
-      tell(choices.chance(50) ? busSpeech.ownerSignal(&choices) : Speech.ownerSignal(name, "", owner), .bus)
+      let owner = choices.pick([unique, unique, "", choices.pick(MessageScript.uniques)])
+      tell(choices.chance(50) ? busScript.ownerSignal(&choices) : MessageScript.ownerSignal(name, "", owner), .bus)
       if choices.chance(50) { tell(.signal(0, "Sig", from: unique), .bus, times: choices.below(4)) }
       // Otherwise only the gate's observer has been told.
       if choices.chance(60) { try deliverAll(.bus) }
@@ -236,10 +238,10 @@ extension World {
   /// The bus takes its time to say who owns what, and a peer speaks in between.
   private func learnOwnersSlowly() throws {
     try reload()
-    let message = Draft.signal(0, to: choices.pick([nil, ownName]), "Sig", from: choices.pick(Speech.uniques))
+    let message = Draft.signal(0, to: choices.pick([nil, ownName]), "Sig", from: choices.pick(MessageScript.uniques))
     for _ in 0..<12 where rig.close == nil {
       tell(message, .bus, times: choices.below(4))
-      if choices.chance(20) { tell(busSpeech.ownerSignal(&choices), .bus) }
+      if choices.chance(20) { tell(busScript.ownerSignal(&choices), .bus) }
       if choices.chance(20) { say(.client) }
       let asked = ownCalls
       if !asked.isEmpty { answer(choices.pick(asked)) }
@@ -252,7 +254,7 @@ extension World {
   private func releaseOwned() throws {
     let name = choices.pick(["org.a", "org.b"])
     if !gate.opensNames {
-      try reload { $0.rules.append(ReferencePolicy.Rule(interface: Speech.driver, methods: ["RequestName"])) }
+      try reload { $0.rules.append(ReferencePolicy.Rule(interface: MessageScript.driver, methods: ["RequestName"])) }
       try answerGateAsLongAsItAsks()
     }
     tell(.driver(0, "RequestName", .string(name), .number(0)), .client)
@@ -262,16 +264,16 @@ extension World {
     }
     tell(nameSignal("NameAcquired", name), .bus)
     try deliverAll(.bus)
-    try reload { $0.rules = [ReferencePolicy.Rule(interface: Speech.driver, methods: ["RequestName"], isDeny: true)] }
+    try reload { $0.rules = [ReferencePolicy.Rule(interface: MessageScript.driver, methods: ["RequestName"], isDeny: true)] }
     for serial in ownCalls {
-      if choices.chance(70) { answer(serial) } else { tell(.error(0, to: serial, of: ownName, from: Speech.driver), .bus) }
+      if choices.chance(70) { answer(serial) } else { tell(.error(0, to: serial, of: ownName, from: MessageScript.driver), .bus) }
     }
     try deliverAll(.bus)
   }
 
   /// The client calls a unique name again and again while only the gate's observer is told who has which name.
   private func callUnheard() throws {
-    let (unique, name) = (choices.pick(Speech.uniques), choices.pick(Speech.names))
+    let (unique, name) = (choices.pick(MessageScript.uniques), choices.pick(MessageScript.names))
     try reload { policy in
       policy.rules = [ReferencePolicy.Rule(methods: ["Do"]), ReferencePolicy.Rule(isDeny: true, name: name)]
       if !temper.hasSecret && choices.chance(70) { policy.names = nil }
@@ -280,7 +282,7 @@ extension World {
     for _ in 0..<3 {
       tell(.call(0, to: unique, "Do").changed { $0.flags = Draft.noReply }, .client, times: 4)
       try deliverAll(.client)
-      tell(Speech.ownerSignal(name, "", choices.pick([unique, unique, ":1.5"])), .bus)
+      tell(MessageScript.ownerSignal(name, "", choices.pick([unique, unique, ":1.5"])), .bus)
       if choices.chance(20) { observe() }
     }
     try deliverAll(.bus)
@@ -292,7 +294,7 @@ extension World {
   private func reloadBeforeAnswers() throws {
     var serials: [UInt32] = []
     for _ in 0..<choices.below(4) + 1 {
-      let (name, unique) = (choices.pick(Speech.names), choices.pick(Speech.uniques))
+      let (name, unique) = (choices.pick(MessageScript.names), choices.pick(MessageScript.uniques))
       let draft: Draft =
         switch choices.below(9) {
         case 0: .driver(0, interface: "org.freedesktop.DBus.Monitoring", "BecomeMonitor")
@@ -309,7 +311,7 @@ extension World {
     try deliverAll(.client)
     for _ in 0..<choices.below(2) + 1 { try reload() }
     if choices.chance(40) { try answerGateAsLongAsItAsks() }
-    if choices.chance(30) { tell(busSpeech.ownerSignal(&choices), .bus) }
+    if choices.chance(30) { tell(busScript.ownerSignal(&choices), .bus) }
     try answerAll(serials)
   }
 

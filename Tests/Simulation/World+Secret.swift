@@ -5,7 +5,7 @@ extension World {
   func checkSecret() throws {
     let stream = rig.client.stream
     if !temper.hasSecret || gate.isAudit || gate.isMonitor || stream.count == secretsSought { return }
-    let secret = Array(Speech.secret.utf8)
+    let secret = Array(MessageScript.secret.utf8)
     for start in max(0, secretsSought - secret.count)..<max(0, stream.count - secret.count + 1)
     where stream[start] == secret[0] && stream[start..<start + secret.count].elementsEqual(secret) {
       throw Failure("the client was told of a name that is hidden")

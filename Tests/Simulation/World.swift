@@ -25,8 +25,8 @@ package final class World {
   let rig: Rig
   var gate: ReferenceGate
   var client = Wire(), bus = Wire()
-  private var clientSpeech = Speech()
-  private(set) var busSpeech = Speech()
+  private var clientScript = MessageScript()
+  private(set) var busScript = MessageScript()
   /// Bytes of the gate's own to each side that were looked at, the handshakes first, and messages among them.
   var ownSeen: (client: Int, bus: Int) = (0, 0), ownCount: (client: Int, bus: Int) = (0, 0)
   /// Lines that the client's handshake is answered with, until they are there; bytes that the gate's is.
@@ -63,12 +63,12 @@ package final class World {
     ownMax = max(settings.limits.ownOutputBytesMax, 4096)
     timeouts = (settings.limits.authTimeout, settings.limits.helloTimeout, settings.limits.partialMessageTimeout)
     temper = Temper(&choices)
-    (clientSpeech.temper, busSpeech.temper) = (temper, temper)
+    (clientScript.temper, busScript.temper) = (temper, temper)
     let conversation = Conversation(&choices, &gate)
     linesAwaited = conversation.isClientWrong ? .max : conversation.lineCount
     ownSeen.bus = conversation.toBus.utf8.count
     ownStart = (nil, ownSeen.bus)
-    gate.policy = Speech.policy(&choices, temper)
+    gate.policy = MessageScript.policy(&choices, temper)
     if isLoggingEverything { for i in gate.policy.rules.indices { gate.policy.rules[i].log = nil } }
     gate.limits.pendingTotal = choices.pick([100_000, 9])
     let budgets = CallBudgets(
@@ -77,17 +77,17 @@ package final class World {
     rig = Rig(policy: try Self.compiled(gate.policy), known: conversation.known, budgets: budgets) { $0 = settings }
     if !remembers { rig.session.rememberNothing() }
     rig.acceptsIdentity = choices.chance(50)
-    rig.movesBodies = choices.chance(50)
+    rig.splicesBodies = choices.chance(50)
     rig.connectsAtOnce = choices.chance(50)
     rig.identity.unixFDs = conversation.agrees
     client.sayHandshake(conversation.fromClient, isDefect: conversation.isClientWrong)
     bus.sayHandshake(conversation.fromBus, isDefect: conversation.isBusWrong)
-    clientSpeech.mayPassDescriptors = gate.clientTakesDescriptors
-    busSpeech.mayPassDescriptors = gate.busTakesDescriptors
-    clientSpeech.driverShare = temper.isAboutHoldings ? 60 : choices.pick([0, 0, 30, 80])
-    busSpeech.driverShare = clientSpeech.driverShare
+    clientScript.mayPassDescriptors = gate.clientTakesDescriptors
+    busScript.mayPassDescriptors = gate.busTakesDescriptors
+    clientScript.driverShare = temper.isAboutHoldings ? 60 : choices.pick([0, 0, 30, 80])
+    busScript.driverShare = clientScript.driverShare
     gate.observe([:])
-    busSpeech.callerCount = choices.pick([2, 2, 25])
+    busScript.callerCount = choices.pick([2, 2, 25])
     self.choices = choices
     self.gate = gate
     rig.onDealt = { [unowned self] in follow($0, $1, $2) }
@@ -191,7 +191,7 @@ package final class World {
   /// Another policy. `change`: what it has besides.
   func reload(_ change: (inout ReferencePolicy) -> Void = { _ in }) throws {
     if rig.close != nil { return }
-    gate.policy = Speech.policy(&choices, temper)
+    gate.policy = MessageScript.policy(&choices, temper)
     change(&gate.policy)
     gate.policyNumber += 1
     tell?("reloaded: \(gate.policy.document)")
@@ -235,7 +235,7 @@ package final class World {
     // Some talk before they say it.
     if choices.chance(15) { for _ in 0..<choices.pick([1, 1, 3, 70]) { say(.client) } }
     if !gate.saysHello || choices.chance(50) {
-      let hello = choices.chance(90) ? Draft.driver(1, "Hello") : Speech.oddHello(&choices)
+      let hello = choices.chance(90) ? Draft.driver(1, "Hello") : MessageScript.oddHello(&choices)
       send(.init(message: hello, bytes: hello.bytes), .client)
     } else if choices.chance(50) {
       // The gate says it, under a serial that the client may use as well.
@@ -245,14 +245,14 @@ package final class World {
       }
     }
     if gate.saysHello || firstIsHalfUntil > 0 { return }
-    let answer = Draft.answer(1, to: 1, of: Rig.name, from: Speech.driver).with([.string(Rig.name)])
+    let answer = Draft.answer(1, to: 1, of: Rig.name, from: MessageScript.driver).with([.string(Rig.name)])
     send(.init(message: answer, bytes: answer.bytes), .bus)
   }
 
   func say(_ side: Side) {
     if side == .bus && gate.hello != .unsaid && gate.hello != .answered && choices.chance(40) { return answerHello() }
     if choices.chance(temper.monotony) { return repeatLast(side) }
-    send(side == .client ? clientSpeech.outgoing(&choices, gate) : busSpeech.incoming(&choices, gate), side)
+    send(side == .client ? clientScript.outgoing(&choices, gate) : busScript.incoming(&choices, gate), side)
   }
 
   /// One of the last messages once more, with another serial: what runs are made of.
@@ -262,7 +262,7 @@ package final class World {
     if last.descriptorCount > 0 && !choices.chance(temper.keepsDescriptors) { return }
     var message = last.message
     // No bus gives a list of names in answer to something else.
-    if message.isReply && message.texts?.contains(Speech.secret) ?? false { return }
+    if message.isReply && message.texts?.contains(MessageScript.secret) ?? false { return }
     message.serial = message.serial == .max ? 2 : message.serial + 1
     if message.isReply {
       let waiting = side == .client ? gate.incoming.serials(of: message.destination ?? "") : gate.outgoing.keys.sorted()
@@ -272,12 +272,12 @@ package final class World {
       message = message.padded(
         to: message.bytes.count - message.body.count + 4 + choices.below(choices.chance(80) ? 300 : 6000) + 1)
     }
-    var said = Speech.Said(message: message, bytes: message.bytes, descriptors: last.descriptorCount)
+    var said = MessageScript.Said(message: message, bytes: message.bytes, descriptors: last.descriptorCount)
     if choices.below(1000) >= 1000 - temper.spoilt { said.spoil(&choices) }
     send(said, side)
   }
 
-  func send(_ said: Speech.Said, _ side: Side) {
+  func send(_ said: MessageScript.Said, _ side: Side) {
     if side == .bus { noteOwners(said) }
     edit(side) { wire in
       if wire.isEnded { return }
@@ -286,9 +286,10 @@ package final class World {
   }
 
   /// Who owns a name on the bus, and so for the gate's observer, before this connection is told.
-  private func noteOwners(_ said: Speech.Said) {
+  private func noteOwners(_ said: MessageScript.Said) {
     let message = said.message
-    guard said.defect == nil, message.type == 4, message.sender == Speech.driver, message.interface == Speech.driver,
+    guard said.defect == nil, message.type == 4, message.sender == MessageScript.driver,
+      message.interface == MessageScript.driver,
       message.member == "NameOwnerChanged", let texts = message.texts, texts.count == 3
     else { return }
     if gate.isObserved { gate.observed.change(texts[0], texts[2]) }

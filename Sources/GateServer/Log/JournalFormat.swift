@@ -45,7 +45,7 @@ extension LogEvent {
         + "\(about)\(times): \(part(.reason))"
     case .opened: return "connection \(part(.connection)) of gate \(part(.gate)) opened"
     case .closed: return "connection \(part(.connection)) of gate \(part(.gate)) closed: \(part(.reason))"
-    case .held:
+    case .suppressed:
       return "held back at gate \(part(.gate)) by --log-rate: \(part(.decisions)) decisions, \(part(.connections)) connections"
     case .lost: return "\(part(.lost)) events of the log were lost"
     case .limit, .reload, .error, .warning, .note: return part(.message)

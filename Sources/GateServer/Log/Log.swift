@@ -1,5 +1,5 @@
 // What the operator sees: errors, what happened to connections, and the decision log. Three things stand between an event and its
-// reader, each of which counts what it keeps back: repetitions are folded (EventFolder), the rate is bounded (EventRate), and what
+// reader, each of which counts what it keeps back: repetitions are coalesced (EventCoalescer), the rate is bounded (EventRate), and what
 // the reader does not take waits in a bounded queue (LogQueue). Writing never waits.
 //
 // Used from the server's thread alone. The server tells what happened and what time it is; it calls `advance(to:)` and `flush()` once per
@@ -17,30 +17,30 @@ public final class Log {
   private let format: LogFormat
   private let options: LogOptions
   private var queue: LogQueue
-  private var folder: EventFolder
+  private var coalescer: EventCoalescer
   private var rates: [GateRates] = []
   private let seed = SeededHash()
-  /// What time the server says it is. An atomic, like the next, because that is the cheapest that a class can hold.
+  /// The time that the server gave last. This and the next are atomics because nothing that a class holds costs less to access.
   private let clock = Atomic<UInt64>(clinux_milliseconds())
   /// Whether there is something to write, or will be when time has passed.
   private let isBusy = Atomic<Bool>(false)
   private var now: Instant { Instant(milliseconds: clock.load(ordering: .relaxed)) }
 
-  /// How often it is said how much the rate held back, in milliseconds.
-  private static let heldInterval: UInt64 = 5_000
+  /// How often it is said how much the rate suppressed, in milliseconds.
+  private static let suppressedInterval: UInt64 = 5_000
 
   /// How often, at the end, a reader is asked to take what is left, 10 ms apart.
   private static let lastAttempts = 20
 
-  /// What one gate may write, and what was held back. A gate is a container: one that is noisy is not to hide the others.
+  /// What one gate may write, and what was suppressed. A gate serves one container: a noisy one may not hide the others.
   private struct GateRates {
     let label: String
-    /// Apart, so that a flood of messages that pass cannot hide one that does not.
+    /// Two rates, so that a flood of messages that pass cannot hide one that does not.
     var passed: EventRate
     var refused: EventRate
     var connections: EventRate
-    var heldDecisions = 0
-    var heldConnections = 0
+    var suppressedDecisions = 0
+    var suppressedConnections = 0
     /// When that is said.
     var reportAt: Instant?
 
@@ -56,7 +56,7 @@ public final class Log {
     options = LogOptions()
     format = .text
     queue = LogQueue(StreamSink(fd))
-    folder = EventFolder(window: options.foldingWindow)
+    coalescer = EventCoalescer(window: options.coalescingWindow)
   }
 
   /// A log as `options` want it. Throws if the journal cannot be reached.
@@ -67,7 +67,7 @@ public final class Log {
     case .text, .json: queue = LogQueue(StreamSink(options.descriptor))
     case .journal: queue = LogQueue(try JournalSink(path: options.journalSocket))
     }
-    folder = EventFolder(window: options.foldingWindow)
+    coalescer = EventCoalescer(window: options.coalescingWindow)
   }
 
   deinit { queue.close() }
@@ -128,7 +128,7 @@ public final class Log {
   /// A connection is over, and what it did.
   func closed(_ slot: UnsafeMutablePointer<Connection>, isLogged: Bool) {
     let number = unsafe slot.pointee.number
-    for repetitions in folder.removeAll(of: number) { write(repetitions) }
+    for repetitions in coalescer.removeAll(of: number) { write(repetitions) }
     if !isLogged { return }
     unsafe offer(gate: slot.pointee.gate) {
       var event = unsafe about(slot, .closed)
@@ -165,10 +165,10 @@ public final class Log {
     }
   }
 
-  /// A client of ours, not of a gate's, that may not ask: each user is named once, then counted.
-  func turnedAway(_ peer: PeerCredentials, _ text: String) {
+  /// A client of the control socket that may not use it. Each user is logged once, then counted.
+  func rejected(_ peer: PeerCredentials, _ text: String) {
     let key = seed.hash(UInt64.max, UInt64(peer.uid))
-    if rates.isEmpty || folder.counts(key) { return }
+    if rates.isEmpty || coalescer.counts(key) { return }
     offer(gate: 0, key: key) {
       var event = LogEvent(.warning)
       event.add(.pid, peer.pid)
@@ -181,7 +181,7 @@ public final class Log {
   /// A limit of a gate was hit.
   func limit(_ limit: LimitName, gate: Int, _ text: @autoclosure () -> String) {
     let key = seed.hash(UInt64(gate), UInt64(limit.rawValue))
-    if folder.counts(key) { return }
+    if coalescer.counts(key) { return }
     offer(gate: gate, key: key) {
       var event = LogEvent(.limit)
       event.add(.gate, rates[gate].label)
@@ -196,7 +196,7 @@ public final class Log {
     let number = unsafe slot.pointee.number
     // Numbers of gates and of connections are small, so that their keys are others.
     let key = seed.hash(UInt64.max - 1 - number, UInt64(limit.rawValue))
-    if folder.counts(key) { return }
+    if coalescer.counts(key) { return }
     unsafe offer(gate: slot.pointee.gate, key: key, connection: number) {
       var event = unsafe about(slot, .limit)
       event.add(.limit, limit.name)
@@ -226,7 +226,7 @@ public final class Log {
 
   /// A decision about the message at `decision.offset` of `bytes`.
   func decision(
-    _ decision: Decision, _ bytes: RawSpan, _ side: Side, _ policy: Policy, _ slot: UnsafeMutablePointer<Connection>
+    _ decision: DecisionRecord, _ bytes: RawSpan, _ side: Side, _ policy: Policy, _ slot: UnsafeMutablePointer<Connection>
   ) {
     let bytes = bytes.extracting(Int(decision.offset)..<bytes.byteCount)
     var message = DecidedMessage(bytes, decision.verdict, from: side)
@@ -235,9 +235,9 @@ public final class Log {
     }
     let (number, gate) = unsafe (slot.pointee.number, slot.pointee.gate)
     let key = message.key(bytes, seed, connection: number, policy: policy.identity)
-    if folder.counts(key) { return }
+    if coalescer.counts(key) { return }
     if !rates[gate].admits(.decision, passes: decision.verdict.action == .allow, at: now) {
-      hold(gate: gate, decisions: 1)
+      suppress(gate: gate, decisions: 1)
       return
     }
     var event = LogEvent(.decision)
@@ -247,37 +247,37 @@ public final class Log {
     event.describe(message, bytes, name: unsafe slot.pointee.session.name, peerName: peerName)
     event.explain(message, bytes, by: policy)
     write(event)
-    if let displaced = folder.remember(key, event, connection: number, gate: gate, at: now) { write(displaced) }
+    if let evicted = coalescer.remember(key, event, connection: number, gate: gate, at: now) { write(evicted) }
   }
 
-  // MARK: Folding and rate
+  // MARK: Coalescing and rate
 
-  /// Writes an event about a connection if the rate allows, and folds its repetitions if it has a key.
+  /// Writes an event about a connection if the rate allows, and coalesces its repetitions if it has a key.
   private func offer(gate: Int, key: UInt64? = nil, connection: UInt64 = 0, _ event: () -> LogEvent) {
     if !rates[gate].connections.admits(at: now) {
-      hold(gate: gate, connections: 1)
+      suppress(gate: gate, connections: 1)
       return
     }
     let event = event()
     write(event)
-    guard let key, let displaced = folder.remember(key, event, connection: connection, gate: gate, at: now) else { return }
-    write(displaced)
+    guard let key, let evicted = coalescer.remember(key, event, connection: connection, gate: gate, at: now) else { return }
+    write(evicted)
   }
 
-  private func hold(gate: Int, decisions: Int = 0, connections: Int = 0) {
-    rates[gate].heldDecisions += decisions
-    rates[gate].heldConnections += connections
+  private func suppress(gate: Int, decisions: Int = 0, connections: Int = 0) {
+    rates[gate].suppressedDecisions += decisions
+    rates[gate].suppressedConnections += connections
     isBusy.store(true, ordering: .relaxed)
-    if rates[gate].reportAt == nil { rates[gate].reportAt = now.advanced(byMilliseconds: Self.heldInterval) }
+    if rates[gate].reportAt == nil { rates[gate].reportAt = now.advanced(byMilliseconds: Self.suppressedInterval) }
   }
 
-  /// Writes one event for several; they are held back as others are.
-  private func write(_ repetitions: EventFolder.Repetitions) {
+  /// Writes one event for several; they are suppressed as others are.
+  private func write(_ repetitions: EventCoalescer.Repetitions) {
     let (gate, count) = (repetitions.gate, repetitions.count)
     let isDecision = repetitions.event.kind == .decision
     let passes = repetitions.event[.verdict] == .text("allow")
     if !rates[gate].admits(repetitions.event.kind, passes: passes, at: now) {
-      hold(gate: gate, decisions: isDecision ? count : 0, connections: isDecision ? 0 : count)
+      suppress(gate: gate, decisions: isDecision ? count : 0, connections: isDecision ? 0 : count)
       return
     }
     var event = repetitions.event
@@ -285,13 +285,13 @@ public final class Log {
     write(event)
   }
 
-  private func reportHeld(gate: Int) {
-    var event = LogEvent(.held)
+  private func reportSuppressed(gate: Int) {
+    var event = LogEvent(.suppressed)
     event.add(.gate, rates[gate].label)
-    event.add(.decisions, rates[gate].heldDecisions)
-    event.add(.connections, rates[gate].heldConnections)
-    rates[gate].heldDecisions = 0
-    rates[gate].heldConnections = 0
+    event.add(.decisions, rates[gate].suppressedDecisions)
+    event.add(.connections, rates[gate].suppressedConnections)
+    rates[gate].suppressedDecisions = 0
+    rates[gate].suppressedConnections = 0
     rates[gate].reportAt = nil
     write(event)
   }
@@ -302,7 +302,7 @@ public final class Log {
   var deadline: Instant? { isBusy.load(ordering: .relaxed) ? earliestDeadline() : nil }
 
   private func earliestDeadline() -> Instant? {
-    var earliest = folder.deadline
+    var earliest = coalescer.deadline
     func note(_ instant: Instant?) {
       if let instant, earliest.map({ instant < $0 }) ?? true { earliest = instant }
     }
@@ -318,17 +318,17 @@ public final class Log {
   }
 
   private func finishWindows(at now: Instant) {
-    while let repetitions = folder.expire(at: now) { write(repetitions) }
+    while let repetitions = coalescer.expire(at: now) { write(repetitions) }
     for gate in rates.indices {
-      if let at = rates[gate].reportAt, now >= at { reportHeld(gate: gate) }
+      if let at = rates[gate].reportAt, now >= at { reportSuppressed(gate: gate) }
     }
   }
 
   /// The end: nothing is kept back any more.
   func finish() {
-    for repetitions in folder.removeAll(of: nil) { write(repetitions) }
-    for gate in rates.indices where rates[gate].reportAt != nil { reportHeld(gate: gate) }
-    // Nobody is held up any more; a reader that is only slow may have what is there.
+    for repetitions in coalescer.removeAll(of: nil) { write(repetitions) }
+    for gate in rates.indices where rates[gate].reportAt != nil { reportSuppressed(gate: gate) }
+    // No client waits any more, so a reader that is only slow gets a moment for the rest.
     for _ in 0..<Self.lastAttempts {
       queue.hurry()
       writeQueue()

@@ -4,47 +4,6 @@ import DBusWire
 import GatePolicy
 import GateSession
 
-/// A message that was decided on, and where it came from. Its bytes are given with every call: they are the server's.
-struct DecidedMessage {
-  let header: MessageHeader
-  let verdict: Verdict
-  let side: Side
-  /// Where the name stands that the driver was asked about, if the call was denied.
-  var about = ByteRange()
-
-  /// Reads the header of `message`, whose first byte it begins with, again.
-  init(_ message: RawSpan, _ verdict: Verdict, from side: Side) {
-    self.verdict = verdict
-    self.side = side
-    do throws(WireError) {
-      let frame = try MessageFrame(message)
-      var header = MessageHeader(frame: frame)
-      if verdict.reason != .headerTooLong { try header.read(message, frame: frame) }
-      self.header = header
-    } catch {
-      preconditionFailure("a message that was decided on cannot be read again")
-    }
-  }
-
-  /// The unique name of the other end, or whatever stands there.
-  var peer: ByteRange { side == .client ? header.destination : header.sender }
-
-  /// What decisions have in common that are counted as one, as a number.
-  func key(_ bytes: RawSpan, _ seed: SeededHash, connection: UInt64, policy: UInt64) -> UInt64 {
-    var key = seed.hash(connection, policy)
-    key = seed.hash(key, UInt64(side.rawValue) | UInt64(header.frame.type.rawValue) << 8 | UInt64(verdict.action.rawValue) << 16)
-    key = seed.hash(key, UInt64(bitPattern: Int64(verdict.reason.hashValue)))
-    key = seed.hash(key, UInt64(UInt32(bitPattern: verdict.rule)))
-    key = seed.hash(key, seed.hash(bytes.bytes(in: side == .bus ? header.sender : ByteRange())))
-    key = seed.hash(key, seed.hash(bytes.bytes(in: header.destination)))
-    key = seed.hash(key, seed.hash(bytes.bytes(in: header.path)))
-    key = seed.hash(key, seed.hash(bytes.bytes(in: header.interface)))
-    key = seed.hash(key, seed.hash(bytes.bytes(in: header.member)))
-    key = seed.hash(key, seed.hash(bytes.bytes(in: about)))
-    return seed.hash(key, seed.hash(bytes.bytes(in: header.errorName)))
-  }
-}
-
 extension LogEvent {
   /// Adds what is known about the message.
   ///
@@ -84,7 +43,7 @@ extension LogEvent {
   /// Adds what was decided, and why.
   mutating func explain(_ message: DecidedMessage, _ bytes: RawSpan, by policy: Policy) {
     let verdict = message.verdict
-    add(.reason, verdict.reason.rawValue)
+    add(.reason, verdict.reason.word)
     if verdict.rule >= 0 { add(.rule, Self.place(of: Int(verdict.rule), in: policy)) }
     guard let miss = Self.nearestMiss(message, bytes, policy) else { return }
     add(.nearest, Self.place(of: miss.rule, in: policy))
@@ -93,14 +52,14 @@ extension LogEvent {
 
   /// The rule that could have allowed the message, where a rule could have.
   private static func nearestMiss(_ message: DecidedMessage, _ bytes: RawSpan, _ policy: Policy) -> NearestMiss? {
-    guard message.verdict.reason.isForWantOfARule else { return nil }
+    guard message.verdict.reason.entry.isForWantOfRule else { return nil }
     let header = message.header
-    return policy.nearestMiss(
+    let query = RuleQuery(
       direction: message.side.direction, isSignal: header.frame.type == .signal,
       interface: bytes.bytes(in: header.interface), path: bytes.bytes(in: header.path),
       member: bytes.bytes(in: header.member), descriptors: Int(header.unixFDs),
-      name: message.side == .client ? bytes.bytes(in: header.destination) : RawSpan(),
-      literally: message.verdict.reason == .driverClosed)
+      name: message.side == .client ? bytes.bytes(in: header.destination) : RawSpan())
+    return policy.nearestMiss(query, literally: message.verdict.reason == .driverClosed)
   }
 
   private static func place(of rule: Int, in policy: Policy) -> String {
@@ -115,23 +74,6 @@ extension LogEvent {
     case .error: "error"
     case .signal: "signal"
     default: "\(type.rawValue)"  // not an enumeration: a type that nobody knows
-    }
-  }
-}
-
-extension Verdict.Reason {
-  /// Whether the message would have passed if there were a rule for it.
-  fileprivate var isForWantOfARule: Bool {
-    switch self {
-    case .noRule, .driverClosed, .serviceUnknown, .hidden, .hiddenOwner: true
-    case .rule, .driver, .reply, .strayReply, .unknownType, .containerInstance, .tooManyDescriptors, .descriptorsNotNegotiated,
-      .descriptorsRefused, .headerTooLong, .messageTooLong, .inspectTooLong, .pendingReplies, .pendingRepliesTotal,
-      .pendingIncoming, .pendingIncomingPerCaller, .serialInUse, .eavesdrop,
-      .matchRuleInvalid, .matchRuleNotFound, .matches, .names, .driverArguments, .notAddressed, .monitor, .ownHello, .ownCall,
-      .ownMatch, .filtered,
-      .unheard, .owners, .ownersUnknown, .unfilteredPeer, .unfiltered, .beforeHello, .matchesTotal,
-      .namesTotal:
-      false
     }
   }
 }

@@ -14,7 +14,7 @@ struct LogEvent: Sendable {
     /// The configuration was read again.
     case reload
     /// Events were held back by the rate; events could not be written.
-    case held, lost
+    case suppressed, lost
     /// For people: must be mended, should be known, is nice to know.
     case error, warning, note
   }
@@ -71,7 +71,7 @@ struct LogEvent: Sendable {
   var priority: Int {
     switch kind {
     case .error: 3
-    case .warning, .limit, .held, .lost: 4
+    case .warning, .limit, .suppressed, .lost: 4
     case .closed: 5
     case .opened, .note: 6
     case .reload: self[.outcome] == .text("done") ? 6 : 3

@@ -13,7 +13,7 @@ public enum LogKey: String, CaseIterable, Sendable {
   public var meaning: String {
     switch self {
     case .time: "when it was written, in UTC, to the millisecond"
-    case .event: "what happened: decision, opened, closed, limit, reload, held, lost, error, warning, note"
+    case .event: "what happened: decision, opened, closed, limit, reload, suppressed, lost, error, warning, note"
     case .verdict:
       "allow; deny (its sender is told, if it asked for an answer); drop (nobody is told); audit (forwarded, would be denied)"
     case .gate: "the gate's label: session, system, or as --listen named it"

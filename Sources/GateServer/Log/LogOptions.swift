@@ -14,7 +14,7 @@ public struct LogOptions: Sendable {
   /// How many seconds' worth may come at once.
   static let burstSeconds = 4
   /// For how long repetitions of an event are counted instead of written, in milliseconds; 0: each is written.
-  public var foldingWindow: UInt64 = 5_000
+  public var coalescingWindow: UInt64 = 5_000
 
   /// Text on standard error.
   public init() {}

@@ -1,17 +1,5 @@
 // Where the bytes of events go. Nothing here ever waits.
 
-/// What became of bytes that were to be written.
-enum SinkResult: Equatable {
-  /// So many were taken, from the first on.
-  case taken(Int)
-  /// None for now; try again in so many milliseconds.
-  case busy(UInt64)
-  /// These never will be.
-  case refused
-  /// Nothing ever will be.
-  case gone
-}
-
 /// A reader of the log.
 protocol LogSink {
   /// Whether several events may be given at once, and an event in parts.

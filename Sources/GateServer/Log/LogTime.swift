@@ -1,4 +1,4 @@
-// When something happened, for people: the only use of the wall clock.
+// The time of an event, for people.
 
 import Glibc
 

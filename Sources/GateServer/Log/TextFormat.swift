@@ -50,7 +50,7 @@ extension LogEvent {
     case .error, .warning, .note:
       guard fields.count == 1, case .text(let sentence)? = self[.message] else { return nil }
       return sentence
-    case .decision, .opened, .closed, .limit, .reload, .held, .lost: return nil
+    case .decision, .opened, .closed, .limit, .reload, .suppressed, .lost: return nil
     }
   }
 }

@@ -1,5 +1,7 @@
 // What a bus said of itself while the gate authenticated to it, and what a client is therefore told.
 
+import DBusWire
+
 /// The bus's GUID, and whether the bus agreed to pass descriptors.
 ///
 /// Spec: "auth-command-ok", "uuids".
@@ -21,7 +23,7 @@ public struct BusIdentity: Sendable {
     var guid = InlineArray<32, UInt8>(repeating: 0)
     guard text.byteCount == guid.count else { return nil }
     for index in guid.indices {
-      let digit = text.octet(at: index)
+      let digit = text.byte(at: index)
       guard hexDigitValue(digit) != nil else { return nil }
       guid[index] = digit
     }

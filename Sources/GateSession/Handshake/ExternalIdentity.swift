@@ -1,5 +1,7 @@
 // Which user a client says it is in mechanism EXTERNAL. Reads the words; whether they are true, others decide.
 
+import DBusWire
+
 /// The authorization identity of mechanism EXTERNAL, as D-Bus uses it: a uid in decimal, in hexadecimal digits on the wire.
 ///
 /// Exact, as in dbus-broker: no sign, no blanks, no leading zero. libdbus lets strtol(3) read it with base 0, and so takes `0x3e8`
@@ -29,7 +31,7 @@ enum ExternalIdentity: Equatable {
     var value: UInt64 = 0
     for offset in stride(from: 0, to: hex.byteCount, by: 2) {
       // An ASCII digit is 30…39.
-      guard hex.octet(at: offset) == UInt8(ascii: "3"), let digit = hexDigitValue(hex.octet(at: offset + 1)), digit <= 9
+      guard hex.byte(at: offset) == UInt8(ascii: "3"), let digit = hexDigitValue(hex.byte(at: offset + 1)), digit <= 9
       else { return nil }
       if offset > 0 && value == 0 { return nil }
       value = value * 10 + UInt64(digit)

@@ -1,5 +1,7 @@
 // Why a handshake came to nothing. The peer's fault, always: a value for the log, never thrown.
 
+import DBusWire
+
 /// The reason for which a handshake ends the connection.
 ///
 /// Source: ours.
@@ -57,7 +59,7 @@ extension HandshakeFailure: CustomStringConvertible {
     let bytesMax = 80
     var text = ""
     for offset in 0..<min(bytes.byteCount, bytesMax) {
-      let byte = bytes.octet(at: offset)
+      let byte = bytes.byte(at: offset)
       text.unicodeScalars.append(byte >= 0x20 && byte <= 0x7E ? Unicode.Scalar(byte) : "?")
     }
     return bytes.byteCount > bytesMax ? text + "..." : text

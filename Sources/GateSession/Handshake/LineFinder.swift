@@ -1,6 +1,8 @@
 // Where a line of the handshake ends. Keeps no bytes: the caller presents what was not consumed again, with more behind it, and
 // the finder remembers how far it had looked, so that a line which arrives byte by byte is still read only once.
 
+import DBusWire
+
 /// Finds CR LF, and the lines that have none in time.
 struct LineFinder: Sendable {
   /// A line, its CR LF included, is no longer than this. As in dbus-daemon (MAX_BUFFER of dbus-auth.c).
@@ -23,7 +25,7 @@ struct LineFinder: Sendable {
   mutating func find(in bytes: RawSpan) -> Found {
     let end = min(bytes.byteCount, LineFinder.lineBytesMax)
     while scanned + 1 < end {
-      if bytes.octet(at: scanned) == UInt8(ascii: "\r") && bytes.octet(at: scanned + 1) == UInt8(ascii: "\n") {
+      if bytes.byte(at: scanned) == UInt8(ascii: "\r") && bytes.byte(at: scanned + 1) == UInt8(ascii: "\n") {
         return .line(count: scanned)
       }
       scanned += 1

@@ -60,9 +60,9 @@ extension ServerHandshake {
     let wordEnd = argument.firstOffset(of: UInt8(ascii: " ")) ?? argument.byteCount
     let mechanism = argument.extracting(first: wordEnd)
     let response = argument.extracting(droppingFirst: min(wordEnd + 1, argument.byteCount))
-    if mechanism.spells("EXTERNAL") && offersExternal {
+    if mechanism.isEqual(to: "EXTERNAL") && offersExternal {
       startExternal(response, into: &output)
-    } else if mechanism.spells("ANONYMOUS") && options.anonymous && response.isHexadecimal {
+    } else if mechanism.isEqual(to: "ANONYMOUS") && options.anonymous && response.isHexadecimal {
       // The trace that may come along is for logs by RFC 4505; nobody vouches for it, so it is not kept.
       accept(into: &output)
     } else {
@@ -136,7 +136,7 @@ extension RawSpan {
   /// Whether these are whole bytes in hexadecimal digits; no digits are, too.
   fileprivate var isHexadecimal: Bool {
     guard byteCount.isMultiple(of: 2) else { return false }
-    for offset in 0..<byteCount where hexDigitValue(octet(at: offset)) == nil { return false }
+    for offset in 0..<byteCount where hexDigitValue(byte(at: offset)) == nil { return false }
     return true
   }
 }

@@ -121,7 +121,7 @@ public struct ServerHandshake: Sendable {
 
   /// The first byte, from which the kernel's credentials hang on some systems. Says whether it was what it has to be.
   private mutating func takeNUL(_ bytes: RawSpan) -> Bool {
-    let isNUL = bytes.octet(at: 0) == 0
+    let isNUL = bytes.byte(at: 0) == 0
     state = isNUL ? .awaitingAuth : .closed(.noLeadingNUL)
     return isNUL
   }

@@ -44,32 +44,25 @@ public struct ExampleMessage: Sendable, Hashable {
   }
 
   /// What the rules of `policy` say about it, as a message between peers.
-  func match(_ policy: Policy) -> RuleMatch {
-    let (interface, name) = (interface ?? [], name)
-    return policy.match(
-      direction: direction, isSignal: isSignal, interface: unsafe interface.span.bytes, path: unsafe path.span.bytes,
-      member: unsafe member.span.bytes, descriptors: descriptors, name: unsafe name.span.bytes, peer: peer(policy))
-  }
+  func match(_ policy: Policy) -> RuleMatch { ask(policy) { policy.match($0, peer: $1) } }
 
   /// Whether `policy` lets it through to where it is addressed.
   func isAllowed(by policy: Policy) -> Bool {
-    isForDriver ? DriverProducts.isAllowed(self, by: policy) : match(policy).outcome == .allow
+    isForDriver ? DriverMessages.isAllowed(self, by: policy) : match(policy).outcome == .allow
   }
 
   /// What its deny rules alone say.
-  func denial(_ policy: Policy) -> RuleMatch {
-    let (interface, name) = (interface ?? [], name)
-    return policy.matchDeny(
-      direction: direction, isSignal: isSignal, interface: unsafe interface.span.bytes, path: unsafe path.span.bytes,
-      member: unsafe member.span.bytes, descriptors: descriptors, name: unsafe name.span.bytes, peer: peer(policy))
-  }
+  func denial(_ policy: Policy) -> RuleMatch { ask(policy) { policy.matchDeny($0, peer: $1) } }
 
   /// What they say if an allow rule must name interface and member without a wildcard.
-  func literalMatch(_ policy: Policy) -> RuleMatch {
+  func literalMatch(_ policy: Policy) -> RuleMatch { ask(policy) { policy.matchLiteral($0, peer: $1) } }
+
+  private func ask(_ policy: Policy, _ question: (RuleQuery, MessagePeer) -> RuleMatch) -> RuleMatch {
     let (interface, name) = (interface ?? [], name)
-    return policy.matchLiteral(
-      direction: direction, isSignal: isSignal, interface: unsafe interface.span.bytes, path: unsafe path.span.bytes,
-      member: unsafe member.span.bytes, descriptors: descriptors, name: unsafe name.span.bytes, peer: peer(policy))
+    let query = unsafe RuleQuery(
+      direction: direction, isSignal: isSignal, interface: interface.span.bytes, path: path.span.bytes, member: member.span.bytes,
+      descriptors: descriptors, name: name.span.bytes)
+    return question(query, peer(policy))
   }
 }
 

@@ -1,8 +1,8 @@
-// A glob as a deterministic automaton, built as far as it is walked. Walked by WordSearch.
+// A glob as a deterministic automaton, built as far as it is walked. Walked by WitnessSearch.
 //
 // A state is the set of places in the pattern where a reading may stand. Once a `*` is reached, what stands before it is forgotten:
 // whatever an earlier place could still match, the `*` matches too. So without `?` there are as many states as bytes, as in a
-// search for a word; with `?` behind a `*` there can be many more, which is what WordSearch's bound is for.
+// search for a word; with `?` behind a `*` there can be many more, which is what WitnessSearch's bound is for.
 
 /// The languages of one pattern and of what remains of it.
 final class GlobAutomaton {

@@ -43,7 +43,7 @@ public struct NameDifference: Sendable, Equatable {
     let budget = SearchBudget()
     budget.begin()
     var found: [UInt8]?
-    _ = WordSearch(sort: .name, wanted: [glob], others: distinct, budget: budget).find { name, matched in
+    _ = WitnessSearch(sort: .name, wanted: [glob], others: distinct, budget: budget).find { name, matched in
       if matched.isEmpty { found = name }
       return matched.isEmpty
     }

@@ -1,4 +1,4 @@
-// Many patterns without a wildcard, or with none but a `*` at the end, as one automaton. Walked by WordSearch; most patterns of
+// Many patterns without a wildcard, or with none but a `*` at the end, as one automaton. Walked by WitnessSearch; most patterns of
 // most policies are of these two kinds.
 
 /// The words and beginnings of words that patterns name.

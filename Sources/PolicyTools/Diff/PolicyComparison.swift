@@ -1,8 +1,8 @@
 // What two policies disagree about, decided on the languages of their patterns and within the grammars of paths and names. Reads
 // nothing and prints nothing.
 //
-// A policy is A \ D, the union of its allow products without that of its deny products. The new one gains, from each product p
-// of its A: p \ (A_old ∪ D_new), and for each d of the old one's D: (p ∩ d) \ D_new. Both are questions to ProductSearch. Every
+// A policy is A \ D, the union of what its allow rules match without that of its deny rules. The new one gains, from each rule's messages p
+// of its A: p \ (A_old ∪ D_new), and for each d of the old one's D: (p ∩ d) \ D_new. MessageSearch is asked for both. Every
 // message it finds is put to both compiled policies before it is believed.
 
 import GatePolicy
@@ -25,8 +25,8 @@ public struct PolicyComparison: Sendable {
 
   init(from old: [GatewayRule], to new: [GatewayRule], budget: SearchBudget, progress: (Double) -> Void = { _ in }) {
     let (old, new) = (PolicySides(old), PolicySides(new))
-    let search = ProductSearch(budget: budget)
-    let work = Double(max(1, new.peers.allow.products.count + old.peers.allow.products.count))
+    let search = MessageSearch(budget: budget)
+    let work = Double(max(1, new.peers.allow.subsets.count + old.peers.allow.subsets.count))
     var done = 0
     func advance() {
       done += 1
@@ -37,69 +37,69 @@ public struct PolicyComparison: Sendable {
   }
 
   private mutating func compare(
-    from before: PolicySides, to after: PolicySides, _ change: PolicyDifference.Change, _ search: ProductSearch,
+    from before: PolicySides, to after: PolicySides, _ change: PolicyDifference.Change, _ search: MessageSearch,
     _ advance: () -> Void
   ) {
     var shown: Set<[Int]> = []
     var (lastRule, lastMethod, lastCells): (Int, [UInt8], MessageCells) = (-1, [], [])
-    func key(_ product: RuleProduct, _ cell: MessageCells, _ member: [UInt8]) -> [Int] {
-      [product.rule, Int(cell.rawValue)] + member.map(Int.init)
+    func key(_ messages: RuleMessages, _ cell: MessageCells, _ member: [UInt8]) -> [Int] {
+      [messages.rule, Int(cell.rawValue)] + member.map(Int.init)
     }
-    for product in after.peers.allow.products {
-      let nearby = Nearby(product, before.peers, after.peers)
-      if product.rule != lastRule || product.member[0].pattern != lastMethod {
-        (lastRule, lastMethod, lastCells) = (product.rule, product.member[0].pattern, [])
+    for messages in after.peers.allow.subsets {
+      let nearby = Nearby(messages, before.peers, after.peers)
+      if messages.rule != lastRule || messages.member[0].pattern != lastMethod {
+        (lastRule, lastMethod, lastCells) = (messages.rule, messages.member[0].pattern, [])
       }
-      for cell in MessageCells.each where product.cells.isSuperset(of: cell) && !lastCells.contains(cell) {
+      for cell in MessageCells.each where messages.cells.isSuperset(of: cell) && !lastCells.contains(cell) {
         guard let example = example(before, after, \.peers, nearby, cell, change, search) else { continue }
-        add(example, product, before, after, change)
-        shown.insert(key(product, cell, example.member))
+        add(example, messages, before, after, change)
+        shown.insert(key(messages, cell, example.member))
         lastCells.insert(cell)
       }
       advance()
     }
-    for product in after.driver.allow.products {
-      let nearby = Nearby(product, before.driver, after.driver)
-      for cell in MessageCells.each where product.cells.isSuperset(of: cell) {
+    for messages in after.driver.allow.subsets {
+      let nearby = Nearby(messages, before.driver, after.driver)
+      for cell in MessageCells.each where messages.cells.isSuperset(of: cell) {
         guard var example = example(before, after, \.driver, nearby, cell, change, search),
-          !shown.contains(key(product, cell, example.member))
+          !shown.contains(key(messages, cell, example.member))
         else { continue }
         example.isForDriver = true
-        add(example, product, before, after, change)
+        add(example, messages, before, after, change)
       }
     }
   }
 
   private mutating func example(
     _ before: PolicySides, _ after: PolicySides, _ about: KeyPath<PolicySides, PolicySides.Side>, _ nearby: Nearby,
-    _ cell: MessageCells, _ change: PolicyDifference.Change, _ search: ProductSearch
+    _ cell: MessageCells, _ change: PolicyDifference.Change, _ search: MessageSearch
   ) -> ExampleMessage? {
-    let product = nearby.product
-    let (location, before, after) = (after.location(of: product), before[keyPath: about], after[keyPath: about])
+    let messages = nearby.messages
+    let (location, before, after) = (after.location(of: messages), before[keyPath: about], after[keyPath: about])
     var isUndecided = false
-    if !before.allow.hasEqual(product, in: cell) {
-      if let found = search.message(in: product, cell, outside: nearby.others(in: cell)) { return found }
+    if !before.allow.hasEqual(messages, in: cell) {
+      if let found = search.message(in: messages, cell, outside: nearby.others(in: cell)) { return found }
       isUndecided = search.budget.isSpent
     }
-    for denied in before.deny.overlapping(product, in: cell, namesCount: false)
+    for denied in before.deny.overlapping(messages, in: cell, namesCount: false)
     where !after.deny.hasEqual(denied, in: cell) {
-      guard let both = product.intersection(denied) else { continue }
+      guard let both = messages.intersection(denied) else { continue }
       if let found = search.message(in: both, cell, outside: after.deny.overlapping(both, in: cell)) { return found }
       isUndecided = isUndecided || search.budget.isSpent
     }
-    if isUndecided { undecided.append(UndecidedRule(change: change, rule: location, method: product.member[0].pattern)) }
+    if isUndecided { undecided.append(UndecidedRule(change: change, rule: location, method: messages.member[0].pattern)) }
     return nil
   }
 
   private mutating func add(
-    _ example: ExampleMessage, _ product: RuleProduct, _ before: PolicySides, _ after: PolicySides,
+    _ example: ExampleMessage, _ messages: RuleMessages, _ before: PolicySides, _ after: PolicySides,
     _ change: PolicyDifference.Change
   ) {
     precondition(after.allows(example) && !before.allows(example), "the compiled policies say otherwise: \(example)")
     let denial = before.denial(of: example)
     differences.append(
       PolicyDifference(
-        change: change, example: example, allowedBy: after.location(of: product), method: product.member[0].pattern,
+        change: change, example: example, allowedBy: after.location(of: messages), method: messages.member[0].pattern,
         deniedBy: denial))
   }
 }

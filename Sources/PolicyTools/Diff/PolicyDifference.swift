@@ -23,13 +23,3 @@ public struct PolicyDifference: Sendable, Equatable {
   /// The rule that denies it in the other policy; nil if only none allows it there.
   public let deniedBy: SourceLocation?
 }
-
-/// A rule about which a comparison found no difference, but could not rule one out within its bounds.
-public struct UndecidedRule: Sendable, Equatable {
-  /// What would have become of its messages.
-  public let change: PolicyDifference.Change
-  /// The rule.
-  public let rule: SourceLocation?
-  /// Its pattern for the member.
-  public let method: [UInt8]
-}

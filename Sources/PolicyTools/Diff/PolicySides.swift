@@ -1,4 +1,4 @@
-// A policy, taken apart for a comparison: as products about messages between peers and about calls to the bus itself, and compiled.
+// A policy, taken apart for a comparison: as sets of messages between peers and of calls to the bus itself, and compiled.
 
 import GatePolicy
 
@@ -6,8 +6,8 @@ import GatePolicy
 struct PolicySides {
   /// What is allowed, unless it is denied.
   struct Side {
-    let allow: ProductSet
-    let deny: ProductSet
+    let allow: MessageSet
+    let deny: MessageSet
   }
 
   let peers: Side
@@ -16,20 +16,20 @@ struct PolicySides {
 
   /// The policy of `rules`.
   init(_ rules: [GatewayRule]) {
-    var (allow, deny): ([RuleProduct], [RuleProduct]) = ([], [])
+    var (allow, deny): ([RuleMessages], [RuleMessages]) = ([], [])
     for (index, rule) in rules.enumerated() {
       switch rule.action {
-      case .allow: allow += RuleProduct.products(of: rule, at: index)
-      case .deny: deny += RuleProduct.products(of: rule, at: index)
+      case .allow: allow += RuleMessages.subsets(of: rule, at: index)
+      case .deny: deny += RuleMessages.subsets(of: rule, at: index)
       }
     }
-    peers = Side(allow: ProductSet(allow), deny: ProductSet(deny))
-    let denied = deny.filter(DriverProducts.meetsDriver).map { product in
-      var product = product
-      product.names = []
-      return product
+    peers = Side(allow: MessageSet(allow), deny: MessageSet(deny))
+    let denied = deny.filter(DriverMessages.meetsDriver).map { messages in
+      var messages = messages
+      messages.names = []
+      return messages
     }
-    driver = Side(allow: ProductSet(DriverProducts.allowed(by: allow)), deny: ProductSet(denied))
+    driver = Side(allow: MessageSet(DriverMessages.allowed(by: allow)), deny: MessageSet(denied))
     policy = Policy(rules: rules, busName: "")
   }
 
@@ -44,8 +44,8 @@ struct PolicySides {
     return match.outcome == .deny ? policy.rules[Int(match.rule)].location : nil
   }
 
-  /// Where the rule of `product` stands, if it has one.
-  func location(of product: RuleProduct) -> SourceLocation? {
-    product.rule < 0 ? nil : policy.rules[product.rule].location
+  /// Where the rule of `messages` stands, if it has one.
+  func location(of messages: RuleMessages) -> SourceLocation? {
+    messages.rule < 0 ? nil : policy.rules[messages.rule].location
   }
 }

@@ -3,31 +3,31 @@
 
 /// Steps that are left.
 final class SearchBudget {
-  /// Steps for one question. Untuned: less than a second, and 100 MB.
-  static let stepsPerQuestionMax = 5_000_000
-  /// Steps for all questions of a comparison together. Untuned: about a minute.
+  /// Steps for one search. Untuned: less than a second, and 100 MB.
+  static let stepsPerSearchMax = 5_000_000
+  /// Steps for all searches of a comparison together. Untuned: about a minute.
   static let stepsMax = 500_000_000
-  /// Steps that every question gets, however many came before.
-  static let stepsPerQuestionMin = 50_000
+  /// Steps that every search gets, however many came before.
+  static let stepsPerSearchMin = 50_000
 
   private var total: Int
   private var left = 0
-  private let perQuestion: Int
+  private let perSearch: Int
 
   /// - Parameters:
-  ///   - total: for all questions.
-  ///   - perQuestion: for one.
-  init(total: Int = stepsMax, perQuestion: Int = stepsPerQuestionMax) {
+  ///   - total: for all searches.
+  ///   - perSearch: for one.
+  init(total: Int = stepsMax, perSearch: Int = stepsPerSearchMax) {
     self.total = total
-    self.perQuestion = perQuestion
+    self.perSearch = perSearch
   }
 
-  /// Whether the question that was begun last could not be answered.
+  /// Whether the search that was begun last could not be ended.
   private(set) var isSpent = false
 
-  /// A new question is asked.
+  /// A new search begins.
   func begin() {
-    left = min(perQuestion, max(total, Self.stepsPerQuestionMin))
+    left = min(perSearch, max(total, Self.stepsPerSearchMin))
     isSpent = false
   }
 

@@ -1,10 +1,10 @@
-// Why a message passes or does not, and what would let it through. Asks a Rehearsal; prints nothing.
+// Why a message passes or does not, and what would let it through. Asks a DryRun; prints nothing.
 
 import DBusWire
 import GatePolicy
 import GateSession
 
-/// The answer to a question.
+/// The answer to a query.
 public struct Explanation: Sendable {
   /// Something that the nearest rule wants and the message does not have.
   public struct Miss: Sendable, Equatable {
@@ -17,7 +17,7 @@ public struct Explanation: Sendable {
   }
 
   /// What was asked.
-  public let question: Question
+  public let query: MessageQuery
   /// What the sidecar does with the message.
   public let verdict: Verdict
   /// The rule that decided, if one did.
@@ -34,21 +34,21 @@ public struct Explanation: Sendable {
   public private(set) var hint: String?
 
   /// Asks `policy` about a message.
-  public init(_ question: Question, by policy: Policy) throws(QuestionError) {
-    self.question = question
-    verdict = try Self.ask(policy, question)
+  public init(_ query: MessageQuery, by policy: Policy) throws(MessageQueryError) {
+    self.query = query
+    verdict = try Self.ask(policy, query)
     complete(policy)
   }
 
-  /// Asks `policy` about a message as it is, of which `question` has the header.
-  public init(_ message: [UInt8], _ question: Question, by policy: Policy) throws(QuestionError) {
-    self.question = question
-    do throws(Rehearsal.Closed) {
-      var rehearsal = try Self.rehearsal(policy, question)
-      let side: Side = question.direction == .outgoing ? .client : .bus
-      verdict = try rehearsal.verdict(on: message, from: side, descriptors: question.fds)
+  /// Asks `policy` about a message as it is, of which `query` has the header.
+  public init(_ message: [UInt8], _ query: MessageQuery, by policy: Policy) throws(MessageQueryError) {
+    self.query = query
+    do throws(DryRun.Closed) {
+      var dryRun = try Self.dryRun(policy, query)
+      let side: Side = query.direction == .outgoing ? .client : .bus
+      verdict = try dryRun.verdict(on: message, from: side, descriptors: query.fds)
     } catch {
-      throw QuestionError(description: error.description)
+      throw MessageQueryError(description: error.description)
     }
     complete(policy)
   }
@@ -57,7 +57,7 @@ public struct Explanation: Sendable {
     if verdict.rule >= 0 { rule = policy.rules[Int(verdict.rule)] }
     if verdict.passes { return }
     findNearest(policy)
-    let found = Suggestion(for: question, near: nearest) { question, rule, names in
+    let found = Suggestion(for: query, near: nearest) { query, rule, names in
       let given = policy.rules.prefix(policy.givenRuleCount)
       var all = policy.names
       if let names {
@@ -65,31 +65,31 @@ public struct Explanation: Sendable {
         all?.add(names)
       }
       let widened = Policy(rules: given + (rule.map { [$0] } ?? []), names: all, busName: policy.busName)
-      return (try? Self.ask(widened, question))?.passes ?? false
+      return (try? Self.ask(widened, query))?.passes ?? false
     }
     (suggestion, suggestedNames, hint) = (found.rule, found.names, found.hint)
   }
 
   // MARK: Asking
 
-  private static func ask(_ policy: Policy, _ question: Question) throws(QuestionError) -> Verdict {
-    do throws(Rehearsal.Closed) {
-      var rehearsal = try rehearsal(policy, question)
-      return try rehearsal.verdict(on: question)
+  private static func ask(_ policy: Policy, _ query: MessageQuery) throws(MessageQueryError) -> Verdict {
+    do throws(DryRun.Closed) {
+      var dryRun = try dryRun(policy, query)
+      return try dryRun.verdict(on: query)
     } catch {
-      throw QuestionError(description: error.description)
+      throw MessageQueryError(description: error.description)
     }
   }
 
   /// A client to which an incoming message of this destination is addressed, unless it is for others.
-  private static func rehearsal(_ policy: Policy, _ question: Question) throws(Rehearsal.Closed) -> Rehearsal {
-    let destination = question.destination
-    if question.direction == .outgoing || destination.isEmpty { return try Rehearsal(policy, owners: question.owners) }
-    if question.isForOthers { return try Rehearsal(policy, client: ":0.0", owners: question.owners) }
-    if destination.hasPrefix(":") { return try Rehearsal(policy, client: destination, owners: question.owners) }
-    var rehearsal = try Rehearsal(policy, owners: question.owners)
-    try rehearsal.acquire(destination)
-    return rehearsal
+  private static func dryRun(_ policy: Policy, _ query: MessageQuery) throws(DryRun.Closed) -> DryRun {
+    let destination = query.destination
+    if query.direction == .outgoing || destination.isEmpty { return try DryRun(policy, owners: query.owners) }
+    if query.isForOthers { return try DryRun(policy, client: ":0.0", owners: query.owners) }
+    if destination.hasPrefix(":") { return try DryRun(policy, client: destination, owners: query.owners) }
+    var dryRun = try DryRun(policy, owners: query.owners)
+    try dryRun.acquire(destination)
+    return dryRun
   }
 
   // MARK: What is missing
@@ -99,43 +99,34 @@ public struct Explanation: Sendable {
     case .noRule, .driverClosed, .serviceUnknown, .hidden, .hiddenOwner: break
     default: return  // no rule was asked, or one decided
     }
-    let (interface, path, member) = (Array(question.interface.utf8), Array(question.path.utf8), Array(question.member.utf8))
-    let name = Array((question.rulesName ?? "").utf8)
-    let miss = policy.nearestMiss(
-      direction: question.direction, isSignal: question.kind == .signal, interface: unsafe interface.span.bytes,
-      path: unsafe path.span.bytes, member: unsafe member.span.bytes, descriptors: question.fds,
-      name: unsafe name.span.bytes, literally: verdict.reason == .driverClosed)
+    let (interface, path, member) = (Array(query.interface.utf8), Array(query.path.utf8), Array(query.member.utf8))
+    let name = Array((query.rulesName ?? "").utf8)
+    let asked = unsafe RuleQuery(
+      direction: query.direction, isSignal: query.kind == .signal, interface: interface.span.bytes, path: path.span.bytes,
+      member: member.span.bytes, descriptors: query.fds, name: name.span.bytes)
+    let miss = policy.nearestMiss(asked, literally: verdict.reason == .driverClosed)
     guard let miss else { return }
     let rule = policy.rules[miss.rule]
     nearest = rule
-    misses = miss.parts.map { Miss($0, rule, question) }
+    misses = miss.parts.map { Miss($0, rule, query) }
   }
-}
-
-/// Why a question has no answer.
-public struct QuestionError: Error, Sendable, CustomStringConvertible {
-  /// What is wrong.
-  public let description: String
-
-  /// An error that `description` tells.
-  public init(description: String) { self.description = description }
 }
 
 extension Explanation.Miss {
   /// What `part` of `rule` wants, and what the message has.
-  fileprivate init(_ part: NearestMiss.Part, _ rule: GatewayRule, _ question: Question) {
+  fileprivate init(_ part: NearestMiss.Part, _ rule: GatewayRule, _ query: MessageQuery) {
     key = part.rawValue
     switch part {
     case .direction:
-      (wanted, found) = (rule.outgoing ? "outgoing" : "incoming", question.direction == .outgoing ? "outgoing" : "incoming")
-    case .type: (wanted, found) = (rule.signals ? "signal" : "method_call", question.kind.rawValue)
-    case .interface: (wanted, found) = (Self.text([rule.interface]), question.interface)
-    case .objectPath: (wanted, found) = (Self.text([rule.objectPath]), question.path)
-    case .method: (wanted, found) = (Self.text(rule.methods), question.member)
-    case .name: (wanted, found) = (rule.name.map { "\($0)" } ?? "", question.rulesName ?? question.destination)
-    case .maxFDs: (wanted, found) = (rule.maxFDs.map { "\($0)" } ?? "", "\(question.fds)")
+      (wanted, found) = (rule.outgoing ? "outgoing" : "incoming", query.direction == .outgoing ? "outgoing" : "incoming")
+    case .type: (wanted, found) = (rule.signals ? "signal" : "method_call", query.kind.rawValue)
+    case .interface: (wanted, found) = (Self.text([rule.interface]), query.interface)
+    case .objectPath: (wanted, found) = (Self.text([rule.objectPath]), query.path)
+    case .method: (wanted, found) = (Self.text(rule.methods), query.member)
+    case .name: (wanted, found) = (rule.name.map { "\($0)" } ?? "", query.rulesName ?? query.destination)
+    case .maxFDs: (wanted, found) = (rule.maxFDs.map { "\($0)" } ?? "", "\(query.fds)")
     case .literal:
-      (wanted, found) = ("\(Self.text([rule.interface])) \(Self.text(rule.methods))", "\(question.interface) \(question.member)")
+      (wanted, found) = ("\(Self.text([rule.interface])) \(Self.text(rule.methods))", "\(query.interface) \(query.member)")
     }
   }
 

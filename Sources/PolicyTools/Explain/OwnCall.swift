@@ -1,4 +1,4 @@
-// What the gate itself asks the bus, as the played bus reads it.
+// What the gate itself asks the bus, as the simulated bus reads it.
 
 import DBusWire
 

@@ -6,8 +6,8 @@ import GateSession
 
 /// A rule, or names, to add.
 struct Suggestion {
-  /// Whether a question is answered with yes once a rule, or names, are added.
-  typealias Asking = (Question, GatewayRule?, NameRules?) -> Bool
+  /// Whether a query is answered with yes once a rule, or names, are added.
+  typealias Asking = (MessageQuery, GatewayRule?, NameRules?) -> Bool
 
   private(set) var rule: GatewayRule?
   private(set) var names: NameRules?
@@ -15,25 +15,25 @@ struct Suggestion {
 
   private static let nowhere = SourceLocation(file: "", line: 1, column: 1)
 
-  /// What opens `question`, which is denied.
-  init(for question: Question, near nearest: GatewayRule?, isAllowed: Asking) {
-    guard question.kind == .methodCall || question.kind == .signal else { return }
-    if let level = Self.level(question) {
-      suggestNames(question, level, isAllowed)
-    } else if question.isForDriver {
-      suggestForBus(question, isAllowed)
+  /// What opens `query`, which is denied.
+  init(for query: MessageQuery, near nearest: GatewayRule?, isAllowed: Asking) {
+    guard query.kind == .methodCall || query.kind == .signal else { return }
+    if let level = Self.level(query) {
+      suggestNames(query, level, isAllowed)
+    } else if query.isForDriver {
+      suggestForBus(query, isAllowed)
     } else {
-      suggestRule(question, nearest, isAllowed)
+      suggestRule(query, nearest, isAllowed)
     }
   }
 
   // MARK: The bus itself
 
   /// How far the name that the bus is asked about has to be open; nil if it is asked about none.
-  private static func level(_ question: Question) -> NameLevel? {
-    guard question.isForDriver, question.kind == .methodCall else { return nil }
+  private static func level(_ query: MessageQuery) -> NameLevel? {
+    guard query.isForDriver, query.kind == .methodCall else { return nil }
     let method = Driver.methods.first { method in
-      question.member == "\(method.member)" && (question.interface.isEmpty || question.interface == "\(method.interface)")
+      query.member == "\(method.member)" && (query.interface.isEmpty || query.interface == "\(method.interface)")
     }
     switch method?.names {
     case .see: return .see
@@ -43,8 +43,8 @@ struct Suggestion {
     }
   }
 
-  private mutating func suggestNames(_ question: Question, _ level: NameLevel, _ isAllowed: Asking) {
-    guard let name = question.argument else {
+  private mutating func suggestNames(_ query: MessageQuery, _ level: NameLevel, _ isAllowed: Asking) {
+    guard let name = query.argument else {
       hint = "a rule would open it for every name; --arg0 NAME says which one is asked about"
       return
     }
@@ -52,7 +52,7 @@ struct Suggestion {
     guard NameSort.name.isLegal(Array(name.utf8)), let pattern = try? NamePattern(Array(name.utf8)) else { return }
     var names = NameRules()
     names.allow(level, pattern, at: Self.nowhere)
-    if !isAllowed(question, nil, names) { return }
+    if !isAllowed(query, nil, names) { return }
     self.names = names
     hint = "with \"names\" every name is hidden that neither they nor a rule mention"
     if level == .talk {
@@ -61,25 +61,25 @@ struct Suggestion {
   }
 
   /// Methods that only a rule opens that names them.
-  private mutating func suggestForBus(_ question: Question, _ isAllowed: Asking) {
-    var interfaces = [question.interface]
-    if question.interface.isEmpty {
-      interfaces = Driver.methods.filter { "\($0.member)" == question.member }.map { "\($0.interface)" }
+  private mutating func suggestForBus(_ query: MessageQuery, _ isAllowed: Asking) {
+    var interfaces = [query.interface]
+    if query.interface.isEmpty {
+      interfaces = Driver.methods.filter { "\($0.member)" == query.member }.map { "\($0.interface)" }
     }
-    rule = interfaces.map { Self.rule(question, $0, name: nil) }.first { isAllowed(question, $0, nil) }
+    rule = interfaces.map { Self.rule(query, $0, name: nil) }.first { isAllowed(query, $0, nil) }
   }
 
   // MARK: Other peers
 
-  private mutating func suggestRule(_ question: Question, _ nearest: GatewayRule?, _ isAllowed: Asking) {
-    if question.interface.isEmpty, let nearest, !nearest.interface.isEverything {
+  private mutating func suggestRule(_ query: MessageQuery, _ nearest: GatewayRule?, _ isAllowed: Asking) {
+    if query.interface.isEmpty, let nearest, !nearest.interface.isEverything {
       hint =
         "without INTERFACE only \"interface\": \"*\" lets a call through, which is every interface here: expected a client that names it"
       return
     }
-    var asked = question
+    var asked = query
     var name: NamePattern?
-    if let known = question.rulesName {
+    if let known = query.rulesName {
       name = try? NamePattern(Array(known.utf8))
       if name == nil { return }
     } else if let wanted = nearest?.name {
@@ -87,31 +87,31 @@ struct Suggestion {
       name = wanted
       asked.setPeerName(example)
       hint = "the rule applies only to \(wanted); --name NAME says who is at the other end"
-    } else if question.hasNamelessPeer {
-      if question.isOfEveryService {
+    } else if query.hasNamelessPeer {
+      if query.isOfEveryService {
         hint =
-          "every service has \(question.interface.isEmpty ? question.member : question.interface), and a rule without a name opens all of "
+          "every service has \(query.interface.isEmpty ? query.member : query.interface), and a rule without a name opens all of "
           + "them; --name NAME says which one is meant, and the rule applies only to that name"
         return
       }
       hint = "the rule is for whoever is at the other end; with --name NAME there is one that applies only to that name"
     }
-    let interface = question.interface.isEmpty ? "*" : question.interface
-    let candidate = Self.rule(question, interface, name: name)
+    let interface = query.interface.isEmpty ? "*" : query.interface
+    let candidate = Self.rule(query, interface, name: name)
     if isAllowed(asked, candidate, nil) { rule = candidate } else { hint = nil }
   }
 
   /// A rule that names the message and nothing else.
-  private static func rule(_ question: Question, _ interface: String, name: NamePattern?) -> GatewayRule {
+  private static func rule(_ query: MessageQuery, _ interface: String, name: NamePattern?) -> GatewayRule {
     GatewayRule(
-      outgoing: question.direction == .outgoing, incoming: question.direction == .incoming,
-      interface: Glob(Array(interface.utf8)), objectPath: Glob(Array(question.path.utf8)),
-      methods: [Glob(Array(question.member.utf8))], methodCalls: question.kind == .methodCall,
-      signals: question.kind == .signal, maxFDs: question.fds <= 253 ? question.fds : nil, location: nowhere, name: name)
+      outgoing: query.direction == .outgoing, incoming: query.direction == .incoming,
+      interface: Glob(Array(interface.utf8)), objectPath: Glob(Array(query.path.utf8)),
+      methods: [Glob(Array(query.member.utf8))], methodCalls: query.kind == .methodCall,
+      signals: query.kind == .signal, maxFDs: query.fds <= 253 ? query.fds : nil, location: nowhere, name: name)
   }
 }
 
-extension Question {
+extension MessageQuery {
   /// Whether somebody is at the other end of whom no name is known. What the client says to everybody is for nobody.
   fileprivate var hasNamelessPeer: Bool {
     rulesName == nil && !(kind == .signal && direction == .outgoing && destination.isEmpty)

@@ -24,7 +24,7 @@ public struct DecisionLogReader: Sendable {
   /// Whether the rest of a line that is too long is passed over.
   private var isPassing = false
   private var entry = JournalEntry()
-  private var skim = DecisionSkim()
+  private var scanner = FastLogScanner()
   private var key = DecisionKey()
 
   /// A reader of nothing so far.
@@ -109,8 +109,8 @@ public struct DecisionLogReader: Sendable {
   /// Reads the line `bytes[place]`.
   private mutating func take(_ place: Range<Int>, of bytes: [UInt8]) {
     countLine()
-    if skim.read(bytes.span, place), let count = skim.count(in: bytes.span) {
-      skim.make(&key, of: bytes.span)
+    if scanner.read(bytes.span, place), let count = scanner.count(in: bytes.span) {
+      scanner.make(&key, of: bytes.span)
       tally.add(key.bytes, count: count, line: line)
       return
     }

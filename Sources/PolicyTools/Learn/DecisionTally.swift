@@ -9,7 +9,7 @@ public struct DecisionTally: Sendable {
   struct Entry {
     /// Where its key is in `bytes`.
     let key: Range<Int>
-    /// Messages, with those that the log had folded into one line.
+    /// Messages, with those that the log had coalesced into one line.
     var count: Int
     /// The line that told of it first.
     let file: Int32

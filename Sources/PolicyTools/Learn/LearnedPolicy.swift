@@ -2,7 +2,7 @@
 
 import GatePolicy
 
-/// A configuration that allows what a log tells of, and its story.
+/// A configuration that allows what a log tells of, and what has to be said about it.
 public struct LearnedPolicy: Sendable {
   /// A pattern that stands for more than was seen.
   public struct Generalisation: Sendable, Equatable {

@@ -33,7 +33,7 @@ public struct Learner {
     case .wanted:
       do throws(LearningProblem) {
         let (bus, example) = try message.wanted(options)
-        if DriverProducts.method(example)?.inspection == .startService, example.isForDriver {
+        if DriverMessages.method(example)?.inspection == .startService, example.isForDriver {
           starts.append((bus, message))
         } else {
           wanted[bus, default: [:]][example, default: 0] += message.count
@@ -62,9 +62,9 @@ public struct Learner {
     var rules: [GatewayBus: [LearnedRule]] = [:]
     for bus in GatewayBus.allCases {
       guard let messages = wanted[bus] else { continue }
-      var rulebook = Rulebook(messages.keys, siblingsMin: options.siblingsMin)
-      rules[bus] = rulebook.rules()
-      policy.generalisations += rulebook.generalisations.map {
+      var synthesizer = RuleSynthesizer(messages.keys, siblingsMin: options.siblingsMin)
+      rules[bus] = synthesizer.rules()
+      policy.generalisations += synthesizer.generalisations.map {
         LearnedPolicy.Generalisation(bus: bus, pattern: $0.pattern, reason: $0.reason)
       }
     }
@@ -112,7 +112,7 @@ public struct Learner {
 
   /// What else `rules` allow.
   private mutating func addSurplus(_ bus: GatewayBus, of rules: [GatewayRule], to seen: some Sequence<ExampleMessage>) {
-    let exact = Rulebook.exactRules(seen)
+    let exact = RuleSynthesizer.exactRules(seen)
     let comparison = PolicyComparison(from: exact, to: rules)
     for difference in comparison.differences where difference.change == .allowed && difference.example.interface != nil {
       guard let location = difference.allowedBy, let rule = rules.first(where: { $0.location == location }) else { continue }

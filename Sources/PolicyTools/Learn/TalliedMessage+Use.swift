@@ -17,7 +17,7 @@ extension TalliedMessage {
   /// Reasons for which a message is denied that a rule could have allowed.
   private static let wants: Set<String> = ["no-rule", "service-unknown", "driver-closed", "hidden", "hidden-owner"]
   /// Reasons for which the gate keeps to itself what belongs to calls of its own.
-  private static let housekeeping: Set<String> = ["own-hello", "own-call", "unheard"]
+  private static let housekeeping: Set<String> = ["own-hello", "own-call", "unsubscribed"]
 
   /// What becomes of this one.
   func use(_ options: LearnOptions) -> Use {
@@ -41,7 +41,7 @@ extension TalliedMessage {
     guard let bus = options.bus(of: gate) else { throw .gate(gate) }
     var example = example
     if example.isForDriver && example.interface == nil {
-      guard let method = DriverProducts.method(example) else {
+      guard let method = DriverMessages.method(example) else {
         throw .namelessDriverCall(member: String(decoding: member, as: UTF8.self))
       }
       example.interface = Array("\(method.interface)".utf8)

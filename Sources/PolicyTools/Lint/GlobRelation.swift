@@ -3,10 +3,10 @@
 
 import GatePolicy
 
-/// Questions about pairs of globs.
+/// Relations of pairs of globs.
 enum GlobRelation {
   private static let star = UInt8(ascii: "*")
-  private static let question = UInt8(ascii: "?")
+  private static let questionMark = UInt8(ascii: "?")
 
   /// Sets of places that are looked at before `includes` gives up and says no. Only a pattern with `?` behind a `*` needs many.
   private static let setsMax = 4096
@@ -50,7 +50,7 @@ enum GlobRelation {
       case star:
         open.append((place + 1, state))
         for byte in representatives { if let next = sort.step(state, byte) { open.append((place, next)) } }
-      case question:
+      case questionMark:
         for byte in representatives { if let next = sort.step(state, byte) { open.append((place + 1, next)) } }
       case let byte:
         if let next = sort.step(state, byte) { open.append((place + 1, next)) }
@@ -86,7 +86,9 @@ enum GlobRelation {
         visit(i, j + 1)
         if i < a.count { visit(i + 1, j) }
       }
-      if i < a.count && j < b.count && a[i] != star && b[j] != star && (a[i] == b[j] || a[i] == question || b[j] == question) {
+      if i < a.count && j < b.count && a[i] != star && b[j] != star
+        && (a[i] == b[j] || a[i] == questionMark || b[j] == questionMark)
+      {
         visit(i + 1, j + 1)
       }
     }
@@ -96,9 +98,9 @@ enum GlobRelation {
   /// Whether the language of `inner` lies in that of `outer`: every way through `inner`, a byte at a time, with all places of `outer`
   /// that the same bytes lead to.
   private static func contains(_ outer: [UInt8], _ inner: [UInt8]) -> Bool {
-    var alphabet = Set((outer + inner).filter { $0 != star && $0 != question })
+    var alphabet = Set((outer + inner).filter { $0 != star && $0 != questionMark })
     // One byte for all that neither names.
-    if let other = (UInt8(0x21)...0x7E).first(where: { !alphabet.contains($0) && $0 != star && $0 != question }) {
+    if let other = (UInt8(0x21)...0x7E).first(where: { !alphabet.contains($0) && $0 != star && $0 != questionMark }) {
       alphabet.insert(other)
     }
     var seen: Set<Pair> = []
@@ -112,7 +114,7 @@ enum GlobRelation {
       }
       let wanted = inner[pair.place]
       if wanted == star { open.append(Pair(place: pair.place + 1, places: pair.places)) }
-      for byte in wanted == star || wanted == question ? Array(alphabet) : [wanted] {
+      for byte in wanted == star || wanted == questionMark ? Array(alphabet) : [wanted] {
         let next = step(pair.places, byte, outer)
         open.append(Pair(place: wanted == star ? pair.place : pair.place + 1, places: next))
       }
@@ -131,7 +133,7 @@ enum GlobRelation {
     for place in places where place < pattern.count {
       if pattern[place] == star {
         next.append(place)
-      } else if pattern[place] == question || pattern[place] == byte {
+      } else if pattern[place] == questionMark || pattern[place] == byte {
         next.append(place + 1)
       }
     }

@@ -104,10 +104,3 @@ public struct Linter {
     }
   }
 }
-
-/// The keys that lints point at.
-enum RulePart: String {
-  case direction, interface, method, type, name
-  case objectPath = "object-path"
-  case maxFDs = "max-fds"
-}

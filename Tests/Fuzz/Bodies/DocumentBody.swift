@@ -52,7 +52,9 @@ enum DocumentBody {
   ) {
     let (i, m, p) = (Array(interface.utf8), Array(member.utf8), Array(path.utf8))
     let match = policy.match(
-      direction: direction, isSignal: false, interface: i.span.bytes, path: p.span.bytes, member: m.span.bytes, descriptors: fds)
+      RuleQuery(
+        direction: direction, isSignal: false, interface: i.span.bytes, path: p.span.bytes, member: m.span.bytes, descriptors: fds
+      ))
     func meets(_ rule: GatewayRule) -> Bool {
       if !(direction == .outgoing ? rule.outgoing : rule.incoming) || !rule.methodCalls { return false }
       let isDeny = rule.action == .deny

@@ -31,7 +31,7 @@ enum StreamBody {
       $0.saysHello = options & 4 != 0
       $0.logging = options & 8 != 0 ? .everything : .denied
     }
-    rig.movesBodies = options & 64 != 0
+    rig.splicesBodies = options & 64 != 0
     if options & 16 == 0 {
       rig.authenticate(unixFDs: options & 32 == 0)
       rig.feed(.driver(1, "Hello"), from: .client)

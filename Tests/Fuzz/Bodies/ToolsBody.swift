@@ -127,15 +127,15 @@ enum ToolsBody {
   private static func explain(_ log: [UInt8], _ policy: Policy) {
     for line in log.split(separator: UInt8(ascii: "\n")).prefix(linesMax) {
       guard let decision = try? LogLine.decision(line) else { continue }
-      tell { () throws(QuestionError) in try Explanation(Question(decision), by: policy) }
+      tell { () throws(MessageQueryError) in try Explanation(MessageQuery(decision), by: policy) }
     }
     for direction in [Direction.outgoing, .incoming, nil] {
-      tell { () throws(QuestionError) in try Explanation(log, Question(saved: log, direction: direction), by: policy) }
+      tell { () throws(MessageQueryError) in try Explanation(log, MessageQuery(saved: log, direction: direction), by: policy) }
     }
   }
 
-  private static func tell(_ explain: () throws(QuestionError) -> Explanation) {
-    do throws(QuestionError) {
+  private static func tell(_ explain: () throws(MessageQueryError) -> Explanation) {
+    do throws(MessageQueryError) {
       let explanation = try explain()
       demand(!explanation.sentence.isEmpty, "an explanation that says nothing")
       demand(explanation.nearest == nil || !explanation.misses.isEmpty, "the nearest rule misses nothing")

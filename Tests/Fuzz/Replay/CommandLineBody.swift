@@ -15,15 +15,15 @@ enum CommandLineBody {
     do throws(UsageError) {
       switch invocation.program {
       case .run: check(try RunOptions(invocation.arguments, inherited: try InheritedSockets()))
-      case .namesProxy: check(try NamesProxyOptions(invocation.arguments) { _ in [] })
-      case .classicProxy, .version, .help, .nothing, .unknown: break
+      case .xdgProxy: check(try XdgProxyOptions(invocation.arguments) { _ in [] })
+      case .pelagicoreProxy, .version, .help, .nothing, .unknown: break
       }
     } catch {
       if "\(error)".isEmpty { fatalError("an error that says nothing") }
     }
   }
 
-  private static func check(_ options: NamesProxyOptions) {
+  private static func check(_ options: XdgProxyOptions) {
     guard case .serve = options.request else { return }
     if options.proxies.isEmpty { fatalError("nothing to serve") }
     for proxy in options.proxies where proxy.address.hasPrefix("-") || proxy.path.hasPrefix("-") {

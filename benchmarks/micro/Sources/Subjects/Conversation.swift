@@ -35,8 +35,8 @@ final class Conversation {
       start += session.receive(
         bytes.span.bytes.extracting(start..<bytes.count), from: side, descriptors: 0, policy: policy, at: now, into: &output)
       if output.requests.contains(.connectBus) { session.busConnected(at: now) }
-      for side in [Side.client, .bus] where session.ownOutputCount(to: side) > 0 {
-        session.ownOutputLeft(session.ownOutputCount(to: side), to: side)
+      for side in [Side.client, .bus] where session.localOutputCount(to: side) > 0 {
+        session.localOutputSent(session.localOutputCount(to: side), to: side)
       }
       turns += 1
       precondition(output.close == nil && turns < bytes.count, "the session does not go on: \(output.wait)")

@@ -18,8 +18,10 @@ extension Subject {
     let interface = Array(Message.service.utf8), path = Array(Message.servicePath.utf8), member = Array("Echo".utf8)
     return {
       let match = policy.match(
-        direction: .outgoing, isSignal: false, interface: interface.span.bytes, path: path.span.bytes, member: member.span.bytes,
-        descriptors: 0)
+        RuleQuery(
+          direction: .outgoing, isSignal: false, interface: interface.span.bytes, path: path.span.bytes,
+          member: member.span.bytes,
+          descriptors: 0))
       precondition(match.outcome == .allow, "the last rule matches")
     }
   }
