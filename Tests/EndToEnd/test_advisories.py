@@ -32,7 +32,7 @@ def test_each_advisory_has_a_test(advisory):
     assert [name for name in names if number in name or year in name and f"_and_{last}" in name], f"no test is named after {advisory}"
 
 
-class Scene:
+class AdvisoryScene:
     """A gate that opens com.example.Open, a client inside, a service and its caller on the bus."""
 
     def __init__(self, workshop, bus, rules=None):
@@ -61,7 +61,7 @@ class Scene:
 
 @pytest.fixture
 def scene(workshop, bus):
-    return Scene(workshop, bus)
+    return AdvisoryScene(workshop, bus)
 
 
 def with_raw_field(order, data, kind=1, **changes):

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from harness import EVERYTHING, PATIENCE
-from service import flood, is_asleep, start
+from service import flood, is_asleep, spent_meanwhile, start
 from wire import GUID, METHOD_RETURN, OWN_UID, Client, RawBus, call, eventually, hello, introduce, join, raw_bus
 from wire import signal as signal_message
 
@@ -66,10 +66,10 @@ def test_ten_thousand_clients_one_after_the_other_leave_memory_and_descriptors_a
 
 @pytest.fixture
 def scene(workshop, bus_program):
-    return Scene(workshop)
+    return TwoGates(workshop)
 
 
-class Scene:
+class TwoGates:
     """Two gates in one process: one of a bus that does what the test says, one of a bus that works."""
 
     def __init__(self, workshop, *arguments):
@@ -151,7 +151,7 @@ def test_a_bus_that_does_not_even_accept_keeps_nobody_else_waiting(scene):
 
 
 def test_a_bus_whose_queue_is_full_keeps_nobody_else_waiting_and_costs_no_processor(workshop, bus_program):
-    scene = Scene(workshop, "--limit", "auth-timeout=60s")
+    scene = TwoGates(workshop, "--limit", "auth-timeout=60s")
     scene.bad.listener.listen(0)
     waiting = []
     try:
@@ -164,9 +164,7 @@ def test_a_bus_whose_queue_is_full_keeps_nobody_else_waiting_and_costs_no_proces
         pass
     client = scene.knock()
     scene.others_are_served()
-    before = scene.gate.cpu_nanoseconds()
-    select.select([client], [], [], 0.3)
-    assert scene.gate.cpu_nanoseconds() - before < 60_000_000
+    assert spent_meanwhile(workshop, scene.good, scene.gate.pid) < 60_000_000  # it tries again and again, but seldom
     for end in waiting:
         scene.bad.accept_any().close()
         end.close()
@@ -225,7 +223,7 @@ def test_a_bus_that_stops_reading_holds_up_its_client_only(scene):
 @pytest.mark.both_buses
 def test_a_stopped_bus_daemon_that_goes_on_later_serves_those_who_waited(workshop, bus_program):
     """A frozen bus, as under a debugger: the kernel accepts, and nobody answers."""
-    scene = Scene(workshop, "--limit", "hello-timeout=60s")
+    scene = TwoGates(workshop, "--limit", "hello-timeout=60s")
     frozen = workshop.bus(name="frozen")
     path = workshop.directory / "gates/frozen"
     start(workshop, "--config", workshop.config(EVERYTHING), "--session", path, "--bus", f"session={frozen.address}")

@@ -9,9 +9,9 @@ import pytest
 from gi.repository import GLib
 
 from harness import PATIENCE, rule
+from logged import FORMATS, LoggedScene, decisions, read_text
 from peer import ACCESS_DENIED, Peer, call, driver_call, error_of, signal, strings
 from test_busgatectl import CTL, ctl, on_a_terminal
-from test_log import FORMATS, Scene, decisions, read_text
 
 told_by_the_log = pytest.mark.one_bus("the log tells what the gate decided, whatever the bus makes of it")
 
@@ -68,7 +68,7 @@ def traffic(gate, outside):
 
 def log_of_traffic(workshop, bus, format, mode="audit", rules=(), *arguments):
     """The log of a gate of its own, as a file."""
-    scene = Scene(workshop, bus, list(rules), format, "--mode", mode, "--log-rate", "100000", *arguments, socket=f"{format}/bus")
+    scene = LoggedScene(workshop, bus, list(rules), format, "--mode", mode, "--log-rate", "100000", *arguments, socket=f"{format}/bus")
     assert traffic(scene.gate, scene.outside) == []
     scene.inside.ask(driver_call("ReloadConfig"))
     scene.end()
@@ -144,7 +144,7 @@ def test_what_is_learned_of_a_client_that_calls_unique_names_asks_for_the_servic
 
 
 def test_what_every_service_has_is_not_learned_of_one_without_a_name(workshop, bus):
-    scene = Scene(workshop, bus, [], "text", "--mode", "audit")
+    scene = LoggedScene(workshop, bus, [], "text", "--mode", "audit")
     for interface, member in ((PROPERTIES, "GetAll"), (INTERFACE, "Open")):
         scene.inside.send(call(scene.outside.name, "/a", interface, member, wants_reply=False))
         scene.outside.await_member(member)

@@ -14,6 +14,7 @@ import pytest
 
 import harness
 from harness import EVERYTHING, PATIENCE, rule
+from scene import RawScene
 from service import Inotify, busgate, refused, start
 from wire import ACCESS_DENIED, METHOD_RETURN, OPEN, call, eventually, introduce, join, message, raw_bus, size_of
 from wire import signal as signal_message
@@ -226,24 +227,19 @@ def test_reloads_that_never_cease_keep_neither_clients_nor_the_end_waiting(works
 
 @pytest.fixture
 def scene(workshop):
-    return Scene(workshop)
+    return ReloadScene(workshop)
 
 
-class Scene:
-    """A client, a gate, the bus's end, and a file that can be rewritten."""
+class ReloadScene(RawScene):
+    """One whose policy is in a file that can be rewritten."""
 
     def __init__(self, workshop):
-        self.bus = raw_bus(workshop)
         self.config = workshop.config(EVERYTHING)
-        self.gate = workshop.gate(self.config, self.bus)
-        self.client, self.side = introduce(workshop, self.gate, self.bus)
+        super().__init__(workshop, self.config)
 
     def put_in_force(self, rules):
         self.config.write_text(document(rules))
         assert "reloaded" in self.gate.reload()
-
-    def ends(self, sender):
-        return (self.client, self.side) if sender == "client" else (self.side, self.client)
 
 
 def test_the_answer_to_a_call_that_was_forwarded_arrives_after_its_rule_is_gone(scene):
