@@ -62,7 +62,7 @@ struct NameTableTests {
   }
 
   @Test("callers have a limit of their own, and take no owner's place")
-  func contacts() {
+  func visible() {
     var table = NameTable(limit: 2)
     let news = [table.markVisible(1), table.markVisible(2), table.markVisible(3), table.markVisible(1)]
     #expect(news == [true, true, false, false])

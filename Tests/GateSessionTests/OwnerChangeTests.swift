@@ -35,7 +35,7 @@ struct OwnerChangeTests {
       ("interface='org.foo.Bar'", false), ("path='/org'", false), ("path_namespace='/org/free'", false), ("arg0='org.fo'", false),
       ("arg0namespace='org.fo'", false), ("arg2=''", false), ("arg3='x'", false), ("destination=':1.7'", false),
     ])
-  func heard(rule: String, isTold: Bool) throws {
+  func subscribed(rule: String, isTold: Bool) throws {
     let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners)
     try bus.addMatch(rule)
     bus.forget()

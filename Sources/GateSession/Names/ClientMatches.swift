@@ -1,5 +1,5 @@
 // The client's match rules: how often each was added, and where it counts. The bus counts one connection's rules without regard to who
-// added them, so that a rule which the gate has there too must never be removed once too often: see Session+Matches.
+// added them, so that a rule which the gate has there too must never be removed once too often: see Mediator+MatchRules.
 //
 // Rules are remembered by the hash of their canonical text. There are hundreds at most, and looking one up reads their hashes in order.
 

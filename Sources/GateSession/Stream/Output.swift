@@ -14,7 +14,7 @@ public struct Output: ~Copyable {
       case forward
       /// Forget these bytes; close the first `descriptors` of the queue.
       case skip
-      /// Send so many bytes of the session's own output to the other peer.
+      /// Send so many bytes of the session's local output to the other peer.
       case own
     }
     /// What to do.
@@ -42,7 +42,7 @@ public struct Output: ~Copyable {
     case bus
     /// Whether the peer's claim about its user is true: see ``Output/claimedUID``.
     case identity
-    /// Too much of the gate's own output waits for this side.
+    /// Too much of the local output waits for this side.
     case localOutput(Side)
     /// The serial of the next message is taken by a call of the gate's own until its answer is in.
     case serial
@@ -119,7 +119,7 @@ public struct Output: ~Copyable {
     return decisions.span[index]
   }
 
-  /// Whether one more message can be dealt with: its own action, and own output before it.
+  /// Whether one more message can be dealt with: its own action, and local output before it.
   var hasRoom: Bool { actionCount + 2 <= Self.actionsMax && decisionCount < Self.decisionsMax }
 
   @inline(__always)
