@@ -73,8 +73,8 @@ public struct Output: ~Copyable {
   /// How many decisions fit.
   public static let decisionsMax = 32
 
-  @usableFromInline var actions = InlineArray<64, Action>(repeating: Action(kind: .skip, descriptors: 0, offset: 0, count: 0))
-  @usableFromInline var decisions = InlineArray<32, DecisionRecord>(
+  private var actions = InlineArray<64, Action>(repeating: Action(kind: .skip, descriptors: 0, offset: 0, count: 0))
+  private var decisions = InlineArray<32, DecisionRecord>(
     repeating: DecisionRecord(offset: 0, verdict: Verdict(.drop, .noRule)))
   /// How many actions there are.
   public private(set) var actionCount = 0
