@@ -1,5 +1,5 @@
 // The messages that the gate says itself: errors to those whose message was denied, its own Hello, and Hello's repeated answer.
-// Built from pieces into the own output; nothing is allocated for an error.
+// Built from pieces into the local output; nothing is allocated for an error.
 
 import DBusWire
 import GatePolicy

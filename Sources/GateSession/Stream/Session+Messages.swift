@@ -103,7 +103,7 @@ extension Session {
     at += taken
   }
 
-  /// In front of a message is where the gate's own output to its receiver may go. Not in front of one that does not pass: a receiver
+  /// In front of a message is where the local output to its receiver may go. Not in front of one that does not pass: a receiver
   /// that takes nothing would then stop a sender that has nothing for it.
   @inline(__always)
   mutating func takeLocalOutput(goingWith side: Side, _ output: inout Output) {
