@@ -1,4 +1,4 @@
-// What a session remembers of the last messages: that it can be told not to, as the simulation's twins are.
+// What a session remembers of the last messages: it changes nothing that is decided, and can be told not to, as the simulation's twins are.
 
 import GatePolicy
 import Testing
@@ -18,5 +18,17 @@ struct MemoryTests {
     for serial in 1...20 { rig.feed(.signal(UInt32(serial), "Sig", from: ":1.5"), from: .bus) }
     #expect(try rig.messages(.client).count == 20)
     #expect((passed > 0) == remembers)
+  }
+
+  @Test("a name that was called is no secret any more, to the log of audit mode neither")
+  func auditOfCalledName() throws {
+    let rules = [rule(.outgoing, "org.foo.Bar", ["Do"])]
+    let rig = try NamedBus(rules, names(talk: ["org.other"])) { $0.mode = .audit }.rig
+    for serial in 10..<20 as Range<UInt32> { rig.feed(.call(serial, "Undo"), from: .client) }
+    #expect(rig.decisions.map(\.verdict.reason) == Array(repeating: .hidden, count: 10))
+    rig.forget()
+    rig.feed(.call(20, "Do"), from: .client)
+    rig.feed(.call(21, "Undo"), from: .client)
+    #expect(rig.decisions.map(\.verdict.reason) == [.noRule])
   }
 }
