@@ -24,7 +24,7 @@ package final class World {
   var choices: Choices
   let rig: Rig
   var gate: ReferenceGate
-  var client = Wire(), bus = Wire()
+  let client = Wire(), bus = Wire()
   private var clientScript = MessageScript()
   private(set) var busScript = MessageScript()
   /// Bytes of the gate's own to each side that were looked at, the handshakes first, and messages among them.
@@ -279,8 +279,8 @@ package final class World {
 
   func send(_ said: MessageScript.Said, _ side: Side) {
     if side == .bus { noteOwners(said) }
-    edit(side) { wire in
-      if wire.isEnded { return }
+    let wire = wire(side)
+    if !wire.isEnded {
       wire.send(said.message, said.bytes, defect: said.defect, lateBy: said.lateBy, descriptors: said.descriptors)
     }
   }
@@ -312,19 +312,17 @@ package final class World {
       count = min(count, bus.handshakeCount - bus.delivered)
       if count <= 0 { return }
     }
-    let read = edit(side) { [given = rig.descriptorsGiven] in $0.read(upTo: count, descriptorsGiven: given) }
+    let read = wire(side).read(upTo: count, descriptorsGiven: rig.descriptorsGiven)
     if !read.bytes.isEmpty { rig.feed(read.bytes, descriptors: read.descriptors, from: side) }
   }
 
   func wire(_ side: Side) -> Wire { side == .client ? client : bus }
 
-  func edit<R>(_ side: Side, _ change: (inout Wire) -> R) -> R { side == .client ? change(&client) : change(&bus) }
-
   // MARK: What the session did
 
   /// The session dealt with so many bytes: the naive gate decides on the messages that begin among them.
   private func follow(_ side: Side, _ count: Int, _ wait: Output.Wait?) {
-    edit(side) { $0.consumed += count }
+    wire(side).consumed += count
     tell?("\(steps) \(side): \(count) bytes dealt with, waits for \(wait.map { "\($0)" } ?? "nothing")")
     let isLookedAt = wait != nil && wire(side).consumed >= wire(side).handshakeCount
     if isLookedAt { gate.follow() }
@@ -335,7 +333,7 @@ package final class World {
       if item.defect == .malformed { failure = Failure("a malformed message from the \(side) was dealt with: \(item.message)") }
       let isAllowed =
         side == .client ? gate.allowsOutgoing(item.message, item.size) : gate.allowsIncoming(item.message, item.size)
-      edit(side) { $0.decide(isAllowed: isAllowed) }
+      wire(side).decide(isAllowed: isAllowed)
       if let complaint = gate.complaint { failure = Failure(complaint) }
       tell?("\(side): \(isAllowed ? "allowed" : "refused") \(item.size.message) bytes: \(item.message.told)")
       if isAllowed { if side == .client { passed.client += 1 } else { passed.bus += 1 } }
@@ -367,7 +365,7 @@ package final class World {
   private func withdraw(_ side: Side) {
     tell?("\(side): descriptors refused")
     let arrived = rig.peer(side.other).forwarded.count
-    guard let message = edit(side, { $0.withdraw(at: arrived) }) else {
+    guard let message = wire(side).withdraw(at: arrived) else {
       failure = Failure("the kernel refused descriptors that no allowed message at \(arrived) from the \(side) has")
       return
     }
