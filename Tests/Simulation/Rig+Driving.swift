@@ -29,6 +29,12 @@ extension Rig {
       let consumed = session.receive(
         bytes.span.bytes, from: side, descriptors: pipe(side).descriptors.count, policy: policy, at: now, into: &output)
       check(consumed <= bytes.count, "consumed \(consumed) of \(bytes.count) bytes")
+      if let twin {
+        twin.receive(
+          bytes, from: side, descriptors: pipe(side).descriptors.count, policy: policy, at: now,
+          expected: Dealt(consumed, &output))
+        twin.compare(with: &session)
+      }
       for i in 0..<output.decisionCount { decisions.append((side, output.decision(i).verdict)) }
       for i in 0..<output.actionCount { carryOut(output.action(i), bytes, side) }
       edit(side) { $0.inbox.removeFirst(min(consumed, bytes.count)) }
@@ -54,6 +60,10 @@ extension Rig {
     let count = session.forwardFromCache(bytes.span.bytes, from: side, descriptors: descriptors.count, policy: policy.identity)
     check(count <= bytes.count, "passed \(count) of \(bytes.count) bytes")
     if count == 0 { return }
+    if let twin {
+      twin.receivePassing(Array(bytes[..<count]), from: side, descriptors: descriptors.count, policy: policy, at: now)
+      twin.compare(with: &session)
+    }
     edit(side) {
       $0.inbox.removeFirst(count)
       $0.unsent.append(.forwarded(Array(bytes[..<count]), descriptors: descriptors))
@@ -116,6 +126,7 @@ extension Rig {
     let own = session.withLocalOutput(to: side) { Array($0.prefix(count)) }
     check(own.count == count, "\(count) bytes of the own output leave where there are \(own.count)")
     session.localOutputSent(own.count, to: side)
+    twin?.localOutputSent(own.count, to: side)
     editPeer(side) {
       $0.stream += own
       $0.own += own
@@ -134,6 +145,7 @@ extension Rig {
   func identifyBus() {
     output.removeAll()
     session.busIdentified(identity, into: &output)
+    twin?.busIdentified(identity)
     fromClient.wait = .room
     if close == nil { close = output.close }
   }
@@ -141,6 +153,7 @@ extension Rig {
   func identify() {
     output.removeAll()
     session.identify(accepted: acceptsIdentity, into: &output)
+    twin?.identify(accepted: acceptsIdentity)
     fromClient.wait = output.wait
     let requested = output.requests
     if close == nil { close = output.close }
@@ -174,7 +187,12 @@ extension Rig {
       let progress = [flush(to: .client), flush(to: .bus), resume(.client), resume(.bus)]
       if !progress.contains(true) { break }
     }
-    session.countPartialWaits(receiverIsBusy: (client: !fromBus.unsent.isEmpty, bus: !fromClient.unsent.isEmpty), at: now)
+    let isBusy = (client: !fromBus.unsent.isEmpty, bus: !fromClient.unsent.isEmpty)
+    session.countPartialWaits(receiverIsBusy: isBusy, at: now)
+    if let twin {
+      twin.countPartialWaits(receiverIsBusy: isBusy, at: now)
+      twin.compare(with: &session)
+    }
   }
 
   package func advance(_ milliseconds: UInt64) {
@@ -192,6 +210,7 @@ extension Rig {
     onRefusal?(side)
     let (count, decision) = session.withdraw(bytes.span.bytes, from: side, policy: policy)
     check(count <= bytes.count, "withdrew \(count) of \(bytes.count) bytes")
+    twin?.withdraw(bytes, from: side, policy: policy, expected: count)
     return (count, decision.verdict)
   }
 }

@@ -38,6 +38,8 @@ package final class Rig {
   package static let name = ":1.7"
 
   package var session: Session
+  /// The same session, if it remembers nothing of the last messages.
+  var twin: Twin?
   package var policy: Policy { didSet { tellOwners() } }
   /// What the gate's observer knows of the bus; what the session is told of that comes from the bus.
   package let owners: OwnerDirectory
@@ -90,6 +92,22 @@ package final class Rig {
     session = Session(
       settings: settings, peerUID: peerUID, ownUID: 500, bus: known, owners: owners, budgets: budgets, at: now)
   }
+
+  /// From now on a session that remembers nothing goes the same way beside this one's. Called before anything else.
+  ///
+  /// - Parameters:
+  ///   - settings: This one's, with counts of its own.
+  ///   - budgets: Like this one's.
+  package func addTwin(_ settings: SessionSettings, known: BusIdentity?, peerUID: UInt32? = 1000, budgets: CallBudgets?) {
+    twin = Twin(
+      Session(settings: settings, peerUID: peerUID, ownUID: 500, bus: known, owners: owners, budgets: budgets, at: now))
+  }
+
+  /// What would have been otherwise if nothing was remembered of the last messages, if anything would.
+  package var difference: String? { twin?.difference }
+
+  /// Looks for something that would have been counted otherwise.
+  package func compareCounters() { twin?.compare(session.counters) }
 
   deinit { precondition(failures.isEmpty, "the session asked for what cannot be done: \(failures)") }
 
@@ -145,6 +163,7 @@ package final class Rig {
     let count = splicesBodies && isIdle && close == nil ? min(bytes.count, session.restByteCount(from: side)) : 0
     if count == 0 { return 0 }
     session.passedRest(count, from: side)
+    twin?.passedRest(count, from: side)
     edit(side) { $0.unsent.append(.forwarded(Array(bytes[..<count]), descriptors: [])) }
     onDealt?(side, count, nil)
     send(to: side.other)
@@ -202,6 +221,7 @@ package final class Rig {
   func tellConnected() {
     let (own, stream) = (bus.own.count, bus.stream.count)
     session.busConnected(at: now)
+    twin?.busConnected(at: now)
     let opening = session.localOutputCount(to: .bus)
     connectedAt = now
     fromClient.wait = .bytes
@@ -217,7 +237,10 @@ package final class Rig {
   /// The policy is another one from now on.
   package func reload(_ policy: Policy) {
     self.policy = policy
-    if close == nil { close = session.policyChanged(to: policy) }
+    if close == nil {
+      close = session.policyChanged(to: policy)
+      twin?.policyChanged(to: policy, expected: close)
+    }
     flushAndResume()
   }
 
@@ -232,7 +255,7 @@ package final class Rig {
     }
     if !isObserved { return }
     owners.change(name, to: owner)
-    session.ownersChanged()
+    noteOwnersChanged()
   }
 
   /// The observer loses its connection; `isAwaited`: there is another at once, which has no answers yet.
@@ -240,7 +263,7 @@ package final class Rig {
     isObserved = false
     owners.lose()
     if isAwaited { owners.awaitAnswers() }
-    session.ownersChanged()
+    noteOwnersChanged()
     if !isAwaited { resumeForOwners() }
   }
 
@@ -257,7 +280,12 @@ package final class Rig {
     } else {
       owners.follow([policy], isConnected: false)
     }
+    noteOwnersChanged()
+  }
+
+  private func noteOwnersChanged() {
     session.ownersChanged()
+    twin?.ownersChanged()
   }
 
   private func resumeForOwners() {

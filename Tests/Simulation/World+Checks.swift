@@ -9,6 +9,7 @@ extension World {
   func check() throws {
     if let failure { throw failure }
     if let failure = rig.failures.first { throw Failure(failure) }
+    if let difference = rig.difference { throw Failure(difference) }
     try checkBytes(.client)
     try checkBytes(.bus)
     try checkDescriptors()
@@ -136,6 +137,7 @@ extension World {
       }
     }
     for side in [Side.client, .bus] { rig.unstall(side) }
+    rig.compareCounters()
     try check()
     if rig.close == nil { try checkNothingIsLeft() }
     try checkMatches()

@@ -52,8 +52,7 @@ package final class World {
   /// Who wants to be told what happens.
   package var tell: ((String) -> Void)?
 
-  /// `remembers`: whether the session remembers what it decided about messages with the same header.
-  package init(_ source: Choices, remembers: Bool = true) throws {
+  package init(_ source: Choices) throws {
     var choices = source
     var gate = ReferenceGate()
     var settings = SessionSettings()
@@ -71,11 +70,13 @@ package final class World {
     gate.policy = MessageScript.policy(&choices, temper)
     if isLoggingEverything { for i in gate.policy.rules.indices { gate.policy.rules[i].log = nil } }
     gate.limits.pendingTotal = choices.pick([100_000, 9])
-    let budgets = CallBudgets(
-      outgoing: SharedBudget(total: gate.limits.pendingTotal, connectionsMax: 1),
-      incoming: SharedBudget(total: 100_000, connectionsMax: 1))
-    rig = Rig(policy: try Self.compiled(gate.policy), known: conversation.known, budgets: budgets) { $0 = settings }
-    if !remembers { rig.session.rememberNothing() }
+    rig = Rig(
+      policy: try Self.compiled(gate.policy), known: conversation.known, budgets: Self.budgets(gate.limits)
+    ) { $0 = settings }
+    var others = settings
+    others.matchesTotal = settings.matchesTotal.map { GateCount(max: $0.max) }
+    others.namesTotal = settings.namesTotal.map { GateCount(max: $0.max) }
+    rig.addTwin(others, known: conversation.known, budgets: Self.budgets(gate.limits))
     rig.acceptsIdentity = choices.chance(50)
     rig.splicesBodies = choices.chance(50)
     rig.connectsAtOnce = choices.chance(50)
@@ -92,6 +93,12 @@ package final class World {
     self.gate = gate
     rig.onDealt = { [unowned self] in follow($0, $1, $2) }
     rig.onRefusal = { [unowned self] in withdraw($0) }
+  }
+
+  private static func budgets(_ limits: ReferenceGate.Limits) -> CallBudgets {
+    CallBudgets(
+      outgoing: SharedBudget(total: limits.pendingTotal, connectionsMax: 1),
+      incoming: SharedBudget(total: 100_000, connectionsMax: 1))
   }
 
   private static func configure(_ settings: inout SessionSettings, _ gate: inout ReferenceGate, _ choices: inout Choices) {
