@@ -3,6 +3,7 @@
 Sizes are told, not enforced: `pytest -s -k sizes` prints them.
 """
 
+import fnmatch
 import json
 import os
 import pathlib
@@ -75,6 +76,85 @@ def test_the_sidecar_is_one_static_file_without_foundation_dispatch_or_tasks():
     assert "swift_release" in symbols, "there are no symbols to look at"
     for name in ("Foundation", "dispatch_async", "swift_task_create", "ArgumentParser"):
         assert not [line for line in symbols.splitlines() if re.search(rf" [TtDdRrBb] .*{name}", line)], name
+
+
+# Parts of a session
+
+# Types that are values: who has one has its own, so that nobody changes anything of anybody else's by it.
+VALUES = {
+    "BusIdentity", "CallPurpose.Entry", "ClientMatches.Entry", "Decision", "DecisionRecord", "DriverMethod", "Instant", "Limits", "LocalReply.Envelope",
+    "MessageStream", "NameRelease", "NameWatch.OwnMatch", "Output.Action", "Output.Requests", "OwnerObserver.Progress", "RequestedNames.Entry",
+    "ServerHandshake.Options", "SessionSettings", "Verdict"}
+
+# What others may write all the same: why, how that reads, and the only files in which it stands; none where it is another module that does.
+SHARED = {
+    "Session.handshakes": ("the session's parts, whose own state is theirs", r"\bhandshakes\b", "Session*"),
+    "Session.mediator": ("the same", r"\bmediator\b", "Session*"),
+    "Session.fromClient": ("the session streams", r"\bfromClient\b", "Session*"),
+    "Session.fromBus": ("the same", r"\bfromBus\b", "Session*"),
+    "Session.counters": ("the session counts", r"\bcounters\b", "Session*"),
+    "DirectionState.stream": ("a value of the session's, which is copied while it reads", r"\.stream\b", "Session*"),
+    "DirectionState.cache": ("a part of the session's", r"\.cache\b", "Session*"),
+    "DirectionState.wait": ("the same", r"\bfrom(Client|Bus)\.wait\b", "Session*"),
+    "DecisionCache.Entry.headers": ("read where it lies: to give it out would copy a header for each message", r"\.headers\b", "Session+* DecisionCache"),
+    "Mediator.registration": ("the mediator's parts, whose own state is theirs", r"\bregistration\.\w+\(", "Mediator*"),
+    "Mediator.names": ("the same", r"\bnames\.(acquire|lose|request|release|noteReply|takeAway|takeRelease)\(", "Mediator*"),
+    "Mediator.matches": ("the same", r"\bmatches\.(add|noteAnswer|remove\w+)\(", "Mediator*"),
+    "Mediator.ownership": ("the same", r"\bownership\.\w+\(", "Mediator* Session"),
+    "Mediator.replies": ("the same", r"\breplies\.\w+\(", "Mediator* Session+FastPath"),
+    "Mediator.local": ("the same", r"\blocal\.", "Mediator* Session*"),
+    "LocalMessages.toClient": ("what is said is written where it is decided on, and taken where it leaves", r"\.toClient\b", "Mediator* Session*"),
+    "LocalMessages.toBus": ("the same", r"\.toBus\b", "Mediator* Session*"),
+    "Output.wait": ("an output is what the session writes", r"\boutput\.wait\b", "Session* HandshakePair"),
+    "Output.close": ("the same", r"\boutput\.close\b", "Session* Mediator* HandshakePair"),
+    "Output.requests": ("the same", r"\boutput\.requests\b", "Session* Mediator* HandshakePair"),
+    "Output.claimedUID": ("the same", r"\bclaimedUID\b", "HandshakePair Output"),
+    "ServerHandshake.state": ("its own commands stand in another file", r"\bstate = ", "ServerHandshake* ClientHandshake"),
+    "ServerHandshake.bus": ("the same", r"\bself\.bus = ", "ServerHandshake NameOwnership"),
+    "ServerHandshake.rejects": ("the same", r"\brejects\b", "ServerHandshake*"),
+    "OwnerObserver.output": ("who drives the observer sends what is in it", None, None),
+    "OwnerDirectory.isBehind": ("who drives the observer knows how far it has read", r"\bisBehind = ", "OwnerDirectory"),
+    "OwnerDirectory.isCatchingUp": ("the same", r"\bisCatchingUp = ", "OwnerDirectory")}
+
+
+def code(file):
+    """A file of Swift without comments and strings."""
+    text = re.sub(r'"""\n.*?"""', '""', file.read_text(), flags=re.S)
+    return "\n".join(re.sub(r'"(\\.|[^"\\])*"', '""', line).split("//")[0] for line in text.splitlines())
+
+
+def open_properties(file):
+    """Stored properties that not only their own file may write, of types that not only it may see: type and name."""
+    scopes = []  # of each brace that is open: the type, and whether only its file sees it; None where it is no type
+    for line in code(file).splitlines():
+        declared = re.match(r"\s*(?:@\w+(?:\([^)]*\))? )*((?:[a-z]+(?:\(set\))? )*)(struct|class|enum|extension) ([\w.]+)[^{]*\{", line)
+        stored = re.match(r"\s*(?:@\w+(?:\([^)]*\))? )*((?:[a-z]+(?:\(set\))? )*)var (\w+)([^{]*)(?:\{ *(\w*))?", line)
+        if stored and scopes and scopes[-1] and not any(scope[1] for scope in scopes if scope):
+            modifiers, name, before, accessor = stored.groups()
+            is_stored = accessor is None or "=" in before or accessor in ("didSet", "willSet")
+            if is_stored and not re.search(r"\b(private|fileprivate|static)\b", modifiers):
+                yield ".".join(scope[0] for scope in scopes if scope), name
+        for brace in re.findall(r"[{}]", line):
+            if brace == "}":
+                scopes.pop()
+            else:
+                scopes.append((declared[3], bool(re.search(r"\b(private|fileprivate) ", declared[1]))) if declared else None)
+                declared = None
+    assert not scopes, f"{file.relative_to(ROOT)}: braces that are not told apart"
+
+
+def test_no_file_changes_the_state_of_another_part_of_a_session():
+    found = {f"{owner}.{name}": owner for file in swift_files("GateSession") for owner, name in open_properties(file)}
+    assert {name for name, owner in found.items() if owner not in VALUES} == set(SHARED)
+    assert VALUES == VALUES & set(found.values()), "no such values, or nobody can change them"
+
+
+@pytest.mark.parametrize("name", [name for name, (_, _, where) in SHARED.items() if where])
+def test_what_parts_of_a_session_share_is_touched_where_it_may_be(name):
+    _, mention, where = SHARED[name]
+    touched = {file.stem for file in swift_files("GateSession") if re.search(mention, code(file))}
+    assert touched, "nobody does"
+    assert not {stem for stem in touched if not any(fnmatch.fnmatch(stem, pattern) for pattern in where.split())}
 
 
 # Where public symbols come from

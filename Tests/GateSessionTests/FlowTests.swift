@@ -7,7 +7,7 @@ import Testing
 @testable import GateSession
 
 @Suite("the gate's own messages among others")
-struct OwnMessageTests {
+struct LocalMessageTests {
   static let open = [rule(.outgoing, "*", ["Do"]), rule(.incoming, "*", ["Do", "Sig"])]
 
   @Test("stand only between two messages, wherever a message of the other side is cut", arguments: 1...199)
@@ -128,7 +128,7 @@ struct WaitTests {
 
 @Suite("time")
 struct TimeTests {
-  static let open = OwnMessageTests.open
+  static let open = LocalMessageTests.open
 
   @Test("a client that does not authenticate is closed at auth-timeout, not before")
   func auth() {

@@ -12,13 +12,13 @@ private struct Reference {
   let levels: [String: NameLevel]
   /// The names that a unique name ever owned.
   var ever: [String: Set<String>] = [:]
-  var contacts: Set<String> = []
+  var visible: Set<String> = []
 
   func level(_ name: String) -> NameLevel {
     if name == Rig.name { return .talk }
     if !name.hasPrefix(":") { return levels[name] ?? .none }
     let owned = ever[name, default: []].map { levels[$0] ?? .none }.max() ?? .none
-    return max(owned, contacts.contains(name) ? .see : .none)
+    return max(owned, visible.contains(name) ? .see : .none)
   }
 
   func call(_ name: String) -> String {
@@ -73,7 +73,7 @@ struct NamesSimulationTests {
       case 3:
         bus.leave(unique)
         (reference.ever[unique], uniques[index]) = (nil, ":1.\(nextUnique)")
-        reference.contacts.remove(unique)
+        reference.visible.remove(unique)
         nextUnique += 1
       case 4: #expect(try bus.call(either) == reference.call(either), "call to \(either)")
       case 5:
@@ -82,10 +82,10 @@ struct NamesSimulationTests {
       case 7:
         let passes = reference.level(unique) >= .talk
         #expect(try bus.delivers(.signal(0, "Sig", from: unique)) == passes, "broadcast of \(unique)")
-        if passes { reference.contacts.insert(unique) }
+        if passes { reference.visible.insert(unique) }
       case 8:
         #expect(try bus.delivers(.call(0, to: Rig.name, "Do", from: unique)))
-        reference.contacts.insert(unique)
+        reference.visible.insert(unique)
       default:
         #expect(try bus.ask("ListNames") == "passes")
         let listed = try #require(try bus.answerLast(.strings(bus.list + uniques))).texts

@@ -142,7 +142,7 @@ struct NamesTests {
   }
 
   @Test("a peer that sends the client a message becomes visible, and not more, until it leaves")
-  func contact() throws {
+  func visiblePeer() throws {
     let bus = try NamedBus([], names(trusting: true))
     try bus.addMatch("type='signal'")
     #expect(try bus.ask("GetConnectionUnixUser", .string(":1.5")) == "NameHasNoOwner")
@@ -159,7 +159,7 @@ struct NamesTests {
   }
 
   @Test("a message that does not pass makes nobody visible")
-  func noContact() throws {
+  func invisiblePeer() throws {
     let bus = try NamedBus([], names(), owners: ["org.x": ":1.5"])
     #expect(try !bus.delivers(.call(0, to: Rig.name, "Do", from: ":1.5")))
     #expect(try !bus.delivers(.signal(0, "Sig", from: ":1.5")))

@@ -125,7 +125,7 @@ struct OutgoingTests {
 }
 
 @Suite("the decision log")
-struct DecisionTests {
+struct DecisionLogTests {
   @Test(
     "denials are logged by default, everything or nothing on request",
     arguments: [

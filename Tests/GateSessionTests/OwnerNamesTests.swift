@@ -89,7 +89,7 @@ struct OwnerNamesTests {
   }
 
   @Test("the client hears of owners what it asked for, and not what the gate did")
-  func heard() throws {
+  func subscribed() throws {
     let bus = try audited()
     let before = try bus.rig.messages(.client).count
     bus.change("org.new", to: ":1.9")

@@ -33,7 +33,7 @@ private final class PlayedBus {
     observer.follow(policies)
     let said = take()
     #expect(String(decoding: said.prefix(1), as: UTF8.self) == "\0")
-    hear(Array("OK \(Rig.guid)\r\n".utf8))
+    deliver(Array("OK \(Rig.guid)\r\n".utf8))
   }
 
   /// What the observer has said since the last time.
@@ -44,7 +44,7 @@ private final class PlayedBus {
   }
 
   /// These bytes come from the bus.
-  func hear(_ bytes: [UInt8]) {
+  func deliver(_ bytes: [UInt8]) {
     var rest = bytes[...]
     while !rest.isEmpty && failure == nil {
       unread += rest.prefix(cut)
@@ -57,18 +57,18 @@ private final class PlayedBus {
     }
   }
 
-  func hear(_ draft: Draft) { hear(draft.changed { $0.serial = 9 }.bytes) }
+  func deliver(_ draft: Draft) { deliver(draft.changed { $0.serial = 9 }.bytes) }
 
   func tell(_ name: String, _ owner: String, from sender: String = driver) {
     let signal = Draft.signal(
       9, interface: Self.driver, "NameOwnerChanged", path: "/org/freedesktop/DBus", from: sender)
-    hear(signal.with([.string(name), .string(""), .string(owner)]))
+    deliver(signal.with([.string(name), .string(""), .string(owner)]))
   }
 
   /// Answers what was asked, Hello first, until nothing more is asked.
   func answer(_ hello: Bool = true) throws {
     if hello {
-      hear(Draft.answer(9, to: 1, of: Self.name, from: Self.driver).with([.string(Self.name)]))
+      deliver(Draft.answer(9, to: 1, of: Self.name, from: Self.driver).with([.string(Self.name)]))
     }
     while failure == nil, case let messages = try Arrived.all(in: take()).messages, !messages.isEmpty {
       for message in messages where message.member != "Hello" {
@@ -81,11 +81,11 @@ private final class PlayedBus {
   private func answer(_ call: Arrived) {
     let answer = Draft.answer(9, to: call.serial, of: Self.name, from: Self.driver)
     let error = Draft.error(9, to: call.serial, of: Self.name, from: Self.driver)
-    if refusals.contains(call.member) { return hear(error) }
+    if refusals.contains(call.member) { return deliver(error) }
     switch call.member {
-    case "ListNames": hear(answer.with([.strings([Self.driver, Self.name] + owners.keys.sorted())]))
-    case "GetNameOwner": hear(owners[call.text].map { answer.with([.string($0)]) } ?? error)
-    default: hear(answer)
+    case "ListNames": deliver(answer.with([.strings([Self.driver, Self.name] + owners.keys.sorted())]))
+    case "GetNameOwner": deliver(owners[call.text].map { answer.with([.string($0)]) } ?? error)
+    default: deliver(answer)
     }
   }
 
@@ -146,11 +146,11 @@ struct OwnerObserverTests {
     try bus.answer()
     let before = bus.news
     bus.tell("org.a", ":1.5", from: ":1.5")
-    bus.hear(.call(9, to: PlayedBus.name, "Do", from: ":1.6"))
-    bus.hear(Draft.answer(9, to: 3, of: PlayedBus.name, from: ":1.6").with([.string(":1.6")]))
-    bus.hear(.call(9, to: PlayedBus.name, "Do", path: "/" + String(repeating: "long", count: 30_000), from: ":1.6"))
-    bus.hear(Draft.signal(9, "Sig", from: ":1.6").padded(to: 200_000))
-    bus.hear(Draft.signal(9, "Sig", from: ":1.6").changed { $0.interface = "no interface" })
+    bus.deliver(.call(9, to: PlayedBus.name, "Do", from: ":1.6"))
+    bus.deliver(Draft.answer(9, to: 3, of: PlayedBus.name, from: ":1.6").with([.string(":1.6")]))
+    bus.deliver(.call(9, to: PlayedBus.name, "Do", path: "/" + String(repeating: "long", count: 30_000), from: ":1.6"))
+    bus.deliver(Draft.signal(9, "Sig", from: ":1.6").padded(to: 200_000))
+    bus.deliver(Draft.signal(9, "Sig", from: ":1.6").changed { $0.interface = "no interface" })
     #expect(bus.failure == nil && bus.news == before)
     #expect(bus.peer(":1.5", policy)?.owned == [])
     bus.tell("org.a", ":1.5")
@@ -168,10 +168,10 @@ struct OwnerObserverTests {
   @Test("a bus that refuses Hello, authentication, or says no D-Bus is given up")
   func noBus() throws {
     let hello = PlayedBus([policy("org.a")])
-    hello.hear(.error(9, to: 1, of: nil, from: PlayedBus.driver))
+    hello.deliver(.error(9, to: 1, of: nil, from: PlayedBus.driver))
     #expect(hello.failure == .refused("Hello"))
     let garbage = PlayedBus([policy("org.a")])
-    garbage.hear([UInt8](repeating: 0x78, count: 64))
+    garbage.deliver([UInt8](repeating: 0x78, count: 64))
     #expect(garbage.failure == .malformed(.byteOrder(0)))
     let directory = OwnerDirectory(ownersMax: 1)
     var observer = OwnerObserver(directory, ownUID: 500)
@@ -225,14 +225,14 @@ struct OwnerObserverTests {
     bus.owners = [:]
     bus.observer = OwnerObserver(bus.directory, ownUID: 500)
     _ = bus.take()
-    bus.hear(Array("OK \(Rig.guid)\r\n".utf8))
+    bus.deliver(Array("OK \(Rig.guid)\r\n".utf8))
     #expect(bus.directory.knowledge(for: policy.identity) == .unknown)
     try bus.answer()
     #expect(bus.peer(":1.5", policy)?.ever == ["org.a"] && bus.peer(":1.5", policy)?.owned == [])
     bus.directory.lose()
     bus.observer = OwnerObserver(bus.directory, ownUID: 500)
     _ = bus.take()
-    bus.hear(Array("OK \(String(repeating: "f", count: 32))\r\n".utf8))
+    bus.deliver(Array("OK \(String(repeating: "f", count: 32))\r\n".utf8))
     try bus.answer()
     #expect(bus.peer(":1.5", policy)?.ever == [], "another bus gives its names anew")
   }

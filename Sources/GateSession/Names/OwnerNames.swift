@@ -1,5 +1,5 @@
 // The well-known names behind unique ones, in bytes, for the decision log: what a reader needs to write a rule with `name`. Verdicts are
-// never made of it; those ask NameTable, which knows hashes alone. Filled by Mediator+OwnCalls where names are followed.
+// never made of it; those ask NameTable, which knows hashes alone. Filled by NameWatch where names are followed.
 //
 // Bounded, and the log may be a little late: the names of a peer that has left stay known until others need the place, since what it
 // said last is often logged after it left.

@@ -2,9 +2,9 @@
 
 /// An outgoing call without an answer yet.
 struct PendingCall: BitwiseCopyable {
-  var serial: UInt32
-  var purpose: CallPurpose
-  var expectedSender: ExpectedSender
+  let serial: UInt32
+  let purpose: CallPurpose
+  let expectedSender: ExpectedSender
   /// A hash: of the unique name that was called, or what ``CallPurpose`` says.
-  var detail: UInt64
+  let detail: UInt64
 }

@@ -9,7 +9,6 @@ struct Replies: ~Copyable {
   private var incoming: CallerTable
   private var serials = OwnSerials()
   private var questions: [NameQuestion] = []
-  private let seed: SeededHash
   /// The highest serial of what the client said without asking for an answer. dbus-daemon may answer it all the same: with that serial, or a
   /// lower one, an answer is not certain to be what it looks like.
   private var unansweredSerialMax: UInt32 = 0
@@ -24,7 +23,6 @@ struct Replies: ~Copyable {
 
   init(_ settings: SessionSettings, budgets: CallBudgets?) {
     let limits = settings.limits
-    seed = settings.seed
     outgoing = ReplyTable(limit: limits.pendingRepliesMax, seed: settings.seed, budget: budgets?.outgoing)
     incoming = CallerTable(
       perCallerLimit: limits.incomingCallsPerCallerMax, limit: limits.incomingCallsMax, seed: settings.seed,

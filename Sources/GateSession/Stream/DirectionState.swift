@@ -8,6 +8,6 @@ struct DirectionState: ~Copyable {
   var stream = MessageStream()
   /// What was decided about the last kinds of message.
   var cache = DecisionCache()
-  /// How long the gate's own output to the receiver has waited for the end of a message of this direction.
+  /// How long the local output to the receiver has waited for the end of a message of this direction.
   var wait = PartialWait()
 }

@@ -14,7 +14,7 @@ public struct Output: ~Copyable {
       case forward
       /// Forget these bytes; close the first `descriptors` of the queue.
       case skip
-      /// Send so many bytes of the session's own output to the other peer.
+      /// Send so many bytes of the session's local output to the other peer.
       case local
     }
     /// What to do.
@@ -42,7 +42,7 @@ public struct Output: ~Copyable {
     case bus
     /// Whether the peer's claim about its user is true: see ``Output/claimedUID``.
     case identity
-    /// Too much of the gate's own output waits for this side.
+    /// Too much of the local output waits for this side.
     case localOutput(Side)
     /// The serial of the next message is taken by a call of the gate's own until its answer is in.
     case serial
@@ -73,8 +73,8 @@ public struct Output: ~Copyable {
   /// How many decisions fit.
   public static let decisionsMax = 32
 
-  @usableFromInline var actions = InlineArray<64, Action>(repeating: Action(kind: .skip, descriptors: 0, offset: 0, count: 0))
-  @usableFromInline var decisions = InlineArray<32, DecisionRecord>(
+  private var actions = InlineArray<64, Action>(repeating: Action(kind: .skip, descriptors: 0, offset: 0, count: 0))
+  private var decisions = InlineArray<32, DecisionRecord>(
     repeating: DecisionRecord(offset: 0, verdict: Verdict(.drop, .noRule)))
   /// How many actions there are.
   public private(set) var actionCount = 0
@@ -119,7 +119,7 @@ public struct Output: ~Copyable {
     return decisions.span[index]
   }
 
-  /// Whether one more message can be dealt with: its own action, and own output before it.
+  /// Whether one more message can be dealt with: its own action, and local output before it.
   var hasRoom: Bool { actionCount + 2 <= Self.actionsMax && decisionCount < Self.decisionsMax }
 
   @inline(__always)

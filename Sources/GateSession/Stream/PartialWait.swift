@@ -1,6 +1,6 @@
 // Time that counts only while the sender of an unfinished message is what everybody waits for.
 
-/// How long the gate's own output to one side has waited for the sender of an unfinished message.
+/// How long the local output to one side has waited for the sender of an unfinished message.
 struct PartialWait {
   private var accumulated: UInt64 = 0
   private var since: Instant?

@@ -54,10 +54,12 @@ extension Session {
       guard let frame = unsafe readHeader(message, &headers[0], entry, side, &output) else { break }
       let view = MessageView(message, header: headers.span)
       let remembered = unsafe rememberedDecision(entry, frame)
+      // What is decided holds from here on; if it changes what decisions rest on, it is not there the next time.
+      let epoch = mediator.epoch
       switch decide(view, side, waiting, remembered, policy, now, &output) {
       case .decided(let decision):
         take(decision, view, side, at, &waiting, &stream, &output)
-        if let entry = unsafe entry { unsafe store(decision, of: view, side, in: entry) }
+        if let entry = unsafe entry { unsafe store(decision, of: view, side, madeIn: epoch, in: entry) }
         let taken = min(message.byteCount, frame.messageByteCount)
         stream.remaining = frame.messageByteCount &- taken
         at &+= taken
@@ -101,7 +103,7 @@ extension Session {
     at += taken
   }
 
-  /// In front of a message is where the gate's own output to its receiver may go. Not in front of one that does not pass: a receiver
+  /// In front of a message is where the local output to its receiver may go. Not in front of one that does not pass: a receiver
   /// that takes nothing would then stop a sender that has nothing for it.
   @inline(__always)
   mutating func takeLocalOutput(goingWith side: Side, _ output: inout Output) {

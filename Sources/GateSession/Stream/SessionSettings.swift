@@ -21,7 +21,7 @@ public struct SessionSettings: Sendable {
     /// It is not forwarded.
     case enforce
     /// It is forwarded, with the verdict ``Verdict/Action/audit``: for learning what a container needs. Whatever is not the rules' to
-    /// open stays closed: see ``Session/refusal(_:by:)``.
+    /// open stays closed: see ``Mediator/refusal(_:by:)``.
     case audit
   }
 

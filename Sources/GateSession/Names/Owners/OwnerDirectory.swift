@@ -59,9 +59,6 @@ public final class OwnerDirectory {
   /// Whether the bus has answered all that it was asked about names.
   public var isAnswered: Bool { watch.isReady }
 
-  /// Whether any policy asks.
-  public var isNeeded: Bool { !followers.isEmpty }
-
   // MARK: Asking
 
   /// What is known for a policy, by its ``GatePolicy/Policy/identity``.

@@ -1,5 +1,4 @@
-// How ownership is followed: by calls of the gate's own on the client's connection, whose answers nobody else sees, in whatever order of
-// serials; and by tables that stay bounded.
+// How ownership is followed: by calls of the gate's own on the client's connection, whose answers nobody else sees.
 
 import DBusWire
 import GatePolicy
@@ -10,7 +9,7 @@ import Testing
 private let owners = ["org.foo": ":1.5", "org.tree.a": ":1.6", "org.tree.b.c": ":1.7", "org.x": ":1.8"]
 
 @Suite("names: following who owns which")
-struct FollowingTests {
+struct NameOwnershipTests {
   @Test("a session without names asks the bus for nothing")
   func nothing() throws {
     let bus = try NamedBus([rule(.outgoing)], owners: owners)
@@ -153,87 +152,6 @@ struct FollowingTests {
     #expect(rig.name.isEmpty)
   }
 
-  @Test("own calls take serials that are free, counted down from the highest")
-  func serials() throws {
-    let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners, isAnswering: false)
-    let own = try bus.rig.messages(.bus).dropFirst().map(\.serial)
-    #expect(own == [.max, .max - 1, .max - 2])
-  }
-
-  @Test("a client may use the same serials, before, between and after", arguments: [UInt32.max, UInt32.max - 1, 5])
-  func sameSerials(serial: UInt32) throws {
-    let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners, isAnswering: false)
-    bus.rig.feed(.call(serial, to: "org.foo", "Do"), from: .client)
-    #expect(bus.rig.wait(.client) == "serial")
-    for message in try bus.rig.messages(.bus).dropFirst() {
-      bus.rig.feed(.answer(2, to: message.serial, of: Rig.name, from: NamedBus.driver).with([.string(":1.5")]), from: .bus)
-    }
-    #expect(try bus.rig.messages(.bus).last?.serial == serial)
-    bus.rig.feed(.answer(3, to: serial, of: Rig.name, from: ":1.5"), from: .bus)
-    #expect(try bus.rig.messages(.client).last?.replySerial == serial)
-    // Any order, the highest included.
-    for next in [UInt32.max, 1, 3, 2] {
-      bus.rig.feed(.call(next, to: "org.foo", "Do"), from: .client)
-      #expect(try bus.rig.messages(.bus).last?.serial == next)
-      bus.rig.feed(.answer(4, to: next, of: Rig.name, from: ":1.5"), from: .bus)
-      #expect(try bus.rig.messages(.client).last?.replySerial == next)
-    }
-  }
-
-  @Test("what asks for no answer moves the gate's own calls to serials of which it has none")
-  func serialsWithoutAnswer() throws {
-    let bus = try NamedBus([rule(.outgoing), rule(.incoming)], owners: owners)
-    func ask(_ policy: String) throws -> [UInt32] {
-      bus.forget()
-      let rules = [rule(.outgoing), rule(.incoming, deny: true, name: policy)]
-      bus.rig.policy = Policy(rules: rules, names: nil, busName: "SESSION")
-      bus.rig.feed(.signal(9, "Changed"), from: .client)
-      return try bus.rig.messages(.bus).filter { $0.serial >= OwnSerials.first }.map(\.serial)
-    }
-    #expect(try ask("org.foo").allSatisfy { $0 >= 0xFF00_0000 })
-    bus.answerGate()
-    bus.rig.feed(.signal(0xFFFF_FF00, "Changed"), from: .client)
-    #expect(bus.rig.wait(.client) == "bytes")
-    #expect(try ask("org.bad").allSatisfy { $0 < 0xFF00_0000 }, "the client has something under way in the upper block")
-    bus.rig.feed(.signal(0xFEFF_0000, "Changed"), from: .client)
-    #expect(bus.rig.wait(.client) == "serial", "the bus has not dealt with that yet")
-    bus.answerGate()
-    #expect(bus.rig.wait(.client) == "bytes")
-    #expect(try ask("org.foo").allSatisfy { $0 >= 0xFF00_0000 }, "now it has something under way in the lower one")
-    bus.answerGate()
-  }
-
-  @Test("where the client has something under way in both blocks the bus is asked whether it is through with one")
-  func serialsInBothBlocks() throws {
-    let bus = try NamedBus([rule(.outgoing)], owners: owners, isAnswering: false)
-    bus.forget()
-    for serial in [0xFEFF_0000, 0xFEFF_0001] as [UInt32] { bus.rig.feed(.signal(serial, "Changed"), from: .client) }
-    #expect(bus.rig.wait(.client) == "bytes", "own calls are made in the other block anyway")
-    bus.rig.feed(.signal(0xFF00_0000, "Changed"), from: .client)
-    #expect(bus.rig.wait(.client) == "serial")
-    let asked = try #require(try bus.rig.messages(.bus).last)
-    #expect(asked.summary.contains("NameHasOwner") && asked.text == Rig.name)
-    bus.rig.feed(.answer(1, to: asked.serial, of: Rig.name, from: NamedBus.driver).with([.boolean(true)]), from: .bus)
-    #expect(bus.rig.wait(.client) == "bytes")
-    #expect(try bus.rig.messages(.bus).last?.serial == 0xFF00_0000)
-  }
-
-  @Test("a reload asks around calls of the client's that wait for their answers")
-  func reloadAroundCalls() throws {
-    let bus = try NamedBus([rule(.outgoing)], owners: owners)
-    bus.rig.feed(.call(.max, to: "org.foo", "Do"), from: .client)
-    bus.rig.feed(.call(.max - 1, to: "org.foo", "Do"), from: .client)
-    bus.rig.policy = Policy(rules: [], names: names(talk: ["org.tree.*"]), busName: "SESSION")
-    bus.rig.feed(.call(4, to: "org.foo", "Do"), from: .client)
-    bus.answerGate()
-    #expect(try bus.rig.messages(.client).map(\.errorName) == ["org.freedesktop.DBus.Error.ServiceUnknown"])
-    let own = try bus.rig.messages(.bus).filter { $0.destination == NamedBus.driver }.map(\.serial)
-    #expect(own.count == 5 && Set(own).isDisjoint(with: [.max, .max - 1]))
-    bus.rig.feed(.answer(9, to: .max, of: Rig.name, from: ":1.5"), from: .bus)
-    #expect(try bus.rig.messages(.client).last?.replySerial == .max, "calls already forwarded keep their right to a reply")
-    #expect(try bus.call(":1.6") == "passes")
-  }
-
   @Test("only the driver's answers count")
   func forged() throws {
     let bus = try NamedBus([], names(talk: ["org.foo"]), isAnswering: false)
@@ -270,52 +188,6 @@ struct FollowingTests {
     let first = try bus.rig.messages(.bus)[1]
     bus.rig.feed(.error(2, to: first.serial, of: Rig.name, from: NamedBus.driver), from: .bus)
     #expect(bus.rig.close == .namesNotFollowed)
-  }
-
-  @Test("the gate's match rules are not the client's to remove")
-  func removal() throws {
-    let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners)
-    let own = bus.asked[0].dropFirst("AddMatch(".count).dropLast()
-    #expect(try bus.ask("RemoveMatch", .string(String(own))) == "MatchRuleNotFound")
-    for _ in 0..<2 { #expect(try bus.ask("AddMatch", .string(String(own))) == "return") }
-    for _ in 0..<2 { #expect(try bus.ask("RemoveMatch", .string(String(own))) == "return") }
-    #expect(try bus.ask("RemoveMatch", .string(String(own))) == "MatchRuleNotFound")
-    bus.forget()
-    bus.change("org.foo", to: ":1.9")
-    #expect(bus.rig.client.stream.isEmpty)
-    #expect(try bus.call(":1.9") == "passes")
-  }
-
-  @Test(
-    "what the client's match rules ask for is told, and no more",
-    arguments: [
-      ("", true), ("type='signal'", true), ("sender='org.freedesktop.DBus'", true), ("member='NameOwnerChanged'", true),
-      ("path='/org/freedesktop/DBus'", true), ("path_namespace='/org'", true), ("path_namespace='/'", true),
-      ("arg0='org.foo'", true),
-      ("arg0namespace='org.foo'", true), ("arg0namespace='org'", true), ("arg2=':1.9'", true), ("arg1=':1.5'", true),
-      ("arg0path='org.foo'", true), ("type='method_call'", false), ("sender=':1.5'", false), ("member='NameLost'", false),
-      ("interface='org.foo.Bar'", false), ("path='/org'", false), ("path_namespace='/org/free'", false), ("arg0='org.fo'", false),
-      ("arg0namespace='org.fo'", false), ("arg2=''", false), ("arg3='x'", false), ("destination=':1.7'", false),
-    ])
-  func heard(rule: String, isTold: Bool) throws {
-    let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners)
-    try bus.addMatch(rule)
-    bus.forget()
-    bus.change("org.foo", to: ":1.9")
-    #expect(bus.rig.client.stream.isEmpty != isTold)
-  }
-
-  @Test("a match rule that the bus refused, or that was removed, asks for nothing")
-  func notAdded() throws {
-    let bus = try NamedBus([], names(talk: ["org.foo"]), owners: owners)
-    let rule = "member='NameOwnerChanged'"
-    bus.rig.feed(.driver(50, "AddMatch", .string(rule)), from: .client)
-    bus.rig.feed(.error(2, to: 50, of: Rig.name, from: NamedBus.driver), from: .bus)
-    try bus.addMatch(rule)
-    #expect(try bus.ask("RemoveMatch", .string(rule)) == "passes")
-    bus.forget()
-    bus.change("org.foo", to: ":1.9")
-    #expect(bus.rig.client.stream.isEmpty)
   }
 
   @Test("a reload opens and closes names under a live connection, and forgets what it asked the bus for")
@@ -355,30 +227,6 @@ struct FollowingTests {
     bus.answerGate()
     #expect(try bus.call(":1.5") == "NameHasNoOwner")
     #expect(try bus.call(":1.9") == "passes")
-  }
-
-  @Test("a run of calls that pass ends when the owner of a denied name is met", arguments: [true, false])
-  func runs(isOutgoing: Bool) throws {
-    let bus = try NamedBus(
-      [
-        rule(.outgoing), rule(.incoming), rule(.outgoing, deny: true, name: "org.bad"),
-        rule(.incoming, deny: true, name: "org.bad"),
-      ])
-    func passes() throws -> Bool {
-      isOutgoing ? try bus.call(":1.5", flags: Draft.noReply) == "passes" : try bus.delivers(.signal(0, "Sig", from: ":1.5"))
-    }
-    for _ in 0..<5 { #expect(try passes()) }
-    bus.change("org.bad", to: ":1.5")
-    for _ in 0..<5 { #expect(try !passes()) }
-  }
-
-  @Test("a run of signals ends when their sender is no longer the owner")
-  func runOfSignals() throws {
-    let bus = try NamedBus([rule(.incoming, name: "org.foo")], owners: owners)
-    for _ in 0..<5 { #expect(try bus.delivers(.signal(0, "Sig", from: ":1.5"))) }
-    bus.change("org.foo", to: ":1.9")
-    for _ in 0..<5 { #expect(try !bus.delivers(.signal(0, "Sig", from: ":1.5"))) }
-    for _ in 0..<5 { #expect(try bus.delivers(.signal(0, "Sig", from: ":1.9"))) }
   }
 
   @Test("two callers with the same serial both get their answers")
