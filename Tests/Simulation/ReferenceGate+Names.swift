@@ -252,4 +252,12 @@ extension Draft {
     case .addMatch, .removeMatch, .releaseName: nil
     }
   }
+
+  /// A list that answers what nobody answers with a list was the second answer to a call before with that serial: no bus gives one.
+  mutating func noteList(answering call: Call) {
+    switch call.purpose {
+    case .listNames, .own(.listNames): break
+    default: hasListFromNowhere = true
+    }
+  }
 }
