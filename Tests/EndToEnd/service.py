@@ -116,6 +116,14 @@ class NotifySocket:
             pass
         return got
 
+    def fill(self):
+        """Lets so many datagrams wait that the kernel takes no more (net.unix.max_dgram_qlen)."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler, pytest.raises(BlockingIOError):
+            filler.connect(self.name)
+            filler.setblocking(False)
+            while True:
+                filler.send(b"FILL=1")
+
     def is_quiet(self):
         return not select.select([self.socket], [], [], 0)[0]
 
@@ -168,6 +176,19 @@ def is_asleep(gate):
     """Whether the process waits for events, and has dealt with those that there were."""
     with open(f"/proc/{gate.pid}/stat") as file:
         return file.read().rpartition(")")[2].split()[0] == "S"
+
+
+def expect_rest(gate):
+    """Returns when the process sleeps through a thousand looks at it; one that turns in a loop never does, however seldom it is let."""
+    def turns():
+        with open(f"/proc/{gate.pid}/schedstat") as file:
+            return int(file.read().split()[2])
+
+    def rests():
+        before = turns()
+        return all(is_asleep(gate) for _ in range(1000)) and turns() == before
+
+    eventually(rests, "the gate does not come to rest")
 
 
 def spent_meanwhile(workshop, bus, pid):

@@ -6,10 +6,12 @@ import pytest
 from gi.repository import GLib
 
 from harness import BUSGATE, rule
+from logged import FORMATS, HOSTILE, LoggedScene, decisions, read_journal
 from peer import DRIVER, DRIVER_PATH, Peer, driver_call, error_of, refusal, strings
-from test_log import FORMATS, HOSTILE, Scene, decisions, read_journal
 from wire import Client, eventually
 from wire import driver_call as driver_bytes
+
+pytestmark = pytest.mark.one_bus("a denied call is answered and logged by the gate, and no bus hears of it")
 
 WANTED, OTHER = "com.example.Wanted", "com.example.Other"
 QUESTIONS = ["GetNameOwner", "NameHasOwner", "ListQueuedOwners", "GetConnectionUnixUser", "GetConnectionUnixProcessID",
@@ -28,7 +30,7 @@ def said(events):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_call_that_is_about_a_name_says_which_when_it_is_denied(workshop, bus, format):
-    scene = Scene(workshop, bus, [rule("outgoing", DRIVER, action="deny")], format)
+    scene = LoggedScene(workshop, bus, [rule("outgoing", DRIVER, action="deny")], format)
     calls = [driver_call(member, strings(WANTED)) for member in QUESTIONS] + [request(WANTED), request(WANTED, "StartServiceByName")]
     calls.append(driver_call("GetConnectionStats", strings(WANTED), STATS))
     for asked in calls:
@@ -39,9 +41,10 @@ def test_every_call_that_is_about_a_name_says_which_when_it_is_denied(workshop, 
     assert said(events) == [(WANTED, 1)] * len(calls)
 
 
+@pytest.mark.both_buses
 @pytest.mark.parametrize("format", FORMATS)
 def test_what_is_allowed_or_about_nothing_says_no_name(workshop, bus, format):
-    scene = Scene(workshop, bus, [], format, "--log", "all")
+    scene = LoggedScene(workshop, bus, [], format, "--log", "all")
     scene.inside.ask(driver_call("NameHasOwner", strings(WANTED)))
     assert error_of(scene.inside.ask(driver_call("ReloadConfig"))) == refusal(DRIVER, "ReloadConfig", DRIVER_PATH)
     scene.call("Denied", body=strings(WANTED))
@@ -52,12 +55,13 @@ def test_what_is_allowed_or_about_nothing_says_no_name(workshop, bus, format):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_denials_about_different_names_are_not_counted_as_one(workshop, bus, format):
-    scene = Scene(workshop, bus, [], format)
+    scene = LoggedScene(workshop, bus, [], format)
     for name in (WANTED, OTHER) * 3:
         scene.inside.ask(request(name))
     assert sorted(said(scene.end())) == [(OTHER, 1), (OTHER, 2), (WANTED, 1), (WANTED, 2)]
 
 
+@pytest.mark.both_buses
 def test_a_hidden_name_and_one_that_does_not_exist_are_answered_in_the_same_words(workshop, bus):
     hidden = Peer(bus.address)
     hidden.own("com.example.Hidden")
@@ -77,7 +81,7 @@ def test_a_hidden_name_and_one_that_does_not_exist_are_answered_in_the_same_word
 @pytest.mark.parametrize("name", [*HOSTILE, "com.example.X\nallow 2026-01-31T09:30:00.250Z gate=session", "x" * 5000,
                                   "com.example.X reason=rule", '","verdict":"allow'])
 def test_a_hostile_name_forges_no_line_and_no_word_of_the_answer(workshop, bus, format, name):
-    scene = Scene(workshop, bus, [], format)
+    scene = LoggedScene(workshop, bus, [], format)
     text = error_of(scene.inside.ask(request(name)))[1]
     assert text.startswith(f"busgate: outgoing call {DRIVER}.RequestName on {DRIVER_PATH} about ")
     assert text.endswith(" is not allowed by the SESSION policy")
@@ -133,17 +137,19 @@ def test_a_body_that_is_too_large_to_be_looked_into_is_not_waited_for(workshop, 
     client.round_trip()
 
 
+@pytest.mark.both_buses
 def test_audit_says_it_too(workshop, bus):
-    scene = Scene(workshop, bus, [], "json", "--mode", "audit")
+    scene = LoggedScene(workshop, bus, [], "json", "--mode", "audit")
     assert scene.inside.ask(request(WANTED)).get_body()[0] == 1
     assert said(scene.end()) == [(WANTED, 1)]
 
 
+@pytest.mark.both_buses
 @pytest.mark.parametrize("format", ["text", "json"])
 def test_the_operators_tools_read_it(workshop, bus, format):
     """`explain` of a line asks about the very name; `learn` passes over what it does not need."""
     config = workshop.config([rule("outgoing", name=WANTED)])
-    scene = Scene(workshop, bus, config, format, "--log", "all")
+    scene = LoggedScene(workshop, bus, config, format, "--log", "all")
     for name in (WANTED, OTHER, 'a "b c'):
         scene.inside.ask(request(name, "StartServiceByName"))
     scene.inside.ask(request('a "b c'))

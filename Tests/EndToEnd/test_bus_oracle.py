@@ -96,7 +96,7 @@ class Street:
             return False
 
 
-class Scene:
+class Audience:
     """A bus with a service that hears everything, and two listeners to whom the bus gives what it takes for their interface."""
 
     def __init__(self, workshop, bus):
@@ -130,7 +130,7 @@ class Scene:
 @pytest.fixture
 def scene(workshop, bus, not_forever):
     signal_module.alarm(int(2 * PATIENCE + SECONDS))  # as long as was asked for
-    return Scene(workshop, bus)
+    return Audience(workshop, bus)
 
 
 def cases(purpose, scene, count=CASES):

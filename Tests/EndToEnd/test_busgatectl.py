@@ -15,6 +15,8 @@ from harness import PATIENCE, ROOT, rule
 from peer import Peer, call, signal
 from service import busgate
 
+between_gate_and_tool = pytest.mark.one_bus("the gate and its tool talk to each other")
+
 CTL = pathlib.Path(os.environ.get("BUSGATECTL", ROOT / "build/bin/busgatectl"))
 CONFIGS = sorted((ROOT / "configs").glob("*.json"))
 EXAMPLES = [path for path in CONFIGS if path.name != "gateway.schema.json"]
@@ -373,6 +375,7 @@ def test_the_bus_is_the_one_that_has_rules_or_the_one_that_is_said(workshop):
     assert asked("explain", system, *message())["bus"] == "system"
 
 
+@between_gate_and_tool
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_line_of_the_log_is_explained_as_the_sidecar_decided(workshop, bus, form):
     rules = [rule("outgoing", *DOOR.values(), type="method_call"), rule("incoming", "org.example.Door", "*", "Opened", type="signal")]
@@ -497,6 +500,7 @@ def test_manifests_that_cannot_be_used_are_errors(workshop, command):
 
 # A running gate
 
+@between_gate_and_tool
 def test_a_running_gate_tells_its_status_and_its_policy(workshop, bus):
     rules = [rule("outgoing", *DOOR.values(), name="org.example.House"), rule("incoming", "org.example.Door", "*", ["A", "B"], action="deny")]
     control = workshop.directory / "control"

@@ -17,6 +17,8 @@ from peer import DRIVER, DRIVER_PATH, RETURN, Peer, call, driver_call, error_of,
 from peer import signal as signal_message
 from wire import Client, eventually
 
+pytestmark = pytest.mark.one_bus("lines are read, and a socket is made and removed, without asking a bus")
+
 INTERFACE = "com.example.Interface"
 PATH = "/com/example/Object"
 MARKS = itertools.count()
@@ -78,6 +80,7 @@ def test_a_line_reaches_every_connection_old_and_new(workshop, bus):
     assert [is_open(peer, "M") for peer in peers] == [True] * 6
 
 
+@pytest.mark.both_buses
 def test_two_clients_that_connect_at_once_are_both_served(workshop, bus):
     """It breaks Pelagicore's listener for good."""
     proxy = workshop.proxy(bus)
@@ -87,6 +90,7 @@ def test_two_clients_that_connect_at_once_are_both_served(workshop, bus):
     Peer(proxy.address).fence()
 
 
+@pytest.mark.both_buses
 def test_a_line_may_have_rules_for_both_buses_and_each_proxy_takes_its_own(workshop, bus_program):
     session, system = workshop.bus(name="one"), workshop.bus(name="two", kind="system")
     line = json.dumps({"dbus-gateway-config-session": [rule("outgoing", method=["OnSession", "Mark"])],
@@ -305,6 +309,7 @@ def test_a_socket_of_a_live_proxy_is_not_replaced(workshop, bus):
     Peer(live.address).fence()
 
 
+@pytest.mark.both_buses
 def test_the_proxy_starts_before_its_bus_and_serves_when_that_comes(workshop, bus_program):
     proxy = workshop.proxy(f"unix:path={workshop.directory}/bus")
     early = socket.socket(socket.AF_UNIX)
@@ -340,6 +345,7 @@ def test_other_arguments_are_a_usage_error_and_make_no_socket(workshop, argument
 
 # What its documentation promises
 
+@pytest.mark.both_buses
 def test_names_may_be_owned_without_a_rule(workshop, bus):
     inside, outside = Peer(workshop.proxy(bus).address), Peer(bus.address)
     assert inside.own("com.example.Inside").get_body()[0] == 1
@@ -370,17 +376,20 @@ def dbus_send(address, destination, path, member, *arguments):
                           capture_output=True, text=True, timeout=PATIENCE)
 
 
+@pytest.mark.both_buses
 def test_dbus_send_that_says_no_hello_is_answered_by_the_bus(workshop, bus):
     done = dbus_send(workshop.proxy(bus).address, DRIVER, DRIVER_PATH, f"{DRIVER}.GetId")
     assert done.returncode == 0, done.stderr
     assert "method return" in done.stdout
 
 
+@pytest.mark.both_buses
 def test_on_the_bare_bus_it_is_turned_away(bus):
     done = dbus_send(bus.address, DRIVER, DRIVER_PATH, f"{DRIVER}.GetId")
     assert done.returncode != 0
 
 
+@pytest.mark.both_buses
 def test_dbus_send_that_says_no_hello_is_answered_by_a_service_if_a_rule_allows_it(workshop, bus):
     proxy, service = workshop.proxy(bus), Peer(bus.address)
     service.own("com.example.Service")
@@ -394,12 +403,14 @@ def test_dbus_send_that_says_no_hello_is_answered_by_a_service_if_a_rule_allows_
     assert caller.process.wait(PATIENCE) == 0
 
 
+@pytest.mark.both_buses
 def test_dbus_send_that_says_no_hello_is_refused_at_once_if_no_rule_allows_it(workshop, bus):
     done = dbus_send(workshop.proxy(bus).address, "com.example.Service", PATH, f"{INTERFACE}.Denied")
     assert done.returncode == 1
     assert done.stderr == "Error {}: {}\n".format(*refusal(INTERFACE, "Denied", PATH))
 
 
+@pytest.mark.both_buses
 def test_a_hello_that_comes_late_is_answered_with_the_name_the_connection_has(workshop, bus):
     outside = Peer(bus.address)
     inside = Peer(workshop.proxy(bus).address, says_hello=False)
@@ -411,6 +422,7 @@ def test_a_hello_that_comes_late_is_answered_with_the_name_the_connection_has(wo
     assert outside.ask(driver_call("NameHasOwner", strings(name))).get_body()[0] is True
 
 
+@pytest.mark.both_buses
 def test_a_client_that_says_hello_first_is_answered_by_the_bus_alone(workshop, bus):
     inside = Peer(workshop.proxy(bus).address, says_hello=False)
     serial = inside.send(driver_call("Hello"))
@@ -420,6 +432,7 @@ def test_a_client_that_says_hello_first_is_answered_by_the_bus_alone(workshop, b
     assert not [other for other in inside.unasked() if other.get_reply_serial() in (serial, second)]
 
 
+@pytest.mark.both_buses
 def test_signals_follow_the_lines(workshop, bus):
     proxy, outside = workshop.proxy(bus), Peer(bus.address)
     inside = Peer(proxy.address)

@@ -12,6 +12,8 @@ import pytest
 from harness import BUSGATE, EVERYTHING, PATIENCE, Gate, rule
 from peer import Peer, call, error_of, refusal
 
+pytestmark = pytest.mark.one_bus("flags and files are read, and sockets made and removed, without asking a bus")
+
 NOWHERE = "unix:path=/nonexistent"
 
 
@@ -215,6 +217,7 @@ def test_when_one_of_two_sockets_is_refused_the_other_is_not_left_behind(worksho
 
 # Both buses at once
 
+@pytest.mark.both_buses
 def test_one_process_serves_both_buses_each_by_its_own_rules(workshop, bus_program):
     session, system = workshop.bus(name="one"), workshop.bus(name="two", kind="system")
     path = workshop.directory / "gate/system"
@@ -329,6 +332,7 @@ def test_a_hundred_reloads_leave_nothing_behind(workshop, bus):
     assert gate.descriptors() == before
 
 
+@pytest.mark.both_buses
 def test_a_gate_ends_at_once_though_clients_are_connected_and_half_connected(workshop, bus):
     gate = workshop.gate(EVERYTHING, bus)
     peer = Peer(gate.address)
@@ -346,6 +350,7 @@ def test_a_gate_ends_at_once_though_clients_are_connected_and_half_connected(wor
 
 # The bus
 
+@pytest.mark.both_buses
 def test_a_bus_that_is_away_costs_the_client_its_connection_and_the_gate_nothing(workshop, bus_program):
     gate = workshop.gate([], f"unix:path={workshop.directory}/bus")
     client = socket.socket(socket.AF_UNIX)
@@ -358,6 +363,7 @@ def test_a_bus_that_is_away_costs_the_client_its_connection_and_the_gate_nothing
     Peer(gate.address).fence()
 
 
+@pytest.mark.both_buses
 def test_a_bus_that_ends_ends_its_clients_and_a_new_one_takes_new_ones(workshop, bus_program):
     first = workshop.bus()
     gate = workshop.gate([], first)

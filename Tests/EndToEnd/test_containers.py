@@ -9,6 +9,8 @@ import pytest
 from harness import PATIENCE, rule
 from peer import RETURN, Peer, call, error_of, refusal, strings
 
+decided_by_the_gate = pytest.mark.one_bus("the gate alone decides who a client is")
+
 SOCKET = "/run/bus/bus"
 ADDRESS = f"unix:path={SOCKET}"
 INTERFACE = "com.example.Interface"
@@ -105,11 +107,13 @@ def claim(gate, uid, inside):
     return done.stdout.strip()
 
 
+@decided_by_the_gate
 @pytest.mark.parametrize("inside", [1000, 0, 65534])
 def test_the_user_that_a_client_sees_itself_as_is_accepted(gate, inside):
     assert claim(gate, inside, inside) == "OK"
 
 
+@decided_by_the_gate
 def test_the_user_that_the_kernel_sees_is_accepted_from_a_namespace_too(gate):
     assert claim(gate, os.getuid(), 1000) == "OK"
 
@@ -123,11 +127,13 @@ NOT_MAPPED = but_the_own(1001, 999, 100, 10, 10000, 65534, 4294967295, 429496729
 NOT_A_NUMBER = ["1000 ", " 1000", "01000", "+1000", "-1000", "0x3e8", "root", "1000\0", "1000\n"]
 
 
+@decided_by_the_gate
 @pytest.mark.parametrize("claimed", NOT_MAPPED + NOT_A_NUMBER)
 def test_a_user_that_is_not_mapped_is_rejected(gate, claimed):
     assert claim(gate, claimed, 1000) == "REJECTED"
 
 
+@decided_by_the_gate
 @pytest.mark.parametrize("claimed", but_the_own(0, 1000, 65534, 4294967295))
 def test_outside_of_any_namespace_only_the_own_user_is_accepted(gate, claimed):
     assert claim(gate, claimed, None) == "REJECTED"
@@ -147,6 +153,7 @@ def test_another_user_of_the_host_that_reaches_the_socket_is_served(workshop, ga
         assert subprocess.run(claiming, capture_output=True, text=True, timeout=PATIENCE).stdout.strip() == answer
 
 
+@decided_by_the_gate
 def test_an_identity_that_was_rejected_may_be_followed_by_a_right_one(gate):
     script = CLAIM + """
 client.sendall(b"AUTH EXTERNAL " + b"1000".hex().encode() + b"\\r\\n")
@@ -180,6 +187,7 @@ GLib.MainLoop().run()
     assert error_of(outside.ask(call("com.example.Inside", PATH, INTERFACE, "Denied"))) == refusal(INTERFACE, "Denied", PATH, "incoming")
 
 
+@decided_by_the_gate
 def test_the_container_sees_no_other_bus(gate):
     done = run(gate, "ls", "-A", "/run", "/run/bus")
     assert done.stdout == "/run:\nbus\n\n/run/bus:\nbus\n"

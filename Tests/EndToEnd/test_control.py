@@ -14,6 +14,8 @@ from harness import BUSGATE, EVERYTHING, PATIENCE, rule
 from service import spent_meanwhile
 from wire import ACCESS_DENIED, OPEN, SHUT, Client, eventually, join
 
+pytestmark = pytest.mark.one_bus("the control socket is the gate's own")
+
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 RULES = [
     rule("outgoing", OPEN, comment="why"),
@@ -59,6 +61,7 @@ def ask(gate, request):
         control.close()
 
 
+@pytest.mark.both_buses
 def test_status_tells_the_gate_and_its_connections(workshop, bus):
     gate = controlled(workshop, RULES, bus)
     client = join(workshop, gate.path)

@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from harness import BUSGATE, EVERYTHING, rule
+from scene import RawScene
 from wire import (ACCESS_DENIED, ERROR, LIMITS_EXCEEDED, METHOD_CALL, METHOD_RETURN, NO_REPLY_EXPECTED, OBJECT, OPEN, OWN_UID, SHUT, SIGNAL,
                   Client, Ended, call, eventually, expect_descriptors, hello, introduce, join, message, raw_bus, signal)
 
@@ -59,14 +60,11 @@ def texts(*numbers):
     return [str(number) for number in numbers]
 
 
-class Scene:
-    """A gate that opens com.example.Open, in front of a raw bus."""
+class BystanderScene(RawScene):
+    """A gate that opens com.example.Open; its first client only stands by."""
 
     def __init__(self, workshop, *arguments):
-        self.workshop = workshop
-        self.bus = raw_bus(workshop)
-        self.gate = workshop.gate([rule(interface=OPEN)], self.bus, *arguments)
-        self.bystander, self.bystanders_bus = introduce(workshop, self.gate, self.bus, name=":1.1")
+        super().__init__(workshop, [rule(interface=OPEN)], *arguments, name=":1.1")
         self.before = self.gate.descriptors()
 
     def pair(self, **options):
@@ -81,8 +79,8 @@ class Scene:
         self.expect_unnoticed()
 
     def expect_unnoticed(self):
-        self.bystander.send(call(9, SERVICE, "Still", flags=NO_REPLY_EXPECTED))
-        assert self.bystanders_bus.receive().member == "Still"
+        self.client.send(call(9, SERVICE, "Still", flags=NO_REPLY_EXPECTED))
+        assert self.side.receive().member == "Still"
         expect_descriptors(self.gate, self.before)
 
     def end(self, client, side):
@@ -94,7 +92,7 @@ class Scene:
 
 @pytest.fixture
 def scene(workshop):
-    return Scene(workshop, "--limit", f"fds-per-message-max={PER_MESSAGE}", "--limit", f"fds-in-flight-max={IN_FLIGHT}")
+    return BystanderScene(workshop, "--limit", f"fds-per-message-max={PER_MESSAGE}", "--limit", f"fds-in-flight-max={IN_FLIGHT}")
 
 
 def with_files(serial, count, member="Take", **more):
@@ -282,7 +280,7 @@ def test_a_body_that_is_skipped_brings_all_descriptors_that_it_says(scene, files
 
 
 def test_a_long_header_takes_its_descriptors_with_it(workshop, files):
-    scene = Scene(workshop, "--limit", "header-bytes-max=1024")
+    scene = BystanderScene(workshop, "--limit", "header-bytes-max=1024")
     client, side = scene.pair()
     client.send(with_files(10, 3, path="/" + "a" * 300_000), files.make(1, 2, 3))
     client.send(with_files(11, 1), files.make(4))
@@ -347,7 +345,7 @@ def test_a_client_that_ends_in_the_middle_of_a_message_leaves_no_descriptors(sce
 
 
 def test_cve_2014_3637_a_client_that_sends_its_own_socket_with_half_a_message_and_leaves_is_given_up(workshop, files):
-    scene = Scene(workshop, "--limit", "partial-message-timeout=700ms")
+    scene = BystanderScene(workshop, "--limit", "partial-message-timeout=700ms")
     data = with_files(10, 1)
     for half in (data[:10], data[:-3]):
         client, side = scene.pair()
@@ -432,8 +430,8 @@ def test_dbus_broker_435_a_gate_without_descriptors_for_new_clients_serves_the_o
     waiting = [scene.workshop.keep(Client(scene.gate.path)) for _ in range(5)]
     scene.gate.log.wait_for("limit=descriptors", "accepting pauses")
     for _ in range(100):
-        scene.bystander.send(call(9, SERVICE, "Still", flags=NO_REPLY_EXPECTED))
-        assert scene.bystanders_bus.receive().member == "Still"
+        scene.client.send(call(9, SERVICE, "Still", flags=NO_REPLY_EXPECTED))
+        assert scene.side.receive().member == "Still"
     assert not any(client.is_readable() for client in waiting)
     limit_descriptors(scene.gate, 1024)
     for client in waiting:

@@ -8,6 +8,8 @@ from peer import (
     ACCESS_DENIED, DRIVER, DRIVER_PATH, ERROR, INTROSPECTABLE, PEER, PROPERTIES, RETURN, Peer, call, driver_call, error_of, is_from_gate,
     refusal, signal, strings, text_of)
 
+refused_by_the_gate = pytest.mark.one_bus("the gate refuses, and no bus hears of the call")
+
 MONITORING = "org.freedesktop.DBus.Monitoring"
 STATS = "org.freedesktop.DBus.Debug.Stats"
 
@@ -89,6 +91,7 @@ def test_what_every_connection_needs_is_answered_by_the_bus_though_the_policy_is
     assert not is_from_gate(inside)
 
 
+@refused_by_the_gate
 @pytest.mark.parametrize("member", [*BY_RULE, *BY_LITERAL_RULE])
 @pytest.mark.parametrize("with_interface", WITH_INTERFACE, ids=["named", "without-interface"])
 def test_what_not_every_connection_needs_is_closed_by_an_empty_policy(workshop, bus, member, with_interface):
@@ -100,6 +103,7 @@ def test_what_not_every_connection_needs_is_closed_by_an_empty_policy(workshop, 
     inside.fence()
 
 
+@refused_by_the_gate
 @pytest.mark.parametrize("member", BY_LITERAL_RULE)
 @pytest.mark.parametrize("with_interface", WITH_INTERFACE, ids=["named", "without-interface"])
 def test_no_wildcard_opens_what_only_a_literal_rule_opens(workshop, bus, member, with_interface):
@@ -129,12 +133,14 @@ def test_a_literal_rule_opens_it_for_calls_without_interface_too(workshop, bus, 
     assert error_of(inside) == error_of(bare)
 
 
+@refused_by_the_gate
 def test_a_method_without_interface_that_nobody_knows_stays_closed_whatever_is_named(workshop, bus):
     gate = workshop.gate([outgoing("NotYetInvented", BY_LITERAL_RULE)], bus)
     answer = ask(Peer(gate.address), "NotYetInvented", BY_LITERAL_RULE, with_interface=False)
     assert error_of(answer) == refusal("-", "NotYetInvented", DRIVER_PATH)
 
 
+@refused_by_the_gate
 @pytest.mark.parametrize("member", [*BY_RULE, *BY_LITERAL_RULE])
 def test_a_rule_for_incoming_messages_or_signals_or_another_path_opens_nothing(workshop, bus, member):
     table = {**BY_RULE, **BY_LITERAL_RULE}
@@ -246,6 +252,7 @@ def test_starting_a_service_by_a_rule_is_answered_by_the_bus(workshop, bus, by):
 
 # Deny rules
 
+@refused_by_the_gate
 @pytest.mark.parametrize("member", [member for member in ALWAYS_OPEN if member != "GetId"])
 @pytest.mark.parametrize("with_interface", WITH_INTERFACE, ids=["named", "without-interface"])
 def test_a_deny_rule_closes_what_is_always_open(workshop, bus, member, with_interface):
@@ -255,6 +262,7 @@ def test_a_deny_rule_closes_what_is_always_open(workshop, bus, member, with_inte
     inside.fence()
 
 
+@refused_by_the_gate
 def test_a_deny_rule_wins_over_a_literal_allow_rule(workshop, bus):
     gate = workshop.gate([outgoing("GetStats", BY_LITERAL_RULE), rule(interface="org.freedesktop.DBus.Debug.*", action="deny")], bus)
     assert error_of(ask(Peer(gate.address), "GetStats", BY_LITERAL_RULE)) == refusal(STATS, "GetStats", DRIVER_PATH)

@@ -7,8 +7,10 @@ import zlib
 import pytest
 
 from harness import EVERYTHING, PATIENCE, rule
+from scene import RawScene
+from service import is_asleep
 from wire import (ACCESS_DENIED, METHOD_RETURN, NO_REPLY_EXPECTED, OPEN, OWN_UID, SHUT, Client, Ended, call, driver_call, eventually,
-                  expect_descriptors, hello, introduce, join, raw_bus, signal)
+                  expect_descriptors, hello, introduce, join, signal)
 
 SERVICE = "com.example.Service"
 ME, CALLER = ":1.7", ":1.2"
@@ -18,16 +20,13 @@ OPENING = b"\0AUTH EXTERNAL " + OWN_UID + b"\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n"
 SMALL_KIB = 2048
 
 
-class Scene:
-    """A gate that opens com.example.Open in front of a raw bus, and one client with its end of the bus."""
+class TrafficScene(RawScene):
+    """A gate that opens com.example.Open, with messages for both directions."""
 
     def __init__(self, workshop, *arguments):
-        self.workshop = workshop
-        self.bus = raw_bus(workshop)
-        self.gate = workshop.gate([rule(interface=OPEN)], self.bus, "--log", "none", *arguments)
-        self.client, self.side = introduce(workshop, self.gate, self.bus, name=ME)
+        super().__init__(workshop, [rule(interface=OPEN)], "--log", "none", *arguments, name=ME)
 
-    def ends(self, direction):
+    def traffic(self, direction):
         """Who sends and who receives, and how a message that passes and one that is denied look there."""
         if direction == "outgoing":
             return (self.client, self.side, lambda serial, **more: call(serial, SERVICE, "Go", flags=NO_REPLY_EXPECTED, **more),
@@ -38,7 +37,7 @@ class Scene:
 
 @pytest.fixture
 def scene(workshop):
-    return Scene(workshop)
+    return TrafficScene(workshop)
 
 
 DIRECTIONS = pytest.mark.parametrize("direction", ["outgoing", "incoming"])
@@ -86,7 +85,16 @@ def followed_by(rest, messages):
     yield from messages
 
 
-def send_until_stopped(peer, messages, limit):
+def takes_more(gate, peer):
+    """Whether there is room for more, or will be: a gate that sleeps with a full socket before it has stopped to read."""
+    def is_writable():
+        return bool(select.select([], [peer.socket], [], 0)[1])
+
+    eventually(lambda: is_writable() or is_asleep(gate), "the gate does not come to rest")
+    return is_writable()
+
+
+def send_until_stopped(gate, peer, messages, limit):
     """Sends until nobody takes more. Returns the bytes that went, and what was left of the message that did not go whole."""
     total = 0
     peer.socket.setblocking(False)
@@ -94,8 +102,7 @@ def send_until_stopped(peer, messages, limit):
         for data in messages:
             view = memoryview(data)
             while view:
-                # A gate that reads does so at once; one that was not scheduled for so long only makes the test less strict.
-                if not select.select([], [peer.socket], [], 0.1)[1]:
+                if not takes_more(gate, peer):
                     return total, bytes(view)
                 sent = peer.socket.send(view)
                 total += sent
@@ -110,7 +117,7 @@ def send_until_stopped(peer, messages, limit):
 
 @DIRECTIONS
 def test_a_receiver_that_does_not_read_stops_the_sender_costs_one_buffer_and_then_gets_everything_in_order(scene, direction):
-    sender, receiver, passing, _ = scene.ends(direction)
+    sender, receiver, passing, _ = scene.traffic(direction)
     before = scene.gate.resident_kib()
     body = bytes(65536)
     count = 4096  # 256 MiB
@@ -119,7 +126,7 @@ def test_a_receiver_that_does_not_read_stops_the_sender_costs_one_buffer_and_the
         return (passing(serial, signature="ay", body=body) for serial in range(1, count + 1))
 
     stream = messages()
-    sent, rest = send_until_stopped(sender, stream, 4 * MIB)
+    sent, rest = send_until_stopped(scene.gate, sender, stream, 4 * MIB)
     assert sent < 2 * MIB
     assert scene.gate.resident_kib() - before < SMALL_KIB
     flood = Flood(sender, followed_by(rest, stream))
@@ -132,11 +139,11 @@ def test_a_receiver_that_does_not_read_stops_the_sender_costs_one_buffer_and_the
 
 @DIRECTIONS
 def test_who_does_not_read_the_errors_that_it_causes_is_stopped_and_then_gets_every_one(scene, direction):
-    sender, receiver, passing, denied = scene.ends(direction)
+    sender, receiver, passing, denied = scene.traffic(direction)
     before = scene.gate.resident_kib()
     count = 30_000
     stream = batches(denied, count)
-    sent, rest = send_until_stopped(sender, stream, 64 * MIB)
+    sent, rest = send_until_stopped(scene.gate, sender, stream, 64 * MIB)
     assert rest, "the gate takes calls without end"
     assert scene.gate.resident_kib() - before < SMALL_KIB
     flood = Flood(sender, followed_by(rest, stream))
@@ -150,11 +157,11 @@ def test_who_does_not_read_the_errors_that_it_causes_is_stopped_and_then_gets_ev
 
 
 def test_both_sides_that_do_not_read_the_errors_they_cause_stop_only_themselves(scene):
-    floods, ends = [], [scene.ends("outgoing"), scene.ends("incoming")]
+    floods, ends = [], [scene.traffic("outgoing"), scene.traffic("incoming")]
     count = 20_000
     for sender, receiver, passing, denied in ends:
         stream = batches(denied, count)
-        _, rest = send_until_stopped(sender, stream, 64 * MIB)
+        _, rest = send_until_stopped(scene.gate, sender, stream, 64 * MIB)
         floods.append(Flood(sender, followed_by(rest, stream)))
     for sender, receiver, passing, denied in ends:
         for serial in range(10, 10 + count):
@@ -166,8 +173,8 @@ def test_both_sides_that_do_not_read_the_errors_they_cause_stop_only_themselves(
 @DIRECTIONS
 def test_errors_and_messages_for_one_receiver_do_not_mix(scene, direction):
     """The errors that a sender causes and the messages that it gets share its socket; each arrives whole, in order."""
-    sender, receiver, passing, denied = scene.ends(direction)
-    _, _, other_passing, _ = scene.ends("incoming" if direction == "outgoing" else "outgoing")
+    sender, receiver, passing, denied = scene.traffic(direction)
+    _, _, other_passing, _ = scene.traffic("incoming" if direction == "outgoing" else "outgoing")
     count = 3000
     flood = Flood(sender, (denied(serial) for serial in range(10, 10 + count)))
     other = Flood(receiver, (other_passing(serial, signature="ay", body=bytes(serial % 5000)) for serial in range(10, 10 + count)))
@@ -184,10 +191,10 @@ def test_errors_and_messages_for_one_receiver_do_not_mix(scene, direction):
 
 @DIRECTIONS
 def test_an_unfinished_message_that_keeps_errors_waiting_is_given_up(workshop, direction):
-    scene = Scene(workshop, "--limit", "partial-message-timeout=300ms")
+    scene = TrafficScene(workshop, "--limit", "partial-message-timeout=300ms")
     before = scene.gate.descriptors()
-    waiting, slow, passing = (*reversed(scene.ends(direction)[:2]), scene.ends(direction)[2])
-    _, _, _, denied = scene.ends("incoming" if direction == "outgoing" else "outgoing")
+    waiting, slow, passing = (*reversed(scene.traffic(direction)[:2]), scene.traffic(direction)[2])
+    _, _, _, denied = scene.traffic("incoming" if direction == "outgoing" else "outgoing")
     data = passing(5, signature="ay", body=bytes(1000))
     slow.send(data[:-1])
     while len(waiting.buffer) < len(data) - 1:
@@ -203,9 +210,9 @@ def test_an_unfinished_message_that_keeps_errors_waiting_is_given_up(workshop, d
 
 @DIRECTIONS
 def test_an_unfinished_message_that_keeps_nobody_waiting_or_is_finished_in_time_is_not_given_up(workshop, direction):
-    scene = Scene(workshop, "--limit", "partial-message-timeout=1s")
-    sender, receiver, passing, _ = scene.ends(direction)
-    _, _, _, denied = scene.ends("incoming" if direction == "outgoing" else "outgoing")
+    scene = TrafficScene(workshop, "--limit", "partial-message-timeout=1s")
+    sender, receiver, passing, _ = scene.traffic(direction)
+    _, _, _, denied = scene.traffic("incoming" if direction == "outgoing" else "outgoing")
     data = passing(5, signature="ay", body=bytes(1000))
     sender.send(data[:-1])  # nobody waits for its end
     while len(receiver.buffer) < len(data) - 1:
@@ -231,9 +238,9 @@ def test_an_unfinished_message_that_keeps_nobody_waiting_or_is_finished_in_time_
 
 @DIRECTIONS
 def test_errors_that_wait_for_a_receiver_that_does_not_read_are_not_the_senders_fault(workshop, direction):
-    scene = Scene(workshop, "--limit", "partial-message-timeout=300ms")
-    sender, receiver, passing, _ = scene.ends(direction)
-    _, _, _, denied = scene.ends("incoming" if direction == "outgoing" else "outgoing")
+    scene = TrafficScene(workshop, "--limit", "partial-message-timeout=300ms")
+    sender, receiver, passing, _ = scene.traffic(direction)
+    _, _, _, denied = scene.traffic("incoming" if direction == "outgoing" else "outgoing")
     data = passing(5, signature="ay", body=bytes(8 * MIB))
     flood = Flood(sender, [data])  # all of it is on offer; the receiver takes none
     eventually(receiver.is_readable, "nothing of the message came")
@@ -250,8 +257,8 @@ def test_errors_that_wait_for_a_receiver_that_does_not_read_are_not_the_senders_
 
 
 def test_two_unfinished_messages_that_keep_each_others_errors_waiting_are_given_up(workshop):
-    scene = Scene(workshop, "--limit", "partial-message-timeout=300ms")
-    for sender, receiver, passing, _ in (scene.ends("outgoing"), scene.ends("incoming")):
+    scene = TrafficScene(workshop, "--limit", "partial-message-timeout=300ms")
+    for sender, receiver, passing, _ in (scene.traffic("outgoing"), scene.traffic("incoming")):
         sender.send(passing(5, signature="ay", body=bytes(1000))[:-1])
         receiver.fill()
     # Neither can cause an error before its own message is finished: both only wait, which harms nobody...
@@ -259,7 +266,7 @@ def test_two_unfinished_messages_that_keep_each_others_errors_waiting_are_given_
     client.close()
     side.expect_end()
     # ... and each may finish.
-    for sender, receiver, passing, denied in (scene.ends("outgoing"), scene.ends("incoming")):
+    for sender, receiver, passing, denied in (scene.traffic("outgoing"), scene.traffic("incoming")):
         sender.send(passing(5, signature="ay", body=bytes(1000))[-1:] + denied(10))
         assert receiver.receive().serial == 5
     assert scene.client.receive().reply == 10
@@ -267,10 +274,10 @@ def test_two_unfinished_messages_that_keep_each_others_errors_waiting_are_given_
 
 
 def test_errors_in_both_directions_behind_half_a_message_in_each_end_in_time(workshop):
-    scene = Scene(workshop, "--limit", "partial-message-timeout=300ms")
+    scene = TrafficScene(workshop, "--limit", "partial-message-timeout=300ms")
     half = {}
     for direction in ("outgoing", "incoming"):
-        sender, receiver, passing, denied = scene.ends(direction)
+        sender, receiver, passing, denied = scene.traffic(direction)
         half[direction] = passing(5, signature="ay", body=bytes(1000))
         sender.send(denied(10) + half[direction][:-1])  # the error for this one may have to wait for the other's half
     scene.client.expect_end()
@@ -281,7 +288,7 @@ def test_errors_in_both_directions_behind_half_a_message_in_each_end_in_time(wor
 
 @DIRECTIONS
 def test_the_largest_message_passes_in_one_buffer(scene, direction):
-    sender, receiver, passing, _ = scene.ends(direction)
+    sender, receiver, passing, _ = scene.traffic(direction)
     before = scene.gate.resident_kib()
     frame = len(passing(5, signature="ay", body=b""))
     block = bytes(range(256)) * 4096  # 1 MiB
@@ -315,7 +322,7 @@ def test_the_largest_message_passes_in_one_buffer(scene, direction):
 @DIRECTIONS
 @pytest.mark.parametrize("sent", [10, 1000, 300_000])
 def test_a_message_is_on_its_way_before_all_of_it_is_there(scene, direction, sent):
-    sender, receiver, passing, _ = scene.ends(direction)
+    sender, receiver, passing, _ = scene.traffic(direction)
     data = passing(5, signature="ay", body=bytes(1 * MIB))
     first = len(data) - MIB + sent
     flood = Flood(sender, [data[:first]])
@@ -365,7 +372,7 @@ def _drain(peer):
 
 def test_a_client_that_does_not_read_does_not_hold_up_another(scene):
     stalled, stalled_side = scene.client, scene.side
-    send_until_stopped(stalled_side, (signal(serial, "Go", sender=CALLER, signature="ay", body=bytes(65536)) for serial in range(1, 100)),
+    send_until_stopped(scene.gate, stalled_side, (signal(serial, "Go", sender=CALLER, signature="ay", body=bytes(65536)) for serial in range(1, 100)),
                        4 * MIB)
     quiet, quiet_side = introduce(scene.workshop, scene.gate, scene.bus, name=":1.8")
     for serial in range(10, 60):
@@ -417,7 +424,7 @@ def test_what_a_bus_sent_before_it_left_arrives_at_a_client_that_reads_later(sce
 
 @DIRECTIONS
 def test_a_sender_that_leaves_without_reading_its_errors_is_still_heard_to_the_end(scene, direction):
-    sender, receiver, passing, denied = scene.ends(direction)
+    sender, receiver, passing, denied = scene.traffic(direction)
     sender.send(b"".join(batches(denied, 1500)) + passing(5))
     sender.close()
     assert [one.serial for one in receiver.receive_all()] == [5]
@@ -425,8 +432,8 @@ def test_a_sender_that_leaves_without_reading_its_errors_is_still_heard_to_the_e
 
 @DIRECTIONS
 def test_a_sender_that_leaves_while_its_errors_wait_for_the_others_half_message_is_heard_to_the_end(scene, direction):
-    sender, receiver, passing, denied = scene.ends(direction)
-    _, _, other_passing, _ = scene.ends("incoming" if direction == "outgoing" else "outgoing")
+    sender, receiver, passing, denied = scene.traffic(direction)
+    _, _, other_passing, _ = scene.traffic("incoming" if direction == "outgoing" else "outgoing")
     receiver.send(other_passing(5, signature="ay", body=bytes(1000))[:-1])
     sender.fill()
     sender.send(b"".join(batches(denied, 1500)) + passing(5))
@@ -436,10 +443,10 @@ def test_a_sender_that_leaves_while_its_errors_wait_for_the_others_half_message_
 
 @DIRECTIONS
 def test_what_is_left_for_a_receiver_that_never_reads_goes_after_the_drain_timeout(workshop, direction):
-    scene = Scene(workshop, "--limit", "drain-timeout=300ms")
+    scene = TrafficScene(workshop, "--limit", "drain-timeout=300ms")
     before = scene.gate.descriptors()
-    sender, receiver, passing, _ = scene.ends(direction)
-    send_until_stopped(sender, (passing(serial, signature="ay", body=bytes(65536)) for serial in range(1, 100)), 4 * MIB)
+    sender, receiver, passing, _ = scene.traffic(direction)
+    send_until_stopped(scene.gate, sender, (passing(serial, signature="ay", body=bytes(65536)) for serial in range(1, 100)), 4 * MIB)
     sender.close()
     expect_descriptors(scene.gate, before - 2)
     # the twin: one that reads gets what there was
@@ -450,7 +457,7 @@ def test_what_is_left_for_a_receiver_that_never_reads_goes_after_the_drain_timeo
 
 
 def test_a_peer_that_never_closes_its_end_is_closed_after_the_drain_timeout(workshop):
-    scene = Scene(workshop, "--limit", "drain-timeout=300ms")
+    scene = TrafficScene(workshop, "--limit", "drain-timeout=300ms")
     before = scene.gate.descriptors()
     scene.client.close()
     scene.side.expect_end()  # told, and keeps its end open

@@ -14,6 +14,8 @@ import pytest
 from harness import EVERYTHING, rule
 from wire import (GUID, LITTLE, METHOD_RETURN, OPEN, OWN_UID, Client, call, driver_call, eventually, hello, introduce, join, raw_bus)
 
+pytestmark = pytest.mark.one_bus("the gate answers a client's handshake itself, and no byte of it reaches the bus")
+
 REJECTED, OK, AGREE, ERROR, DATA = "REJECTED EXTERNAL", f"OK {GUID}", "AGREE_UNIX_FD", "ERROR ", "DATA"
 NEGOTIATE, BEGIN = b"NEGOTIATE_UNIX_FD\r\n", b"BEGIN\r\n"
 SOMEBODY_ELSE = str(os.getuid() + 1).encode().hex().encode()
@@ -59,6 +61,7 @@ def guid_of(bus):
     return guid
 
 
+@pytest.mark.both_buses
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_library_authenticates_step_by_step_and_is_told_the_guid_of_the_bus(workshop, bus, dialect):
     gate = workshop.gate(EVERYTHING, bus)

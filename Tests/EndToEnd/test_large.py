@@ -6,7 +6,6 @@ import fcntl
 import mmap
 import os
 import random
-import select
 import struct
 import termios
 import threading
@@ -15,7 +14,7 @@ import pytest
 
 from harness import PATIENCE, rule
 from test_descriptors import Files, contents, texts
-from test_flow import DIRECTIONS, Scene
+from test_flow import DIRECTIONS, TrafficScene, takes_more
 from wire import ACCESS_DENIED, METHOD_RETURN, OPEN, SHUT, Ended, call, eventually, expect_descriptors, join, message, signal
 
 KIB = 1 << 10
@@ -25,7 +24,7 @@ SIZES = [64 * KIB, 100, 70_000, 70_001, 32 * KIB, 36 * KIB + 1, 5, 256 * KIB, 64
 
 @pytest.fixture
 def scene(workshop):
-    return Scene(workshop)
+    return TrafficScene(workshop)
 
 
 def array_of(data):
@@ -70,7 +69,7 @@ def cut(data, seed):
 @DIRECTIONS
 @pytest.mark.parametrize("seed", range(8))
 def test_large_and_small_messages_arrive_as_they_were_sent_however_they_are_cut(scene, direction, seed):
-    sender, receiver, make, _ = scene.ends(direction)
+    sender, receiver, make, _ = scene.traffic(direction)
     messages = run_of(make, random.Random(seed).sample(SIZES * 2, 20) + [64 * KIB] * 8)
     data = b"".join(messages)
     whole = seed % 2 == 0
@@ -88,7 +87,7 @@ def test_large_and_small_messages_arrive_as_they_were_sent_however_they_are_cut(
 
 @DIRECTIONS
 def test_a_large_message_that_is_denied_leaves_its_neighbours_whole(scene, direction):
-    sender, receiver, make, refused = scene.ends(direction)
+    sender, receiver, make, refused = scene.traffic(direction)
     large = [make(n, signature="ay", body=body(n, 80_000)) for n in range(1, 13)]
     denied = [call(50 + n, "com.example.Service", "Refused", SHUT, signature="ay", body=body(n, 80_000), flags=1) if direction == "outgoing"
               else signal(50 + n, "Refused", SHUT, sender=":1.2", signature="ay", body=body(n, 80_000)) for n in range(4)]
@@ -104,7 +103,7 @@ def test_a_large_message_that_is_denied_leaves_its_neighbours_whole(scene, direc
 @DIRECTIONS
 @pytest.mark.parametrize("before", [0, 1, 100, 4096], ids=lambda count: f"{count} bytes before it in the same sendmsg")
 def test_descriptors_behind_a_large_message_arrive(scene, direction, before):
-    sender, receiver, make, _ = scene.ends(direction)
+    sender, receiver, make, _ = scene.traffic(direction)
     files = Files()
     first = run_of(make, [64 * KIB] * 6)
     data = b"".join(first)
@@ -128,7 +127,7 @@ def test_descriptors_behind_a_large_message_arrive(scene, direction, before):
 
 @DIRECTIONS
 def test_large_messages_with_descriptors_of_their_own_keep_them(scene, direction):
-    sender, receiver, make, _ = scene.ends(direction)
+    sender, receiver, make, _ = scene.traffic(direction)
     files = Files()
     before = scene.gate.descriptors()
     for n in range(1, 9):
@@ -145,7 +144,7 @@ def test_large_messages_with_descriptors_of_their_own_keep_them(scene, direction
 
 def test_a_reload_holds_from_the_next_large_message_on(workshop, scene):
     config = next(scene.workshop.directory.glob("config-*.json"))
-    make = scene.ends("outgoing")[2]
+    make = scene.traffic("outgoing")[2]
     for sent in run_of(make, [64 * KIB] * 5):
         scene.client.send(sent)
         assert scene.side.receive().bytes == sent
@@ -167,7 +166,7 @@ def test_a_reload_holds_from_the_next_large_message_on(workshop, scene):
 @DIRECTIONS
 @pytest.mark.parametrize("rest", [0, 1, 4096, 30_000, 100_000])
 def test_what_a_sender_that_leaves_had_sent_of_a_large_message_arrives(scene, direction, rest):
-    sender, receiver, make, _ = scene.ends(direction)
+    sender, receiver, make, _ = scene.traffic(direction)
     messages = run_of(make, [64 * KIB] * 4 + [150_000])
     data = b"".join(messages)[:-rest or None]
     before = scene.gate.descriptors()
@@ -186,7 +185,7 @@ def test_what_a_sender_that_leaves_had_sent_of_a_large_message_arrives(scene, di
 
 @DIRECTIONS
 def test_a_receiver_that_leaves_in_the_middle_of_large_messages_ends_the_connection_and_nothing_else(scene, direction):
-    sender, receiver, make, _ = scene.ends(direction)
+    sender, receiver, make, _ = scene.traffic(direction)
     before = scene.gate.descriptors()
     writer = Writer(sender, run_of(make, [1 << 20] * 8))
     receiver.socket.recv(200_000)
@@ -201,12 +200,12 @@ def test_a_receiver_that_leaves_in_the_middle_of_large_messages_ends_the_connect
 
 
 def test_a_stalled_receiver_of_large_messages_stops_its_sender_and_gets_everything_later(scene):
-    sender, receiver, make, _ = scene.ends("incoming")
+    sender, receiver, make, _ = scene.traffic("incoming")
     messages = run_of(make, [64 * KIB] * 60)
     data = b"".join(messages)
     writer = Writer(sender, [data])
     # Everybody waits: what is on its way fits into the sockets and one pipe.
-    eventually(lambda: is_blocked(sender), "the sender is never stopped")
+    eventually(lambda: not takes_more(scene.gate, sender), "the sender is never stopped")
     peer_resident = scene.gate.resident_kib()
     receiver.record = bytearray()
     while len(receiver.record) < len(data):
@@ -214,10 +213,6 @@ def test_a_stalled_receiver_of_large_messages_stops_its_sender_and_gets_everythi
     writer.join(PATIENCE)
     assert receiver.record == data
     assert peer_resident < 8 * KIB
-
-
-def is_blocked(peer):
-    return not select.select([], [peer], [], 0.05)[1]
 
 
 def test_errors_of_the_gate_stand_between_large_messages(scene):
@@ -274,7 +269,7 @@ def waiting(peer):
 
 @DIRECTIONS
 def test_a_header_that_its_sender_changes_after_the_decision_leaves_as_it_was_decided_on(scene, direction):
-    sender, receiver, make, _ = scene.ends(direction)
+    sender, receiver, make, _ = scene.traffic(direction)
     for sent in run_of(make, [64 * KIB] * 6):
         sender.send(sent)
         assert receiver.receive().bytes == sent

@@ -9,9 +9,11 @@ import pytest
 from gi.repository import GLib
 
 from harness import PATIENCE, rule
+from logged import FORMATS, LoggedScene, decisions, read_text
 from peer import ACCESS_DENIED, Peer, call, driver_call, error_of, signal, strings
 from test_busgatectl import CTL, ctl, on_a_terminal
-from test_log import FORMATS, Scene, decisions, read_text
+
+told_by_the_log = pytest.mark.one_bus("the log tells what the gate decided, whatever the bus makes of it")
 
 INTERFACE = "org.example.Door"
 PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -66,7 +68,7 @@ def traffic(gate, outside):
 
 def log_of_traffic(workshop, bus, format, mode="audit", rules=(), *arguments):
     """The log of a gate of its own, as a file."""
-    scene = Scene(workshop, bus, list(rules), format, "--mode", mode, "--log-rate", "100000", *arguments, socket=f"{format}/bus")
+    scene = LoggedScene(workshop, bus, list(rules), format, "--mode", mode, "--log-rate", "100000", *arguments, socket=f"{format}/bus")
     assert traffic(scene.gate, scene.outside) == []
     scene.inside.ask(driver_call("ReloadConfig"))
     scene.end()
@@ -142,7 +144,7 @@ def test_what_is_learned_of_a_client_that_calls_unique_names_asks_for_the_servic
 
 
 def test_what_every_service_has_is_not_learned_of_one_without_a_name(workshop, bus):
-    scene = Scene(workshop, bus, [], "text", "--mode", "audit")
+    scene = LoggedScene(workshop, bus, [], "text", "--mode", "audit")
     for interface, member in ((PROPERTIES, "GetAll"), (INTERFACE, "Open")):
         scene.inside.send(call(scene.outside.name, "/a", interface, member, wants_reply=False))
         scene.outside.await_member(member)
@@ -154,11 +156,13 @@ def test_what_every_service_has_is_not_learned_of_one_without_a_name(workshop, b
     assert any("error: not learned: org.freedesktop.DBus.Properties of a peer without a well-known name" in line for line in said)
 
 
+@told_by_the_log
 def test_every_format_teaches_the_same(workshop, bus):
     configs = [learned(workshop, log_of_traffic(workshop, bus, format))[0].read_text() for format in FORMATS]
     assert configs[0] == configs[1] == configs[2]
 
 
+@told_by_the_log
 @pytest.mark.parametrize("output", ["json", "export"])
 def test_what_journalctl_makes_of_the_entries_teaches_the_same(workshop, bus, output):
     entries = log_of_traffic(workshop, bus, "journal")

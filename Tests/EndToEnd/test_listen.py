@@ -18,6 +18,8 @@ from harness import BUSGATE, EVERYTHING, PATIENCE, Watch, rule
 from service import (CLAIM, NOBODY, Inotify, busgate, claim_as, connect, external, listening, only_for_root, refused, start)
 from wire import Client, eventually, join, raw_bus
 
+pytestmark = pytest.mark.one_bus("where the gate listens and whom it lets in is decided without asking a bus")
+
 NOWHERE = ["--bus", "session=unix:path=/nonexistent"]
 
 
@@ -99,6 +101,7 @@ def test_a_path_may_be_relative(workshop, bus, path):
     join(workshop, workshop.directory / path)
 
 
+@pytest.mark.both_buses
 def test_gates_of_both_buses_and_several_policies_live_in_one_process(workshop, bus_program):
     buses = {name: workshop.bus(name=f"bus-{name}") for name in ("session", "system", "radio", "camera")}
     document = {"dbus-gateway-config-session": [rule(method="OnSession")], "dbus-gateway-config-system": [rule(method="OnSystem")]}
@@ -180,6 +183,7 @@ def test_an_abstract_name_that_is_too_long_is_an_error(workshop):
     assert refused(run(workshop, "--listen", f"session=unix:abstract={'a' * 108}"), 71, "@aaaa", "File name too long")
 
 
+@pytest.mark.both_buses
 def test_a_bus_on_a_long_path_is_reached(workshop, bus):
     far = deep(workshop) / "bus"
     os.rename(bus.path, far)
@@ -188,6 +192,7 @@ def test_a_bus_on_a_long_path_is_reached(workshop, bus):
     join(workshop, path)
 
 
+@pytest.mark.both_buses
 def test_a_bus_whose_name_fits_no_address_is_reached(workshop, bus):
     far = workshop.directory / ("b" * 255)
     os.rename(bus.path, far)
@@ -429,6 +434,7 @@ def test_a_bus_that_is_away_but_not_required_is_no_error_at_the_start(workshop):
     connect(path).close()
 
 
+@pytest.mark.both_buses
 def test_a_required_bus_may_be_any_of_the_alternatives(workshop, bus):
     path = workshop.directory / "gate"
     address = f"tcp:host=localhost,port=1;unix:path=/nonexistent;unix:abstract=/nonexistent;{bus.address}"

@@ -1,207 +1,31 @@
-"""The log: one reader for all its formats, and what becomes of it when there is too much, or nobody who reads."""
+"""The log: what is said, the same in all its formats, and what becomes of it when there is too much, or nobody who reads."""
 
-import datetime
-import json
 import os
 import re
 import select
 import socket
-import struct
 import subprocess
-import threading
 import time
 
 import pytest
 
-from harness import BUSGATE, EVERYTHING, PATIENCE, rule
-from peer import ACCESS_DENIED, DRIVER, ERROR, RETURN, Peer, answer, call, driver_call, error_of, refusal, signal, strings
+from harness import BUSGATE, PATIENCE, rule
+from logged import FORMATS, HOSTILE, INTERFACE, KEYS, PATH, Journal, LoggedScene, decisions, read_journal, read_text, total, without
+from peer import ACCESS_DENIED, ERROR, RETURN, Peer, answer, call, driver_call, error_of, refusal, signal, strings
 from service import spent_meanwhile
 
-INTERFACE = "com.example.Interface"
-PATH = "/com/example/Object"
-KEYS = {line.split("\t")[0] for line in subprocess.run(
-    [BUSGATE, "run", "--list", "log-keys"], capture_output=True, text=True, check=True).stdout.splitlines()}
-NUMBERS = {"connection", "pid", "uid", "serial", "reply-serial", "bytes", "fds", "count", "allowed", "denied", "decisions",
-           "connections", "lost"}
-VERDICTS = {"allow", "deny", "drop", "audit"}
-
-
-# The reader: each format back into the same events
-
-def unescape(text):
-    """What stands between the quotes of a text value."""
-    return re.sub(r"\\(u\{([0-9a-f]+)\}|.)", lambda match: chr(int(match[2], 16)) if match[2] else match[1], text)
-
-
-def read_text(line):
-    if line.startswith("busgate: "):
-        level, _, message = line.removeprefix("busgate: ").partition(": ")
-        if level in ("error", "warning"):
-            return {"event": level, "message": message}
-        return {"event": "note", "message": line.removeprefix("busgate: ")}
-    word, _, rest = line.partition(" ")
-    if word not in VERDICTS and not re.fullmatch("opened|closed|limit|reload|suppressed|lost|error|warning|note", word):
-        return {"event": "error" if ": error: " in line else "warning", "message": line}
-    event = {"event": "decision", "verdict": word} if word in VERDICTS else {"event": word}
-    event["time"], _, rest = rest.partition(" ")
-    while rest:
-        key, value, rest = re.fullmatch(r'([a-z-]+)=("(?:[^"\\]|\\.)*"|[^ "]+)(?: (.*))?', rest).groups()
-        assert key not in event, f"{key} twice in {line!r}"
-        value = unescape(value[1:-1]) if value.startswith('"') else value
-        event[key] = int(value) if key in NUMBERS else value
-    return event
-
-
-def read_json(line):
-    def unique(pairs):
-        assert len({key for key, _ in pairs}) == len(pairs), line
-        return dict(pairs)
-    return json.loads(line, object_pairs_hook=unique)
-
-
-def read_journal(datagram):
-    fields = {}
-    while datagram:
-        line, _, rest = datagram.partition(b"\n")
-        name, equals, value = line.partition(b"=")
-        if equals:
-            datagram = rest
-        else:
-            (count,) = struct.unpack_from("<Q", rest)
-            value, datagram = rest[8:8 + count], rest[8 + count:]
-            assert datagram[:1] == b"\n"
-            datagram = datagram[1:]
-        assert re.fullmatch(rb"[A-Z][A-Z0-9_]*", name) and name not in fields, name
-        fields[name.decode()] = value.decode()
-    assert fields.pop("SYSLOG_IDENTIFIER") == "busgate"
-    assert fields.pop("PRIORITY") in "34567"
-    event = {}
-    message = fields.pop("MESSAGE")
-    for name, value in fields.items():
-        key = name.removeprefix("BUSGATE_").lower().replace("_", "-")
-        event[key] = int(value) if key in NUMBERS else value
-    if event["event"] in ("limit", "reload", "error", "warning", "note"):
-        event["message"] = message
-    return event
-
-
-class Journal:
-    """A journald of the test's own: a datagram socket, of which the kernel keeps ten datagrams, and a thread that reads it."""
-
-    def __init__(self, path, reads=True):
-        self.path = path
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(str(self.path))
-        self.datagrams = []
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        if reads:
-            self.read()
-
-    def read(self):
-        self._thread.start()
-
-    def _read(self):
-        while True:
-            datagram = self.socket.recv(1 << 20)
-            if datagram == b"end":
-                return
-            with self._changed:
-                self.datagrams.append(datagram)
-                self._changed.notify_all()
-
-    def wait_until(self, found):
-        """What ``found()`` returns, as soon as that is true; it is asked whenever a datagram came."""
-        with self._changed:
-            self._changed.wait_for(found, PATIENCE)
-            result = found()
-        assert result, self.datagrams
-        return result
-
-    def end(self):
-        """All that was sent has been read when this returns."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.sendto(b"end", str(self.path))
-        self._thread.join(PATIENCE)
-        self.socket.close()
-
-
-FORMATS = ("text", "json", "journal")
-
-
-class Scene:
-    """A gate with a log in one of the formats, a peer inside and one outside."""
-
-    def __init__(self, workshop, bus, rules, format, *arguments, is_read=True, **options):
-        self.format = format
-        self.journal = None
-        arguments = ["--log-format", format, *arguments]
-        if format == "journal":
-            self.journal = Journal(workshop.directory / f"journal-{len(os.listdir(workshop.directory))}", is_read)
-            arguments += ["--log-target", str(self.journal.path)]
-        self.gate = workshop.gate(rules, bus, *arguments, **options)
-        self.inside, self.outside = Peer(self.gate.address), Peer(bus.address)
-
-    def call(self, member, path=PATH, interface=INTERFACE, **more):
-        return self.inside.ask(call(self.outside.name, path, interface, member, **more))
-
-    def read_so_far(self):
-        if self.journal:
-            return [read_journal(datagram) for datagram in self.journal.datagrams]
-        return [(read_json if self.format == "json" else read_text)(line) for line in self.gate.log.lines]
-
-    def await_event(self, wanted):
-        """Returns when an event was written that is ``wanted``."""
-        (self.journal or self.gate.log).wait_until(lambda: any(wanted(event) for event in self.read_so_far()))
-
-    def await_events(self, count):
-        (self.journal or self.gate.log).wait_until(lambda: len(self.read_so_far()) >= count)
-
-    def end(self):
-        """Ends everything; returns all events."""
-        self.inside.close()
-        # The gate closes the connection to the bus before it writes the last line about it.
-        return self.stop()
-
-    def stop(self):
-        assert self.gate.terminate() == 0
-        if self.journal:
-            self.journal.end()
-        else:
-            self.gate.log.wait_until(lambda: self.gate.log.ended)
-        return checked(self.read_so_far())
-
-
-def checked(events):
-    for event in events:
-        assert set(event) <= KEYS, set(event) - KEYS
-        if "time" in event:
-            datetime.datetime.strptime(event["time"], "%Y-%m-%dT%H:%M:%S.%fZ")
-    return events
-
-
-def decisions(events, **wanted):
-    return [event for event in events
-            if event["event"] == "decision" and all(event.get(key) == value for key, value in wanted.items())]
-
-
-def total(events):
-    """How many messages these events stand for."""
-    return sum(event.get("count", 1) for event in events)
-
-
-def without(event, *keys):
-    return {key: value for key, value in event.items() if key not in ("time", "pid", "cgroup", *keys)}
+pytestmark = pytest.mark.one_bus("the log tells what the gate decided, whatever the bus makes of it")
 
 
 # What is said
 
+@pytest.mark.both_buses
 def test_every_format_says_the_same(workshop, bus):
     config = workshop.config([rule("outgoing", INTERFACE, PATH, "Allowed"),
                               rule("outgoing", INTERFACE, PATH, "Closed", action="deny")])
     said = {}
     for format in FORMATS:
-        scene = Scene(workshop, bus, config, format, "--log", "all", socket=f"{format}/bus")
+        scene = LoggedScene(workshop, bus, config, format, "--log", "all", socket=f"{format}/bus")
         names = {scene.inside.name: "inside", scene.outside.name: "outside"}
         # What the bus says and what the client says are read from two sockets, in either order: each waits for the other here.
         scene.inside.await_member("NameAcquired")
@@ -214,7 +38,7 @@ def test_every_format_says_the_same(workshop, bus):
         scene.outside.send(signal(PATH, INTERFACE, "In", destination=scene.inside.name))
         scene.await_event(lambda event: event.get("member") == "In")
         scene.inside.send(answer(scene.outside.name, 77))
-        scene.inside.fence()
+        scene.settle()
         events = scene.end()
         assert "secret" not in repr(events)
         said[format] = [{key: names.get(value, value) for key, value in without(event).items()} for event in events]
@@ -241,7 +65,7 @@ def test_every_format_says_the_same(workshop, bus):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_client_is_named_by_the_kernel(workshop, bus, format):
-    scene = Scene(workshop, bus, [], format)
+    scene = LoggedScene(workshop, bus, [], format)
     scene.call("Denied")
     (event,) = decisions(scene.end())
     assert (event["pid"], event["uid"]) == (os.getpid(), os.getuid())
@@ -254,7 +78,7 @@ def test_reloads_and_closes_are_said(workshop, bus):
     said = {}
     for format in ("text", "json", "journal"):
         file = workshop.config([])
-        scene = Scene(workshop, bus, file, format, socket=f"{format}/bus")
+        scene = LoggedScene(workshop, bus, file, format, socket=f"{format}/bus")
         before = file.read_text()
         file.write_text("[")
         scene.gate.process.send_signal(1)
@@ -274,15 +98,13 @@ def test_reloads_and_closes_are_said(workshop, bus):
     assert closed["event"] == "closed" and closed["reason"].startswith("client sent a malformed message")
 
 
-HOSTILE = ["new\nline", 'quote" deny ', "back\\slash", "\x1b[2J\x7f", "r\u202elo", "\u2028sep", "é…", "a=b c", "tab\t\r", "BUSGATE_UID=0\nBUSGATE_PID"]
-
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_forges_nothing(workshop, bus, format, name):
     config = workshop.directory / f"{name}.json"
     config.write_text(workshop.config([rule("outgoing", INTERFACE, PATH, "Denied", action="deny")]).read_text())
-    scene = Scene(workshop, bus, config, format)
+    scene = LoggedScene(workshop, bus, config, format)
     scene.call("Denied")
     config.write_text("{")
     scene.gate.process.send_signal(1)
@@ -295,7 +117,7 @@ def test_a_hostile_name_forges_nothing(workshop, bus, format, name):
 
 
 def test_a_path_of_any_length_is_cut(workshop, bus):
-    scene = Scene(workshop, bus, [], "json")
+    scene = LoggedScene(workshop, bus, [], "json")
     scene.call("Denied", path="/" + "x" * 200_000)
     (event,) = decisions(scene.end())
     assert event["path"] == "/" + "x" * 1023 + "…" and event["bytes"] > 200_000
@@ -305,7 +127,7 @@ def test_a_path_of_any_length_is_cut(workshop, bus):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_repetitions_are_counted_and_the_counts_add_up(workshop, bus, format):
-    scene = Scene(workshop, bus, [], format)
+    scene = LoggedScene(workshop, bus, [], format)
     for i in range(90):
         scene.call(["First", "Second", "Third"][i % 3])
     events = decisions(scene.end())
@@ -316,7 +138,7 @@ def test_repetitions_are_counted_and_the_counts_add_up(workshop, bus, format):
 
 
 def test_a_window_ends_by_itself(workshop, bus):
-    scene = Scene(workshop, bus, [], "text", "--log-fold", "1")
+    scene = LoggedScene(workshop, bus, [], "text", "--log-fold", "1")
     for _ in range(5):
         scene.call("Denied")
     line = scene.gate.log.wait_for("count=")
@@ -326,14 +148,14 @@ def test_a_window_ends_by_itself(workshop, bus):
 
 
 def test_nothing_is_folded_where_nobody_wants_it(workshop, bus):
-    scene = Scene(workshop, bus, [], "text", "--log-fold", "0")
+    scene = LoggedScene(workshop, bus, [], "text", "--log-fold", "0")
     for _ in range(5):
         scene.call("Denied")
     assert [event.get("count") for event in decisions(scene.end())] == [None] * 5
 
 
 def test_what_was_counted_is_written_when_the_gate_stops(workshop, bus):
-    scene = Scene(workshop, bus, [], "json", "--log", "all")
+    scene = LoggedScene(workshop, bus, [], "json", "--log", "all")
     for _ in range(3):
         scene.call("Denied")
     events = scene.stop()
@@ -342,7 +164,7 @@ def test_what_was_counted_is_written_when_the_gate_stops(workshop, bus):
 
 
 def test_connections_are_not_folded_into_each_other(workshop, bus):
-    scene = Scene(workshop, bus, [], "json")
+    scene = LoggedScene(workshop, bus, [], "json")
     others = [Peer(scene.gate.address) for _ in range(3)]
     for peer in others:
         for _ in range(2):
@@ -356,7 +178,7 @@ def test_connections_are_not_folded_into_each_other(workshop, bus):
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("kinds", [600, 1500])
 def test_more_different_denials_than_the_table_holds_add_up_with_what_the_rate_held_back(workshop, bus, format, kinds):
-    scene = Scene(workshop, bus, [], format, "--log-rate", "20")
+    scene = LoggedScene(workshop, bus, [], format, "--log-rate", "20")
     for i in range(2 * kinds):
         scene.inside.send(call(scene.outside.name, PATH, INTERFACE, f"M{i % kinds}", wants_reply=False))
     scene.inside.fence()
@@ -367,8 +189,9 @@ def test_more_different_denials_than_the_table_holds_add_up_with_what_the_rate_h
     assert 80 <= len(decisions(events)) <= 80 + 20 * 10
 
 
+@pytest.mark.both_buses
 def test_a_flood_of_messages_that_pass_does_not_hide_one_that_does_not(workshop, bus):
-    scene = Scene(workshop, bus, [rule("outgoing", INTERFACE)], "json", "--log", "all", "--log-rate", "1")
+    scene = LoggedScene(workshop, bus, [rule("outgoing", INTERFACE)], "json", "--log", "all", "--log-rate", "1")
     for i in range(100):
         scene.inside.send(call(scene.outside.name, PATH, INTERFACE, f"M{i}", wants_reply=False))
     scene.call("Denied", interface="com.example.Other")
@@ -380,7 +203,7 @@ def test_a_flood_of_messages_that_pass_does_not_hide_one_that_does_not(workshop,
 
 
 def test_a_storm_of_connections_is_counted_too(workshop, bus):
-    scene = Scene(workshop, bus, [], "json", "--log-rate", "1")
+    scene = LoggedScene(workshop, bus, [], "json", "--log-rate", "1")
     for _ in range(20):
         other = Peer(scene.gate.address, says_hello=False)
         other.socket.sendall(b"nonsense" * 10)
@@ -441,7 +264,7 @@ def test_a_full_pipe_holds_nobody_up_and_what_is_lost_is_said(workshop, bus):
 
 
 def test_a_journal_that_does_not_read_holds_nobody_up(workshop, bus):
-    scene = Scene(workshop, bus, [], "journal", "--log-rate", "1000000", is_read=False)
+    scene = LoggedScene(workshop, bus, [], "journal", "--log-rate", "1000000", is_read=False)
     count = 2000
     flood(scene, count)
     scene.journal.read()
@@ -452,7 +275,7 @@ def test_a_journal_that_does_not_read_holds_nobody_up(workshop, bus):
 
 
 def test_a_journal_that_is_restarted_is_found_again(workshop, bus):
-    scene = Scene(workshop, bus, [], "journal")
+    scene = LoggedScene(workshop, bus, [], "journal")
     scene.journal.end()
     scene.call("Meanwhile")
     os.unlink(scene.journal.path)
@@ -509,11 +332,12 @@ def test_a_log_that_cannot_be_written_is_no_reason_to_stop(workshop, bus, where)
 
 # Audit mode
 
+@pytest.mark.both_buses
 @pytest.mark.parametrize("mode", ["enforce", "audit"])
 def test_audit_forwards_what_the_rules_do_not_allow_and_says_so(workshop, bus, mode):
     audit = mode == "audit"
     config = workshop.config([rule("outgoing", INTERFACE, PATH, "Allowed"), rule("*", "*", "*", "Never", action="deny")])
-    scene = Scene(workshop, bus, config, "json", "--mode", mode)
+    scene = LoggedScene(workshop, bus, config, "json", "--mode", mode)
     serials = [scene.inside.send(call(scene.outside.name, PATH, INTERFACE, member)) for member in ("Allowed", "Other", "Never")]
     incoming = scene.outside.send(call(scene.inside.name, PATH, INTERFACE, "In"))
     for peer in (scene.inside, scene.outside, scene.inside):
@@ -536,8 +360,9 @@ def test_audit_forwards_what_the_rules_do_not_allow_and_says_so(workshop, bus, m
         ("Other", verdict, "no-rule"), ("Never", verdict, "rule"), ("In", verdict, "no-rule")}
 
 
+@pytest.mark.both_buses
 def test_audit_opens_nothing_that_is_not_the_rules_to_open(workshop, bus):
-    scene = Scene(workshop, bus, [], "json", "--mode", "audit", "--limit", "names-max=1", "--limit", "fds-per-message-max=2")
+    scene = LoggedScene(workshop, bus, [], "json", "--mode", "audit", "--limit", "names-max=1", "--limit", "fds-per-message-max=2")
     ask = lambda *message, **more: error_of(scene.inside.ask(driver_call(*message, **more)))  # noqa: E731
     assert ask("ReloadConfig")[0] == ACCESS_DENIED
     assert ask("BecomeMonitor", interface="org.freedesktop.DBus.Monitoring")[0] == ACCESS_DENIED

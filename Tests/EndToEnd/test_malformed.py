@@ -9,6 +9,8 @@ from wire import (BIG, CONTAINER_INSTANCE, DESTINATION, ERROR, ERROR_NAME, INTER
                   METHOD_RETURN, NO_REPLY_EXPECTED, OBJECT, OPEN, PATH, REPLY_SERIAL, SENDER, SIGNAL, SIGNATURE, UNIX_FDS, Client, Ended, call,
                   eventually, expect_descriptors, introduce, join, message, raw_bus, signal, size_of)
 
+closed_by_the_gate = pytest.mark.one_bus("the gate closes the connection before the bus hears of it")
+
 SERVICE = "com.example.Service"
 
 
@@ -188,6 +190,7 @@ def expect_nobody_noticed(service, bystander, woken):
     assert service.receive_reply(90).type == METHOD_RETURN
 
 
+@closed_by_the_gate
 @pytest.mark.parametrize("order", ORDERS)
 def test_what_is_no_message_closes_the_connection_and_nothing_else(scene, order):
     gate, service, bystander, woken = scene
@@ -206,6 +209,7 @@ def test_what_is_no_message_closes_the_connection_and_nothing_else(scene, order)
     eventually(lambda: len(reasons()) == len(MALFORMED), lambda: f"{len(reasons())} reasons for {len(MALFORMED)} messages")
 
 
+@closed_by_the_gate
 @pytest.mark.parametrize("order", ORDERS)
 def test_what_is_no_message_closes_the_connection_when_it_comes_byte_by_byte(scene, order):
     gate, service, bystander, woken = scene
@@ -218,6 +222,7 @@ def test_what_is_no_message_closes_the_connection_when_it_comes_byte_by_byte(sce
     expect_nobody_noticed(service, bystander, woken)
 
 
+@closed_by_the_gate
 @pytest.mark.parametrize("name", ["serial 0", "dirty padding behind the fields", "member 'a-b' of 3", "signature without body"])
 def test_what_is_no_message_closes_the_connection_wherever_it_is_cut(scene, name):
     gate, service, bystander, woken = scene

@@ -11,6 +11,8 @@ from harness import rule
 from peer import ACCESS_DENIED, Peer, call, error_of
 from service import busgate, refused, start
 
+pytestmark = pytest.mark.one_bus("manifests are read and put together without asking a bus")
+
 MANIFESTS = pathlib.Path(__file__).parent / "manifests"
 WANTED = MANIFESTS / "service-manifest.d"
 DEFAULTS = MANIFESTS / "service-manifest.default.d"

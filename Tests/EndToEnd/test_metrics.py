@@ -23,6 +23,8 @@ from service import spent_meanwhile
 from wire import (ACCESS_DENIED, LIMITS_EXCEEDED, METHOD_CALL, METHOD_RETURN, NO_REPLY_EXPECTED, OBJECT, OPEN, OWN_UID, SHUT, SIGNAL,
                   Client, call, driver_call, eventually, hello, introduce, join, message, raw_bus)
 
+pytestmark = pytest.mark.one_bus("the gate counts what it did itself, and is asked over a socket of its own")
+
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 SERVICE, CALLER, ME = "com.example.Service", ":1.2", ":1.7"
 RULES = [rule("outgoing", OPEN), rule("incoming", OPEN)]
@@ -192,6 +194,7 @@ def test_a_body_that_is_still_coming_counts_as_far_as_it_has_come(workshop):
     side.receive_member("S")
 
 
+@pytest.mark.both_buses
 def test_connections_are_counted_as_they_come_authenticate_and_go(workshop, bus):
     gate = metered(workshop, EVERYTHING, bus)
     silent = workshop.keep(Client(gate.path))
@@ -393,6 +396,7 @@ def test_two_gates_are_told_apart(workshop, bus):
     assert [values(gate)["busgate_connections", (("gate", name),)] for name in ("session", "extra")] == [0, 1]
 
 
+@pytest.mark.both_buses
 def test_the_gates_own_time_is_a_histogram(workshop, bus):
     gate = metered(workshop, EVERYTHING, bus)
     client = join(workshop, gate.path)

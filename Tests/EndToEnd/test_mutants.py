@@ -51,7 +51,7 @@ def test_a_mutant_whose_file_is_gone_is_told_by_its_name(mutants):
 
 
 def test_a_mutant_that_is_always_broken_is_told(mutants):
-    add(mutants, "no switch", "GateSession/Session+Framing", "return min(claimed, waiting)", "return 0")
+    add(mutants, "no switch", "GateSession/Session+Messages", "return min(claimed, waiting)", "return 0")
     assert any(line.startswith("no-switch: ") for line in wrong(mutants))
 
 

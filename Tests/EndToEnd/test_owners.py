@@ -21,7 +21,7 @@ def document(rules):
     return json.dumps({"dbus-gateway-config-session": rules})
 
 
-class Scene:
+class OwnerScene:
     """A client behind a gate, two services on the bus, and one more that tells when the gate has judged what was sent."""
 
     def __init__(self, workshop, bus, rules, *arguments):
@@ -62,7 +62,7 @@ class Scene:
 
 
 def test_a_client_that_does_not_read_cannot_call_a_new_owner_of_a_denied_name(workshop, bus):
-    scene = Scene(workshop, bus, DENY)
+    scene = OwnerScene(workshop, bus, DENY)
     assert scene.reaches(scene.first, scene.call(scene.first)) == ["Do"]
     scene.stop_reading()
     assert scene.reaches(scene.first, scene.call(scene.first)) == ["Do"], "nobody owns the name yet"
@@ -74,7 +74,7 @@ def test_a_client_that_does_not_read_cannot_call_a_new_owner_of_a_denied_name(wo
 
 
 def test_a_client_that_does_not_read_cannot_call_who_lost_an_allowed_name(workshop, bus):
-    scene = Scene(workshop, bus, ALLOW)
+    scene = OwnerScene(workshop, bus, ALLOW)
     scene.own(scene.first, ALLOWED)
     assert scene.reaches(scene.first, scene.call(scene.first)) == ["Do"]
     scene.stop_reading()
@@ -85,7 +85,7 @@ def test_a_client_that_does_not_read_cannot_call_who_lost_an_allowed_name(worksh
 
 
 def test_what_a_reload_denies_is_denied_to_a_client_that_does_not_read(workshop, bus):
-    scene = Scene(workshop, bus, [rule("outgoing", "com.example.*")])
+    scene = OwnerScene(workshop, bus, [rule("outgoing", "com.example.*")])
     scene.own(scene.first, DENIED)
     scene.stop_reading()
     assert scene.reaches(scene.first, scene.call(scene.first)) == ["Do"]
@@ -99,7 +99,7 @@ def test_what_a_reload_denies_is_denied_to_a_client_that_does_not_read(workshop,
 
 
 def test_a_client_that_leaves_what_it_did_not_read_has_its_last_calls_judged_by_who_owns_what_now(workshop, bus):
-    scene = Scene(workshop, bus, DENY)
+    scene = OwnerScene(workshop, bus, DENY)
     scene.stop_reading()
     scene.own(scene.first, DENIED)
     scene.client.send(scene.call(scene.first) + scene.call(scene.second) + call(scene.client.next_serial(), FENCE, "Judged", flags=1))
@@ -111,7 +111,7 @@ def test_a_client_that_leaves_what_it_did_not_read_has_its_last_calls_judged_by_
 
 def test_more_owners_than_the_limit_are_met_by_every_deny_rule_until_they_are_known_again(workshop, bus):
     rules = [rule("outgoing", "com.example.*"), rule("outgoing", name=DENIED + ".*", action="deny")]
-    scene = Scene(workshop, bus, rules, "--limit", "owners-max=2")
+    scene = OwnerScene(workshop, bus, rules, "--limit", "owners-max=2")
     assert scene.reaches(scene.second, scene.call(scene.second)) == ["Do"]
     scene.stop_reading()
     for number in range(3):
@@ -133,7 +133,7 @@ def observer_name(service, *others):
 
 
 def test_peers_that_talk_to_the_observer_neither_end_nor_mislead_it(workshop, bus):
-    scene = Scene(workshop, bus, DENY)
+    scene = OwnerScene(workshop, bus, DENY)
     scene.stop_reading()
     observer = observer_name(scene.first, scene.second, scene.fence, scene.client)
     loud = join(workshop, bus.path)
@@ -152,7 +152,7 @@ def test_peers_that_talk_to_the_observer_neither_end_nor_mislead_it(workshop, bu
 
 
 def test_no_client_of_a_gate_can_talk_to_the_observer(workshop, bus):
-    scene = Scene(workshop, bus, DENY)
+    scene = OwnerScene(workshop, bus, DENY)
     assert scene.reaches(scene.first, scene.call(scene.first)) == ["Do"]
     observer = observer_name(scene.first, scene.second, scene.fence, scene.client)
     assert scene.client.ask(observer, "Do").error == ACCESS_DENIED
@@ -274,7 +274,7 @@ def test_an_observer_that_the_bus_never_answers_is_given_up_and_nobody_waits_aga
 
 def test_there_is_an_observer_only_while_a_policy_asks_for_names(workshop, bus):
     open_to_all = [rule("outgoing", "com.example.*")]
-    scene = Scene(workshop, bus, open_to_all)
+    scene = OwnerScene(workshop, bus, open_to_all)
 
     def strangers():
         known = {scene.first.name, scene.second.name, scene.fence.name, scene.client.name}

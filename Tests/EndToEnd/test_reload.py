@@ -14,9 +14,12 @@ import pytest
 
 import harness
 from harness import EVERYTHING, PATIENCE, rule
+from scene import RawScene
 from service import Inotify, busgate, refused, start
 from wire import ACCESS_DENIED, METHOD_RETURN, OPEN, call, eventually, introduce, join, message, raw_bus, size_of
 from wire import signal as signal_message
+
+read_by_the_gate = pytest.mark.one_bus("lines are read without asking a bus")
 
 SERVICE = "com.example.Service"
 ALLOWS = {"both": [rule(interface=OPEN, method=["Count", "Other"])], "one": [rule(interface=OPEN, method="Count")]}
@@ -224,24 +227,19 @@ def test_reloads_that_never_cease_keep_neither_clients_nor_the_end_waiting(works
 
 @pytest.fixture
 def scene(workshop):
-    return Scene(workshop)
+    return ReloadScene(workshop)
 
 
-class Scene:
-    """A client, a gate, the bus's end, and a file that can be rewritten."""
+class ReloadScene(RawScene):
+    """One whose policy is in a file that can be rewritten."""
 
     def __init__(self, workshop):
-        self.bus = raw_bus(workshop)
         self.config = workshop.config(EVERYTHING)
-        self.gate = workshop.gate(self.config, self.bus)
-        self.client, self.side = introduce(workshop, self.gate, self.bus)
+        super().__init__(workshop, self.config)
 
     def put_in_force(self, rules):
         self.config.write_text(document(rules))
         assert "reloaded" in self.gate.reload()
-
-    def ends(self, sender):
-        return (self.client, self.side) if sender == "client" else (self.side, self.client)
 
 
 def test_the_answer_to_a_call_that_was_forwarded_arrives_after_its_rule_is_gone(scene):
@@ -344,6 +342,7 @@ def await_rule(client, member):
     eventually(lambda: allows(client, member), f"{member} is not allowed")
 
 
+@read_by_the_gate
 def test_a_line_of_standard_input_adds_its_rules_to_those_of_the_files(workshop, bus):
     gate, client = standard_input(workshop, bus)
     assert [allows(client, member) for member in ("File", "First", "Second")] == [True, False, False]
@@ -354,6 +353,7 @@ def test_a_line_of_standard_input_adds_its_rules_to_those_of_the_files(workshop,
     assert [allows(client, member) for member in ("File", "First", "Second", "Third")] == [True, True, True, False]
 
 
+@read_by_the_gate
 def test_a_refused_line_adds_nothing_and_is_named_by_its_number(workshop, bus):
     gate, client = standard_input(workshop, bus)
     say(gate, document([rule(method="First")]) + "\n\n" + document([rule(method="Broken"), {"direction": 1}]) + "\n")
@@ -363,6 +363,7 @@ def test_a_refused_line_adds_nothing_and_is_named_by_its_number(workshop, bus):
     assert [allows(client, member) for member in ("File", "First", "Broken")] == [True, True, False]
 
 
+@read_by_the_gate
 def test_the_end_of_standard_input_is_not_the_end_and_its_last_line_needs_none(workshop, bus):
     gate, client = standard_input(workshop, bus)
     say(gate, document([rule(method="Last")]))
@@ -374,6 +375,7 @@ def test_the_end_of_standard_input_is_not_the_end_and_its_last_line_needs_none(w
     assert gate.cpu_nanoseconds() - before < 100_000_000
 
 
+@read_by_the_gate
 def test_a_reload_of_the_files_replaces_what_standard_input_added(workshop, bus):
     gate, client = standard_input(workshop, bus)
     say(gate, document([rule(method="Added")]) + "\n")
@@ -382,6 +384,7 @@ def test_a_reload_of_the_files_replaces_what_standard_input_added(workshop, bus)
     assert [allows(client, member) for member in ("File", "Added")] == [True, False]
 
 
+@read_by_the_gate
 @pytest.mark.parametrize("stdin", ["file", "null"])
 def test_standard_input_may_be_a_file_or_nothing(workshop, bus, stdin):
     text = workshop.directory / "lines"
@@ -392,6 +395,7 @@ def test_standard_input_may_be_a_file_or_nothing(workshop, bus, stdin):
     assert [allows(client, member) for member in ("File", "First", "Second")] == [True, stdin == "file", stdin == "file"]
 
 
+@read_by_the_gate
 def test_without_the_flag_standard_input_is_not_read(workshop, bus):
     gate = workshop.gate([], bus, stdin=subprocess.PIPE)
     client = join(workshop, gate.path)

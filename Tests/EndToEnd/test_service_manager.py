@@ -1,7 +1,6 @@
 """Sockets that a service manager listened on, and what the manager is told: READY, RELOADING, STOPPING, STATUS, WATCHDOG."""
 
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -10,9 +9,11 @@ import time
 import pytest
 
 from harness import BUSGATE, EVERYTHING, PATIENCE, rule
-from service import (NOBODY, NotifySocket, busgate, claim_as, connect, external, flood, listening, refused, run_with_sockets, start,
+from service import (NOBODY, NotifySocket, busgate, claim_as, connect, expect_rest, external, flood, listening, refused, run_with_sockets, start,
                      start_with_sockets)
 from wire import OWN_UID, Client, eventually, hello, join, raw_bus
+
+pytestmark = pytest.mark.one_bus("what passes between the gate and its service manager is no bus's business")
 
 NOWHERE = "session=unix:path=/nonexistent"
 
@@ -30,6 +31,7 @@ def test_an_inherited_socket_is_served_by_the_gate_that_it_is_named_after(worksh
     assert join(workshop, path).name.startswith(":")
 
 
+@pytest.mark.both_buses
 def test_each_of_several_inherited_sockets_has_its_bus_and_its_policy(workshop, bus_program):
     buses = {name: workshop.bus(name=f"bus-{name}") for name in ("session", "system", "radio")}
     paths = {name: workshop.directory / name for name in buses}
@@ -158,7 +160,7 @@ def test_an_inherited_socket_that_somebody_shuts_down_costs_the_gate_no_processo
     shared.shutdown(socket.SHUT_RDWR)
     gate.log.wait_for("error", "gate session accepts no more clients")
     used = gate.cpu_nanoseconds()
-    select.select([], [], [], 0.5)
+    expect_rest(gate)
     assert gate.cpu_nanoseconds() - used < 50_000_000
     client.round_trip()
     assert gate.terminate() == 0
@@ -175,7 +177,7 @@ def test_clients_that_wait_at_an_inherited_socket_while_the_gate_ends_cost_it_no
     notify.receive_key("STOPPING")
     waiting = connect(path)
     before = gate.cpu_nanoseconds()
-    select.select([waiting], [], [], 0.3)  # the time in which a loop would turn
+    expect_rest(gate)
     assert gate.cpu_nanoseconds() - before < 50_000_000
     client.receive_all()
     assert gate.process.wait(PATIENCE) == 0
@@ -329,13 +331,7 @@ def test_nothing_is_lost_on_a_manager_that_is_slow_to_listen(workshop, bus):
     notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
     gate = start(workshop, *flags(workshop, bus), "--session", workshop.directory / "gate", ready=False, env=notify.environment)
     assert notify.receive()["READY"] == "1"
-    # The kernel lets few datagrams wait (net.unix.max_dgram_qlen): the queue is filled, then a reload is asked for.
-    filler = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    filler.connect(notify.name)
-    filler.setblocking(False)
-    with pytest.raises(BlockingIOError):
-        while True:
-            filler.send(b"FILL=1")
+    notify.fill()
     gate.process.send_signal(signal.SIGHUP)
     eventually(lambda: is_waiting_to_send(gate) or gate.log.matching("configuration reloaded"), "the reload is not begun")
     seen = []
@@ -395,10 +391,11 @@ def test_a_manager_that_does_not_listen_to_the_watchdog_holds_nobody_up(workshop
     start(workshop, *flags(workshop, bus), "--session", path, ready=False, env={**notify.environment, "WATCHDOG_USEC": "60000"})
     notify.receive_key("WATCHDOG")
     client = join(workshop, path)
-    # Of the beats of 3 s the kernel lets as few as ten wait (net.unix.max_dgram_qlen); each of the others would wait for a second.
+    # Its queue is full from now on; each of the beats of half a second would wait for a second.
+    notify.fill()
     began = time.monotonic()
     slowest = 0
-    while (before := time.monotonic()) - began < 3:
+    while (before := time.monotonic()) - began < 0.5:
         client.round_trip()
         slowest = max(slowest, time.monotonic() - before)
     assert slowest < 0.9
@@ -416,9 +413,13 @@ def test_a_watchdog_that_is_anothers_or_none_is_not_fed(workshop, bus, environme
     gate = start(workshop, *flags(workshop, bus), "--session", workshop.directory / "gate", ready=False,
                  env={**notify.environment, **environment})
     assert notify.receive()["READY"] == "1"
-    for _ in range(5):  # what would be due by now is said by now
-        select.select([], [], [], 0.012)
-        join(workshop, workshop.directory / "gate").close()
+    # Its twin says when it would have been due, five times.
+    twins = workshop.keep(NotifySocket(workshop.directory / "twin"))
+    start(workshop, *flags(workshop, bus), "--session", workshop.directory / "twins", ready=False,
+          env={**twins.environment, "WATCHDOG_USEC": "20000"})
+    twins.receive_key("READY")
+    for _ in range(5):
+        assert twins.receive() == {"WATCHDOG": "1"}
     gate.terminate()
     assert notify.receive() == {"STOPPING": "1"}
 

@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from harness import EVERYTHING, PATIENCE
+from scene import RawScene
 from service import flood
 from wire import METHOD_RETURN, Ended, call, eventually, introduce, raw_bus
 from wire import signal as signal_message
@@ -14,20 +15,14 @@ SIDES = ["client", "bus"]
 
 @pytest.fixture
 def scene(workshop):
-    return Scene(workshop)
+    return StoppingScene(workshop)
 
 
-class Scene:
-    """A client, a gate that lets everything pass, and the bus's end."""
+class StoppingScene(RawScene):
+    """One whose gate lets everything pass and is told to end."""
 
     def __init__(self, workshop, *arguments):
-        self.bus = raw_bus(workshop)
-        self.gate = workshop.gate(EVERYTHING, self.bus, *(arguments or ("--limit", "drain-timeout=60s")))
-        self.client, self.side = introduce(workshop, self.gate, self.bus)
-
-    def ends(self, sender):
-        """Who sends and who receives."""
-        return (self.client, self.side) if sender == "client" else (self.side, self.client)
+        super().__init__(workshop, EVERYTHING, *(arguments or ("--limit", "drain-timeout=60s")))
 
     def stop(self, number=signal.SIGTERM):
         self.gate.process.send_signal(number)
@@ -79,7 +74,7 @@ def test_a_message_of_which_a_part_was_forwarded_is_finished(scene, sender):
 
 @pytest.mark.parametrize("sender", SIDES)
 def test_a_message_whose_rest_never_comes_does_not_keep_the_gate(workshop, sender):
-    scene = Scene(workshop, "--limit", "drain-timeout=200ms")
+    scene = StoppingScene(workshop, "--limit", "drain-timeout=200ms")
     sending, receiving = scene.ends(sender)
     sending.send(signal_message(7, "Long", sender=":1.2", signature="ay", body=bytes(1000))[:-1])
     while len(receiving.buffer) < 1000:
@@ -112,7 +107,7 @@ def test_a_message_of_which_only_the_beginning_of_the_header_came_is_not_waited_
 
 @pytest.mark.parametrize("sender", SIDES)
 def test_a_receiver_that_never_reads_keeps_the_gate_no_longer_than_the_drain_timeout(workshop, sender):
-    scene = Scene(workshop, "--limit", "drain-timeout=200ms")
+    scene = StoppingScene(workshop, "--limit", "drain-timeout=200ms")
     sending, _ = scene.ends(sender)
     flood(scene.gate, sending)
     scene.stop()

@@ -73,9 +73,10 @@ def test_a_program_carries_each_client_to_the_bus(workshop, bus, path):
         client.send(call(5, service.name, "Ask"))
         service.answer(service.receive_member("Ask"), "s", ["answer"])
         assert client.receive_reply(5).args == ["answer"]
-        assert len(forwarder.lines()) == 1 + count  # one found out which bus it is
+        # One finds out which bus it is: once, or again where the end of the last client's program is noticed before the client's own.
+        assert 1 + count <= len(forwarder.lines()) <= 2 * count
         client.close()
-    assert len({line.split()[0] for line in forwarder.lines()}) == 4
+    assert len({line.split()[0] for line in forwarder.lines()}) == len(forwarder.lines())
     assert all(line.endswith("with space ünicode,;=%") for line in forwarder.lines())
 
 

@@ -10,6 +10,8 @@ from harness import PATIENCE, rule
 from peer import Peer, strings
 from service import CLAIM, external, start
 
+decided_by_the_gate = pytest.mark.one_bus("the gate alone decides who a client is")
+
 SERVICE, INTERFACE, PATH = "com.example.Service", "com.example.Interface", "/com/example/Object"
 
 # Two ranges, as a container engine with --uidmap makes them: user 0 alone, and sixty thousand from 1 on.
@@ -89,12 +91,14 @@ def test_the_bare_bus_turns_the_same_client_away(bus, open_directory, client):
     assert done.returncode != 0 and "SESSION policy" not in done.stderr
 
 
+@decided_by_the_gate
 @pytest.mark.parametrize("inside", [0, 1, 1000, 60000])
 def test_the_user_inside_and_the_user_outside_are_both_who_it_is(gate, inside):
     assert claim(gate.path, inside, external(inside)) == "OK"
     assert claim(gate.path, inside, external(outside(inside))) == "OK"
 
 
+@decided_by_the_gate
 @pytest.mark.parametrize("inside, claimed", [
     (0, 1), (0, 300001), (0, OUTER_FIRST), (1, 0), (1, 2), (1000, 999), (1000, 1001), (1000, OUTER_ROOT), (1000, OUTER_FIRST + 1000),
     (60000, 60001), (1000, 65534)])
@@ -102,6 +106,7 @@ def test_another_user_of_the_same_map_and_one_that_is_not_mapped_are_rejected(ga
     assert claim(gate.path, inside, external(claimed)) == "REJECTED"
 
 
+@decided_by_the_gate
 def test_root_of_a_namespace_is_not_root_of_the_host(workshop, open_directory, bus):
     """It may say that it is root, since it is, in there; --allow-uid looks at who the kernel says it is."""
     path = workshop.directory / "gate"
@@ -116,6 +121,7 @@ def test_root_of_a_namespace_is_not_root_of_the_host(workshop, open_directory, b
     assert claim(path, 1000, external(OUTER_ROOT)) == "REJECTED"
 
 
+@decided_by_the_gate
 def test_root_of_a_namespace_is_not_the_gates_own_user_at_an_abstract_name(workshop, bus):
     name = f"@{workshop.directory}/abstract"
     start(workshop, "--config", workshop.config([]), "--listen", f"session=unix:abstract={name[1:]}", "--bus", f"session={bus.address}")
@@ -123,6 +129,7 @@ def test_root_of_a_namespace_is_not_the_gates_own_user_at_an_abstract_name(works
     assert claim(name, 0, external(0), uid_map="0 0 1\n") == "OK"  # whom the kernel knows as the gate's own
 
 
+@decided_by_the_gate
 def test_a_client_in_a_namespace_inside_another_is_who_it_sees_itself_as(gate):
     inner = "0 1000 1\n"
     script = ('import subprocess, sys\n'
@@ -139,6 +146,7 @@ def test_a_client_in_a_namespace_inside_another_is_who_it_sees_itself_as(gate):
         assert done.stdout.split()[:1] == [answer], (claimed, done.stdout, done.stderr)
 
 
+@decided_by_the_gate
 @pytest.mark.parametrize("flags", [["--map-root-user"], ["--map-user=1000", "--map-group=1000"], ["--map-current-user"]])
 def test_a_client_that_mapped_itself_is_who_it_sees_itself_as(gate, flags):
     done = subprocess.run(["unshare", *flags, "sh", "-c", 'exec "$@" "$(printf %s "$(id -u)" | od -An -tx1 | tr -d " ")"', "sh",

@@ -17,6 +17,8 @@ from proxies import OURS, NamesProxy, join_in_steps, peer_program
 from service import listening
 from wire import METHOD_RETURN, Client, eventually, join
 
+pytestmark = pytest.mark.one_bus("options are read, and a proxy begins and ends, without asking a bus")
+
 NOWHERE = "unix:path=/nonexistent"
 
 
@@ -148,6 +150,7 @@ def pipe_with(text):
     return read
 
 
+@pytest.mark.both_buses
 def test_arguments_come_from_descriptors_where_they_stand(workshop, bus):
     path, other = workshop.directory / "first", workshop.directory / "second"
     parts = [pipe_with(f"{bus.address}\0{path}\0--filter\0"), pipe_with(f"--own=com.example.Mine\0{bus.address}")]
@@ -189,6 +192,7 @@ def test_arguments_may_ask_for_more_arguments():
 
 # Sockets
 
+@pytest.mark.both_buses
 def test_one_process_serves_several_buses_each_with_its_own_options(workshop, bus_program):
     buses = [workshop.bus(name=name) for name in ("one", "two")]
     paths = [workshop.directory / name for name in ("first", "second")]
@@ -205,6 +209,7 @@ def test_one_process_serves_several_buses_each_with_its_own_options(workshop, bu
     assert not any(path.exists() for path in paths)
 
 
+@pytest.mark.both_buses
 @pytest.mark.parametrize("options, named", [
     (["--talk=com.example.A", "--own=com.example.B.*", "--talk=com.example.C"], "--talk, --own"), (["--see=com.example.A", "--log"], "--see"),
     (["--sloppy-names"], "--sloppy-names"), (["--call=com.example.A=*", "--broadcast=com.example.A=*"], "--call, --broadcast")], ids=str)

@@ -77,10 +77,10 @@ class Stage:
         return self.proxies[key]
 
     def scene(self, program, options):
-        return Scene(self, self.proxy(program, options))
+        return ProxyScene(self, self.proxy(program, options))
 
 
-class Scene:
+class ProxyScene:
     """A client behind a proxy, and what it may ask."""
 
     def __init__(self, stage, proxy):

@@ -175,4 +175,16 @@ struct DecisionCacheTests {
     for _ in 1...20 { try cache.read(.call(1, "Do")) }
     #expect(cache.find(.call(2, "Do")) == nil && cache.lastMessageByteCount == 0)
   }
+
+  @Test("a name that was called is no secret any more, to the log of audit mode neither")
+  func auditOfCalledName() throws {
+    let rules = [rule(.outgoing, "org.foo.Bar", ["Do"])]
+    let rig = try NamedBus(rules, names(talk: ["org.other"])) { $0.mode = .audit }.rig
+    for serial in 10..<20 as Range<UInt32> { rig.feed(.call(serial, "Undo"), from: .client) }
+    #expect(rig.decisions.map(\.verdict.reason) == Array(repeating: .hidden, count: 10))
+    rig.forget()
+    rig.feed(.call(20, "Do"), from: .client)
+    rig.feed(.call(21, "Undo"), from: .client)
+    #expect(rig.decisions.map(\.verdict.reason) == [.noRule])
+  }
 }

@@ -174,4 +174,17 @@ struct OutgoingReplyTests {
     for serial in 1...3 as ClosedRange<UInt32> { rig.feed(.answer(9, to: serial, of: ":1.5"), from: .client) }
     #expect(try rig.messages(.bus).map(\.replySerial) == [1, 2])
   }
+
+  @Test("who asks for callers and for the client itself, as often as both may be, goes on")
+  func callersAndClient() throws {
+    let rig = try Rig.open([rule(.incoming), rule(.outgoing)]) { $0.limits.incomingCallsMax = 16 }
+    for caller in 20..<28 { rig.feed(.call(1, to: Rig.name, "Do", from: ":1.\(caller)"), from: .bus) }
+    for serial in 2...3 as ClosedRange<UInt32> { rig.feed(.call(serial, to: Rig.name, "Do", from: ":1.30"), from: .bus) }
+    #expect(try rig.summary(.bus) == Array(repeating: "NameHasOwner", count: 8), "all that may be under way")
+    for serial in [0xFF00_0000, 0xFE00_0000] as [UInt32] { rig.feed(.signal(serial, "Sig"), from: .client) }
+    #expect(try rig.messages(.bus).last?.text == Rig.name && rig.wait(.client) == "serial")
+    rig.feed(.call(4, to: Rig.name, "Do", from: ":1.30"), from: .bus)
+    #expect(try rig.messages(.client).count == 11)
+    #expect(try rig.messages(.bus).filter { $0.member == "NameHasOwner" }.count == 9)
+  }
 }

@@ -1,7 +1,7 @@
 // Worlds from seeds, as long as told: `make soak`. What fails says its seed, and is repeated with everything that happened.
 //
 //   simulate SECONDS [FIRST-SEED]     worlds for so long
-//   simulate seed N [forgetful]       that one, told step by step; forgetful: without a memory of the last messages
+//   simulate seed N                   that one, told step by step
 
 import GateSimulation
 import Glibc
@@ -24,14 +24,13 @@ func now() -> Double {
 }
 
 /// Lives one life; says what did not hold.
-func live(_ seed: UInt64, isTold: Bool = false, remembers: Bool = true) -> (steps: Int, failure: String?) {
+func live(_ seed: UInt64, isTold: Bool = false) -> (steps: Int, failure: String?) {
   var steps = 0
   do {
-    let world = try World(Choices(seed: seed), remembers: remembers)
+    let world = try World(Choices(seed: seed))
     if isTold { world.tell = { print($0) } }
     defer { steps = world.steps }
     try world.run()
-    try world.compareWithTwin(seed)
   } catch {
     return (steps, "\(error)")
   }
@@ -41,12 +40,12 @@ func live(_ seed: UInt64, isTold: Bool = false, remembers: Bool = true) -> (step
 let words = CommandLine.arguments.dropFirst()
 if words.first == "seed", let number = words.dropFirst().first.flatMap({ UInt64($0) }) {
   seed = number
-  let (steps, failure) = live(seed, isTold: true, remembers: words.last != "forgetful")
+  let (steps, failure) = live(seed, isTold: true)
   print("seed \(seed): \(steps) steps, \(failure ?? "all held")")
   exit(failure == nil ? 0 : 1)
 }
 guard let seconds = words.first.flatMap({ Double($0) }) else {
-  print("usage: simulate SECONDS [FIRST-SEED] | simulate seed N [forgetful]")
+  print("usage: simulate SECONDS [FIRST-SEED] | simulate seed N")
   exit(64)
 }
 let first = words.dropFirst().first.flatMap { UInt64($0) } ?? UInt64(clock_t(time(nil))) << 20

@@ -233,6 +233,14 @@ extension ReferenceGate {
     if !name.isEmpty || texts[0].hasPrefix(":") { self.names?.change(texts[0], texts[2]) }
     return isVisible && isSubscribed
   }
+
+  /// A list that answers what nobody answers with a list was the second answer to a call before with that serial: no bus gives one.
+  mutating func noteList(answering call: Call) {
+    switch call.purpose {
+    case .listNames, .own(.listNames): break
+    default: hasListFromNowhere = true
+    }
+  }
 }
 
 extension Draft {
@@ -242,6 +250,14 @@ extension Draft {
     case .listNames: signature == "as" ? texts : nil
     case .getNameOwner: signature == "s" ? texts : nil
     case .addMatch, .removeMatch, .releaseName: nil
+    }
+  }
+
+  /// A list that answers what nobody answers with a list was the second answer to a call before with that serial: no bus gives one.
+  mutating func noteList(answering call: Call) {
+    switch call.purpose {
+    case .listNames, .own(.listNames): break
+    default: hasListFromNowhere = true
     }
   }
 }

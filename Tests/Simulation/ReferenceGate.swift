@@ -75,6 +75,8 @@ package struct ReferenceGate {
   var nextNumber = 1
   package var acquired: Set<String> = []
   package var isMonitor = false
+  /// Whether the client got a list of names that no bus would have sent it.
+  package internal(set) var hasListFromNowhere = false
   /// What is known of names, since a policy had some.
   package var names: ReferenceNames?
   /// What the gate's observer knows of them, while it has a connection.
@@ -288,6 +290,7 @@ package struct ReferenceGate {
   private mutating func takeAnswer(_ reply: Draft, _ size: Size) -> Bool {
     guard let call = outgoing[reply.replySerial ?? 0], answers(reply, call) else { return false }
     let succeeded = reply.type == 2
+    if succeeded && reply.signature == "as" && call.destination == Self.driver { noteList(answering: call) }
     let isFiltered = policy.names != nil && !isAudit
     if call.purpose == .listNames && succeeded && isFiltered && size.message > limits.inspectBytesMax {
       return withhold(reply, "LimitsExceeded")

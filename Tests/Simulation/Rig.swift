@@ -8,13 +8,13 @@ import GateSession
 
 package final class Rig {
   /// What is on its way to one peer.
-  private enum Piece {
+  enum Piece {
     case forwarded([UInt8], descriptors: [Int])
     case own(Int)
   }
 
   /// One direction: from `side` to the other.
-  private struct Pipe {
+  struct Pipe {
     var inbox: [UInt8] = []
     var descriptors: [Int] = []
     var unsent: [Piece] = []
@@ -38,24 +38,26 @@ package final class Rig {
   package static let name = ":1.7"
 
   package var session: Session
+  /// The same session, if it remembers nothing of the last messages.
+  var twin: Twin?
   package var policy: Policy { didSet { tellOwners() } }
   /// What the gate's observer knows of the bus; what the session is told of that comes from the bus.
   package let owners: OwnerDirectory
   /// Unique names by the names that they own on the bus.
-  package private(set) var ownersOnBus: [String: String] = [:]
+  package internal(set) var ownersOnBus: [String: String] = [:]
   /// Whether the observer has its connection.
-  package private(set) var isObserved = true
-  package private(set) var now = Instant(milliseconds: 1_000)
-  private var output = Output()
-  private var fromClient = Pipe()
-  private var fromBus = Pipe()
-  package private(set) var client = Peer()
-  package private(set) var bus = Peer()
-  package private(set) var decisions: [(side: Side, verdict: Verdict)] = []
-  package private(set) var closed: [Int] = []
-  package private(set) var close: CloseReason?
-  package private(set) var requests: Output.Requests = []
-  package private(set) var descriptorsGiven = 0
+  package internal(set) var isObserved = true
+  package internal(set) var now = Instant(milliseconds: 1_000)
+  var output = Output()
+  var fromClient = Pipe()
+  var fromBus = Pipe()
+  package internal(set) var client = Peer()
+  package internal(set) var bus = Peer()
+  package internal(set) var decisions: [(side: Side, verdict: Verdict)] = []
+  package internal(set) var closed: [Int] = []
+  package internal(set) var close: CloseReason?
+  package internal(set) var requests: Output.Requests = []
+  package internal(set) var descriptorsGiven = 0
   package var acceptsIdentity = false
   /// Whether a connection to the bus that is asked for is there at once.
   package var connectsAtOnce = true
@@ -64,13 +66,13 @@ package final class Rig {
   /// What the bus says to the gate's handshake, as soon as that is there, if it does so by itself.
   private var promptAnswer: String?
   /// When the connection to the bus was there.
-  package private(set) var connectedAt: Instant?
+  package internal(set) var connectedAt: Instant?
   /// The kernel takes no descriptors (ETOOMANYREFS).
   package var refusesDescriptors = false
   /// The rest of a message that passes goes by without being looked at.
   package var splicesBodies = false
   /// What the session said that no driver could carry out. Must stay empty.
-  package private(set) var failures: [String] = []
+  package internal(set) var failures: [String] = []
 
   /// Told when the session dealt with so many bytes, and why it left off; nil: it did not look at them one by one.
   package var onDealt: ((Side, Int, Output.Wait?) -> Void)?
@@ -90,6 +92,22 @@ package final class Rig {
     session = Session(
       settings: settings, peerUID: peerUID, ownUID: 500, bus: known, owners: owners, budgets: budgets, at: now)
   }
+
+  /// From now on a session that remembers nothing goes the same way beside this one's. Called before anything else.
+  ///
+  /// - Parameters:
+  ///   - settings: This one's, with counts of its own.
+  ///   - budgets: Like this one's.
+  package func addTwin(_ settings: SessionSettings, known: BusIdentity?, peerUID: UInt32? = 1000, budgets: CallBudgets?) {
+    twin = Twin(
+      Session(settings: settings, peerUID: peerUID, ownUID: 500, bus: known, owners: owners, budgets: budgets, at: now))
+  }
+
+  /// What would have been otherwise if nothing was remembered of the last messages, if anything would.
+  package var difference: String? { twin?.difference }
+
+  /// Looks for something that would have been counted otherwise.
+  package func compareCounters() { twin?.compare(session.counters) }
 
   deinit { precondition(failures.isEmpty, "the session asked for what cannot be done: \(failures)") }
 
@@ -145,6 +163,7 @@ package final class Rig {
     let count = splicesBodies && isIdle && close == nil ? min(bytes.count, session.restByteCount(from: side)) : 0
     if count == 0 { return 0 }
     session.passedRest(count, from: side)
+    twin?.passedRest(count, from: side)
     edit(side) { $0.unsent.append(.forwarded(Array(bytes[..<count]), descriptors: [])) }
     onDealt?(side, count, nil)
     send(to: side.other)
@@ -199,9 +218,10 @@ package final class Rig {
     flushAndResume()
   }
 
-  private func tellConnected() {
+  func tellConnected() {
     let (own, stream) = (bus.own.count, bus.stream.count)
     session.busConnected(at: now)
+    twin?.busConnected(at: now)
     let opening = session.localOutputCount(to: .bus)
     connectedAt = now
     fromClient.wait = .bytes
@@ -217,7 +237,10 @@ package final class Rig {
   /// The policy is another one from now on.
   package func reload(_ policy: Policy) {
     self.policy = policy
-    if close == nil { close = session.policyChanged(to: policy) }
+    if close == nil {
+      close = session.policyChanged(to: policy)
+      twin?.policyChanged(to: policy, expected: close)
+    }
     flushAndResume()
   }
 
@@ -232,7 +255,7 @@ package final class Rig {
     }
     if !isObserved { return }
     owners.change(name, to: owner)
-    session.ownersChanged()
+    noteOwnersChanged()
   }
 
   /// The observer loses its connection; `isAwaited`: there is another at once, which has no answers yet.
@@ -240,7 +263,7 @@ package final class Rig {
     isObserved = false
     owners.lose()
     if isAwaited { owners.awaitAnswers() }
-    session.ownersChanged()
+    noteOwnersChanged()
     if !isAwaited { resumeForOwners() }
   }
 
@@ -257,7 +280,12 @@ package final class Rig {
     } else {
       owners.follow([policy], isConnected: false)
     }
+    noteOwnersChanged()
+  }
+
+  private func noteOwnersChanged() {
     session.ownersChanged()
+    twin?.ownersChanged()
   }
 
   private func resumeForOwners() {
@@ -282,195 +310,4 @@ package final class Rig {
   // MARK: What arrived
 
   package func peer(_ side: Side) -> Peer { side == .client ? client : bus }
-
-  // MARK: As the server does
-
-  private func pipe(_ side: Side) -> Pipe { side == .client ? fromClient : fromBus }
-
-  private func edit<R>(_ side: Side, _ change: (inout Pipe) -> R) -> R {
-    side == .client ? change(&fromClient) : change(&fromBus)
-  }
-
-  private func editPeer(_ side: Side, _ change: (inout Peer) -> Void) {
-    if side == .client { change(&client) } else { change(&bus) }
-  }
-
-  private func check(_ holds: Bool, _ failure: @autoclosure () -> String) {
-    if !holds { failures.append(failure()) }
-  }
-
-  private func pump(_ side: Side) {
-    while close == nil && pipe(side).unsent.isEmpty && !pipe(side).inbox.isEmpty {
-      forwardFromCache(side)
-      let bytes = pipe(side).inbox
-      if bytes.isEmpty || !pipe(side).unsent.isEmpty { return }
-      output.removeAll()
-      let consumed = session.receive(
-        bytes.span.bytes, from: side, descriptors: pipe(side).descriptors.count, policy: policy, at: now, into: &output)
-      check(consumed <= bytes.count, "consumed \(consumed) of \(bytes.count) bytes")
-      for i in 0..<output.decisionCount { decisions.append((side, output.decision(i).verdict)) }
-      for i in 0..<output.actionCount { carryOut(output.action(i), bytes, side) }
-      edit(side) { $0.inbox.removeFirst(min(consumed, bytes.count)) }
-      edit(side) { $0.wait = output.wait }
-      let (wait, requested) = (output.wait, output.requests)
-      close = output.close
-      onDealt?(side, consumed, wait)
-      send(to: side.other)
-      fulfil(requested)
-      switch wait {
-      case .identity: identify()
-      case .room: continue
-      case .bytes, .bus, .localOutput, .serial, .owners: return
-      }
-    }
-  }
-
-  /// What the server does with most bytes: the short way first.
-  private func forwardFromCache(_ side: Side) {
-    if !session.isIdle || !pipe(side.other).unsent.isEmpty { return }
-    let bytes = pipe(side).inbox
-    let descriptors = pipe(side).descriptors
-    let count = session.forwardFromCache(bytes.span.bytes, from: side, descriptors: descriptors.count, policy: policy.identity)
-    check(count <= bytes.count, "passed \(count) of \(bytes.count) bytes")
-    if count == 0 { return }
-    edit(side) {
-      $0.inbox.removeFirst(count)
-      $0.unsent.append(.forwarded(Array(bytes[..<count]), descriptors: descriptors))
-      $0.descriptors = []
-    }
-    onDealt?(side, count, nil)
-    send(to: side.other)
-  }
-
-  private func carryOut(_ action: Output.Action, _ bytes: [UInt8], _ side: Side) {
-    let first = edit(side) { pipe in
-      let first = Array(pipe.descriptors.prefix(Int(action.descriptors)))
-      pipe.descriptors.removeFirst(first.count)
-      return first
-    }
-    check(first.count == action.descriptors, "\(action.descriptors) descriptors leave where there are \(first.count)")
-    let range = Int(action.offset)..<Int(action.offset) + Int(action.count)
-    switch action.kind {
-    case .skip: closed += first
-    case .own: edit(side) { $0.unsent.append(.own(Int(action.count))) }
-    case .forward: edit(side) { $0.unsent.append(.forwarded(Array(bytes[range]), descriptors: first)) }
-    }
-  }
-
-  private func send(to side: Side) {
-    while peer(side).room > 0, let piece = pipe(side.other).unsent.first {
-      _ = edit(side.other) { $0.unsent.removeFirst() }
-      var rest: Piece?
-      switch piece {
-      case .own(let count):
-        let sent = sendOwn(count, to: side)
-        if sent < count { rest = .own(count - sent) }
-      case .forwarded(let bytes, let descriptors):
-        if refusesDescriptors && !descriptors.isEmpty {
-          let count = refuse(bytes, from: side.other).count
-          closed += descriptors
-          if count < bytes.count { rest = .forwarded(Array(bytes[count...]), descriptors: []) }
-        } else {
-          let sent = forward(bytes, descriptors, to: side)
-          if sent < bytes.count { rest = .forwarded(Array(bytes[sent...]), descriptors: []) }
-        }
-      }
-      if let rest { edit(side.other) { $0.unsent.insert(rest, at: 0) } }
-    }
-  }
-
-  private func forward(_ bytes: [UInt8], _ descriptors: [Int], to side: Side) -> Int {
-    let count = min(bytes.count, peer(side).room)
-    editPeer(side) {
-      $0.descriptors += descriptors.map { [place = $0.stream.count] in (place, $0) }
-      $0.stream += bytes[..<count]
-      $0.forwarded += bytes[..<count]
-      if $0.room != .max { $0.room -= count }
-    }
-    return count
-  }
-
-  private func sendOwn(_ wanted: Int, to side: Side) -> Int {
-    let count = min(wanted, peer(side).room)
-    let own = session.withLocalOutput(to: side) { Array($0.prefix(count)) }
-    check(own.count == count, "\(count) bytes of the own output leave where there are \(own.count)")
-    session.localOutputSent(own.count, to: side)
-    editPeer(side) {
-      $0.stream += own
-      $0.own += own
-      if $0.room != .max { $0.room -= own.count }
-    }
-    return count
-  }
-
-  private func fulfil(_ requested: Output.Requests) {
-    requests.formUnion(requested)
-    if requested.contains(.resumeClient) { fromClient.wait = .room }
-    if requested.contains(.identifyBus) { identifyBus() }
-    if requested.contains(.connectBus) && connectsAtOnce { tellConnected() }
-  }
-
-  private func identifyBus() {
-    output.removeAll()
-    session.busIdentified(identity, into: &output)
-    fromClient.wait = .room
-    if close == nil { close = output.close }
-  }
-
-  private func identify() {
-    output.removeAll()
-    session.identify(accepted: acceptsIdentity, into: &output)
-    fromClient.wait = output.wait
-    let requested = output.requests
-    if close == nil { close = output.close }
-    fulfil(requested)
-  }
-
-  private func flush(to side: Side) -> Bool {
-    let count = session.localOutputCount(to: side)
-    if count == 0 || peer(side).room == 0 || !pipe(side.other).unsent.isEmpty || !session.isAtMessageBoundary(to: side) {
-      return false
-    }
-    _ = sendOwn(count, to: side)
-    return true
-  }
-
-  private func resume(_ side: Side) -> Bool {
-    if !pipe(side).unsent.isEmpty { return false }
-    switch pipe(side).wait {
-    case .bytes, .bus, .identity, .serial, .owners: return false
-    case .localOutput(let receiver): if !session.hasRoomForAnswers(to: receiver) { return false }
-    case .room: break
-    }
-    edit(side) { $0.wait = .bytes }
-    if pipe(side).inbox.isEmpty { return false }
-    pump(side)
-    return true
-  }
-
-  private func flushAndResume() {
-    while close == nil {
-      let progress = [flush(to: .client), flush(to: .bus), resume(.client), resume(.bus)]
-      if !progress.contains(true) { break }
-    }
-    session.countPartialWaits(receiverIsBusy: (client: !fromBus.unsent.isEmpty, bus: !fromClient.unsent.isEmpty), at: now)
-  }
-
-  package func advance(_ milliseconds: UInt64) {
-    now = now.advanced(byMilliseconds: milliseconds)
-    flushAndResume()
-  }
-
-  /// The kernel refuses the descriptors of the message at the front of `bytes`, which was forwarded.
-  package func withdraw(_ bytes: [UInt8], from side: Side) -> (count: Int, verdict: Verdict) {
-    defer { flushAndResume() }
-    return refuse(bytes, from: side)
-  }
-
-  private func refuse(_ bytes: [UInt8], from side: Side) -> (count: Int, verdict: Verdict) {
-    onRefusal?(side)
-    let (count, decision) = session.withdraw(bytes.span.bytes, from: side, policy: policy)
-    check(count <= bytes.count, "withdrew \(count) of \(bytes.count) bytes")
-    return (count, decision.verdict)
-  }
 }

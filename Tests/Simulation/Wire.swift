@@ -2,8 +2,8 @@
 
 import GateSession
 
-/// One peer's stream, and what has become of it.
-struct Wire {
+/// One peer's stream, and what has become of it. A class, since it is looked at all the time, and a copy of it takes longer than that.
+final class Wire {
   /// What is wrong with something that was said, if anything is.
   enum Defect { case malformed, descriptors, handshake }
 
@@ -38,13 +38,13 @@ struct Wire {
   /// Bytes of it.
   private(set) var handshakeCount = 0
 
-  mutating func sayHandshake(_ text: String, isDefect: Bool) {
+  func sayHandshake(_ text: String, isDefect: Bool) {
     stream += Array(text.utf8)
     handshakeCount = stream.count
     if isDefect { hasDefect = true }
   }
 
-  mutating func send(_ message: Draft, _ bytes: [UInt8], defect: Defect?, lateBy: Int, descriptors: Int) {
+  func send(_ message: Draft, _ bytes: [UInt8], defect: Defect?, lateBy: Int, descriptors: Int) {
     let size = ReferenceGate.Size(header: bytes.count - message.body.count, message: bytes.count)
     sent.append(
       Sent(
@@ -55,7 +55,7 @@ struct Wire {
   }
 
   /// What one read gives: never more than up to the next descriptors but one.
-  mutating func read(upTo count: Int, descriptorsGiven: Int) -> (bytes: [UInt8], descriptors: Int) {
+  func read(upTo count: Int, descriptorsGiven: Int) -> (bytes: [UInt8], descriptors: Int) {
     if isEnded { return ([], 0) }
     var end = min(stream.count, delivered + count), given = 0
     var places: [Int] = []
@@ -75,13 +75,13 @@ struct Wire {
   }
 
   /// The peer says nothing more, not even what it has said and was not read.
-  mutating func end() { isEnded = true }
+  func end() { isEnded = true }
 
   /// Whether everything was delivered that ever will be.
   var isDelivered: Bool { isEnded || delivered == stream.count }
 
   /// The next message was decided on.
-  mutating func decide(isAllowed: Bool) {
+  func decide(isAllowed: Bool) {
     let item = sent[decided]
     if isAllowed {
       sent[decided].allowedAt = allowed.count
@@ -92,7 +92,7 @@ struct Wire {
   }
 
   /// The allowed message at `place` of the allowed bytes is not allowed after all.
-  mutating func withdraw(at place: Int) -> Draft? {
+  func withdraw(at place: Int) -> Draft? {
     guard let index = sent[..<decided].lastIndex(where: { $0.allowedAt == place }) else { return nil }
     let count = sent[index].end - sent[index].start
     allowed.removeSubrange(place..<place + count)

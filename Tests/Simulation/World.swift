@@ -24,7 +24,7 @@ package final class World {
   var choices: Choices
   let rig: Rig
   var gate: ReferenceGate
-  var client = Wire(), bus = Wire()
+  let client = Wire(), bus = Wire()
   private var clientScript = MessageScript()
   private(set) var busScript = MessageScript()
   /// Bytes of the gate's own to each side that were looked at, the handshakes first, and messages among them.
@@ -52,8 +52,7 @@ package final class World {
   /// Who wants to be told what happens.
   package var tell: ((String) -> Void)?
 
-  /// `remembers`: whether the session remembers what it decided about messages with the same header.
-  package init(_ source: Choices, remembers: Bool = true) throws {
+  package init(_ source: Choices) throws {
     var choices = source
     var gate = ReferenceGate()
     var settings = SessionSettings()
@@ -71,11 +70,13 @@ package final class World {
     gate.policy = MessageScript.policy(&choices, temper)
     if isLoggingEverything { for i in gate.policy.rules.indices { gate.policy.rules[i].log = nil } }
     gate.limits.pendingTotal = choices.pick([100_000, 9])
-    let budgets = CallBudgets(
-      outgoing: SharedBudget(total: gate.limits.pendingTotal, connectionsMax: 1),
-      incoming: SharedBudget(total: 100_000, connectionsMax: 1))
-    rig = Rig(policy: try Self.compiled(gate.policy), known: conversation.known, budgets: budgets) { $0 = settings }
-    if !remembers { rig.session.rememberNothing() }
+    rig = Rig(
+      policy: try Self.compiled(gate.policy), known: conversation.known, budgets: Self.budgets(gate.limits)
+    ) { $0 = settings }
+    var others = settings
+    others.matchesTotal = settings.matchesTotal.map { GateCount(max: $0.max) }
+    others.namesTotal = settings.namesTotal.map { GateCount(max: $0.max) }
+    rig.addTwin(others, known: conversation.known, budgets: Self.budgets(gate.limits))
     rig.acceptsIdentity = choices.chance(50)
     rig.splicesBodies = choices.chance(50)
     rig.connectsAtOnce = choices.chance(50)
@@ -92,6 +93,12 @@ package final class World {
     self.gate = gate
     rig.onDealt = { [unowned self] in follow($0, $1, $2) }
     rig.onRefusal = { [unowned self] in withdraw($0) }
+  }
+
+  private static func budgets(_ limits: ReferenceGate.Limits) -> CallBudgets {
+    CallBudgets(
+      outgoing: SharedBudget(total: limits.pendingTotal, connectionsMax: 1),
+      incoming: SharedBudget(total: 100_000, connectionsMax: 1))
   }
 
   private static func configure(_ settings: inout SessionSettings, _ gate: inout ReferenceGate, _ choices: inout Choices) {
@@ -279,8 +286,8 @@ package final class World {
 
   func send(_ said: MessageScript.Said, _ side: Side) {
     if side == .bus { noteOwners(said) }
-    edit(side) { wire in
-      if wire.isEnded { return }
+    let wire = wire(side)
+    if !wire.isEnded {
       wire.send(said.message, said.bytes, defect: said.defect, lateBy: said.lateBy, descriptors: said.descriptors)
     }
   }
@@ -312,19 +319,17 @@ package final class World {
       count = min(count, bus.handshakeCount - bus.delivered)
       if count <= 0 { return }
     }
-    let read = edit(side) { [given = rig.descriptorsGiven] in $0.read(upTo: count, descriptorsGiven: given) }
+    let read = wire(side).read(upTo: count, descriptorsGiven: rig.descriptorsGiven)
     if !read.bytes.isEmpty { rig.feed(read.bytes, descriptors: read.descriptors, from: side) }
   }
 
   func wire(_ side: Side) -> Wire { side == .client ? client : bus }
 
-  func edit<R>(_ side: Side, _ change: (inout Wire) -> R) -> R { side == .client ? change(&client) : change(&bus) }
-
   // MARK: What the session did
 
   /// The session dealt with so many bytes: the naive gate decides on the messages that begin among them.
   private func follow(_ side: Side, _ count: Int, _ wait: Output.Wait?) {
-    edit(side) { $0.consumed += count }
+    wire(side).consumed += count
     tell?("\(steps) \(side): \(count) bytes dealt with, waits for \(wait.map { "\($0)" } ?? "nothing")")
     let isLookedAt = wait != nil && wire(side).consumed >= wire(side).handshakeCount
     if isLookedAt { gate.follow() }
@@ -335,7 +340,7 @@ package final class World {
       if item.defect == .malformed { failure = Failure("a malformed message from the \(side) was dealt with: \(item.message)") }
       let isAllowed =
         side == .client ? gate.allowsOutgoing(item.message, item.size) : gate.allowsIncoming(item.message, item.size)
-      edit(side) { $0.decide(isAllowed: isAllowed) }
+      wire(side).decide(isAllowed: isAllowed)
       if let complaint = gate.complaint { failure = Failure(complaint) }
       tell?("\(side): \(isAllowed ? "allowed" : "refused") \(item.size.message) bytes: \(item.message.told)")
       if isAllowed { if side == .client { passed.client += 1 } else { passed.bus += 1 } }
@@ -367,7 +372,7 @@ package final class World {
   private func withdraw(_ side: Side) {
     tell?("\(side): descriptors refused")
     let arrived = rig.peer(side.other).forwarded.count
-    guard let message = edit(side, { $0.withdraw(at: arrived) }) else {
+    guard let message = wire(side).withdraw(at: arrived) else {
       failure = Failure("the kernel refused descriptors that no allowed message at \(arrived) from the \(side) has")
       return
     }

@@ -54,7 +54,7 @@ extension Server {
       let descriptors = Int(first.descriptors)
       if unsafe first.kind == .skip || pipe.pointee.isWriteClosed {
         unsafe pipe.pointee.closeDescriptors(descriptors)
-        if first.kind == .own { unsafe slot.pointee.session.localOutputSent(Int(first.count), to: side) }
+        if first.kind == .local { unsafe slot.pointee.session.localOutputSent(Int(first.count), to: side) }
         done += 1
         continue
       }
@@ -113,7 +113,7 @@ extension Server {
         guard let buffer = unsafe pipe.pointee.buffer else { preconditionFailure("sent from a buffer that was given back") }
         precondition(Int(action.offset) + Int(action.count) <= BufferPool.bufferByteCount, "sent from behind the buffer")
         unsafe batch.parts[parts] = unsafe iovec(iov_base: buffer + Int(action.offset), iov_len: Int(action.count))
-      case .own:
+      case .local:
         unsafe slot.pointee.session.withLocalOutput(to: side) { own in
           let waiting = own.count
           precondition(ownOffset + Int(action.count) <= waiting, "sent more of the own output than there is")
@@ -136,7 +136,7 @@ extension Server {
     while left > 0 {
       let action = unsafe batch.actions[i]
       let count = min(left, Int(action.count))
-      if action.kind == .own { unsafe slot.pointee.session.localOutputSent(count, to: side) }
+      if action.kind == .local { unsafe slot.pointee.session.localOutputSent(count, to: side) }
       left -= count
       if count == Int(action.count) {
         i += 1

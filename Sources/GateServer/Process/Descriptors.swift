@@ -14,6 +14,10 @@ func closeDescriptor(_ fd: Int32) {
 /// Closes descriptors that are open; those whose numbers follow each other, as of one message, in one call. The corresponding system
 /// calls are close(2) and close_range(2).
 func closeAll(_ descriptors: Span<Int32>) {
+  if descriptors.count == 1 {
+    _ = Glibc.close(descriptors[0])
+    return
+  }
   var first = 0
   while first < descriptors.count {
     let number = descriptors[first]

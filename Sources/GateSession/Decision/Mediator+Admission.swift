@@ -74,7 +74,7 @@ extension Mediator {
     let own = registration.askForClient(avoiding: serial)
     replies.noteOwnHello(own)
     LocalReply.appendHello(serial: own, to: &local.toBus)
-    output.own(local.toBus.commit())
+    output.sendLocal(local.toBus.commit())
   }
 
   /// Why a first message is none that a connection to the bus is opened for; nil if it is one.

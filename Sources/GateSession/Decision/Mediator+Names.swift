@@ -25,8 +25,8 @@ extension Mediator {
     }
     if verdict.action != .allow { explainByName(&verdict, message, peer, policy) }
     var decision = Decision(verdict)
-    // Another reason than the rules' rests on what the client knows of the name, and that changes.
-    if verdict.passes || verdict.reason == .rule || verdict.reason == .noRule { decision.validity = lasting }
+    // Another reason than the rules' rests on what the client knows of the name, and that changes; in audit mode the log has it.
+    if verdict.action == .allow || verdict.reason == .rule || verdict.reason == .noRule { decision.validity = lasting }
     if !verdict.passes || message.type == .signal { return .decided(decision) }
     if verdict.action == .allow && !isUnique { decision.reveals = .destination }
     if message.wantsReply {

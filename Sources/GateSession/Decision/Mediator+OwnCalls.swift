@@ -16,7 +16,7 @@ extension Mediator {
     if settings.isUnfiltered { return }
     if !ownership.isFollowing {
       if !policy.followsNames && !settings.tellsOwners { return }
-      ownership.begin(hearing: matches.entries, keepsNames: settings.logging != .nothing || settings.tellsOwners)
+      ownership.begin(subscribed: matches.entries, keepsNames: settings.logging != .nothing || settings.tellsOwners)
     }
     if registration.isNamed { startFollowing(policy, &output) }
   }

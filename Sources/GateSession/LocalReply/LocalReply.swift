@@ -83,9 +83,8 @@ enum LocalReply {
     if NameGrammar.isBusName(name) { return builder.text(name) }
     let kept = name.extracting(0..<min(name.byteCount, partBytesMax))
     for at in 0..<kept.byteCount {
-      let byte = kept.extracting(at..<at + 1)
-      let isPrintable = unsafe (0x20...0x7E).contains(byte.unsafeLoad(fromByteOffset: 0, as: UInt8.self))  // has one
-      if isPrintable { builder.text(byte) } else { builder.text("?") }
+      let isPrintable = (0x20...0x7E).contains(kept.byte(at: at))
+      if isPrintable { builder.text(kept.extracting(at..<at + 1)) } else { builder.text("?") }
     }
     if kept.byteCount < name.byteCount { builder.text("…") }
   }

@@ -45,7 +45,7 @@ struct NameOwnership: ~Copyable {
   /// - Parameters:
   ///   - matches: The match rules that the client has.
   ///   - keepsNames: Whether the log wants names in bytes.
-  mutating func begin(hearing matches: [ClientMatches.Entry], keepsNames: Bool) {
+  mutating func begin(subscribed matches: [ClientMatches.Entry], keepsNames: Bool) {
     let watch = NameWatch(ownersMax: ownersMax, subscribed: matches)
     if keepsNames { watch.keepNames(limit: ownersMax) }
     self.watch = watch

@@ -144,7 +144,8 @@ struct Replies: ~Copyable {
   /// The callers that the bus is to be asked for now.
   mutating func takeCallersToAsk() -> [(name: UInt64, text: [UInt8])] {
     var callers: [(name: UInt64, text: [UInt8])] = []
-    for _ in 0..<min(Self.callersAskedAtOnce, Self.callersAskedMax - callersAsked) {
+    // It is asked for the client itself, too, and that whatever else is asked.
+    for _ in 0..<min(Self.callersAskedAtOnce, max(0, Self.callersAskedMax - callersAsked)) {
       guard let caller = incoming.takeCallerToAsk() else { break }
       callers.append(caller)
     }

@@ -11,7 +11,7 @@ struct UniqueNameText: BitwiseCopyable {
 
   init(_ name: RawSpan) {
     if name.byteCount > storage.count { return }
-    for i in 0..<name.byteCount { storage[i] = unsafe name.unsafeLoad(fromByteOffset: i, as: UInt8.self) }
+    for i in 0..<name.byteCount { storage[i] = name.byte(at: i) }
     count = UInt8(name.byteCount)
   }
 

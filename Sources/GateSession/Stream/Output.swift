@@ -15,7 +15,7 @@ public struct Output: ~Copyable {
       /// Forget these bytes; close the first `descriptors` of the queue.
       case skip
       /// Send so many bytes of the session's local output to the other peer.
-      case own
+      case local
     }
     /// What to do.
     public var kind: Kind
@@ -142,8 +142,8 @@ public struct Output: ~Copyable {
     push(Action(kind: .skip, descriptors: UInt16(descriptors), offset: UInt32(offset), count: UInt32(count)))
   }
 
-  mutating func own(_ count: Int) {
-    push(Action(kind: .own, descriptors: 0, offset: 0, count: UInt32(count)))
+  mutating func sendLocal(_ count: Int) {
+    push(Action(kind: .local, descriptors: 0, offset: 0, count: UInt32(count)))
   }
 
   private mutating func push(_ action: Action) {

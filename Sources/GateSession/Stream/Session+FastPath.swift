@@ -87,14 +87,15 @@ extension Session {
   /// Remembers a decision that may be remembered, and the error that was said because of it.
   @inline(__always)
   mutating func store(
-    _ decision: Decision, of message: MessageView, _ side: Side, in entry: UnsafeMutablePointer<DecisionCache.Entry>
+    _ decision: Decision, of message: MessageView, _ side: Side, madeIn epoch: UInt64,
+    in entry: UnsafeMutablePointer<DecisionCache.Entry>
   ) {
     if !DecisionCache.mayStore(decision) { return }
     let isAnswered = decision.verdict.action == .deny && message.wantsReply
     // What is said to the bus has the caller's name in it, and need not be said at all.
     let reply: [UInt8]? = !isAnswered ? [] : side == .client ? mediator.local.toClient.lastReply : nil
     unsafe DecisionCache.store(
-      decision, in: entry, descriptors: message.descriptorCount, epoch: mediator.epoch,
+      decision, in: entry, descriptors: message.descriptorCount, epoch: epoch,
       isLogged: mediator.isLogged(decision.verdict), reply: reply)
   }
 

@@ -54,10 +54,12 @@ extension Session {
       guard let frame = unsafe readHeader(message, &headers[0], entry, side, &output) else { break }
       let view = MessageView(message, header: headers.span)
       let remembered = unsafe rememberedDecision(entry, frame)
+      // What is decided holds from here on; if it changes what decisions rest on, it is not there the next time.
+      let epoch = mediator.epoch
       switch decide(view, side, waiting, remembered, policy, now, &output) {
       case .decided(let decision):
         take(decision, view, side, at, &waiting, &stream, &output)
-        if let entry = unsafe entry { unsafe store(decision, of: view, side, in: entry) }
+        if let entry = unsafe entry { unsafe store(decision, of: view, side, madeIn: epoch, in: entry) }
         let taken = min(message.byteCount, frame.messageByteCount)
         stream.remaining = frame.messageByteCount &- taken
         at &+= taken
@@ -106,8 +108,8 @@ extension Session {
   @inline(__always)
   mutating func takeLocalOutput(goingWith side: Side, _ output: inout Output) {
     switch side {
-    case .client: if mediator.local.toBus.uncommittedCount > 0 { output.own(mediator.local.toBus.commit()) }
-    case .bus: if mediator.local.toClient.uncommittedCount > 0 { output.own(mediator.local.toClient.commit()) }
+    case .client: if mediator.local.toBus.uncommittedCount > 0 { output.sendLocal(mediator.local.toBus.commit()) }
+    case .bus: if mediator.local.toClient.uncommittedCount > 0 { output.sendLocal(mediator.local.toClient.commit()) }
     }
   }
 

@@ -1,4 +1,4 @@
-"""What configs/README.md teaches is so: every message under every policy goes through `busgatectl explain`."""
+"""The language guide, configs/README.md, says what is so: every message under every policy goes through `busgatectl explain`."""
 
 import re
 
@@ -8,11 +8,11 @@ from harness import ROOT
 from test_busgatectl import asked, ctl, write
 
 README = (ROOT / "configs/README.md").read_text()
-LESSON = re.compile(r"^### (?P<title>[^\n]*)\n+```json\n(?P<policy>.*?)```\n```\n(?P<messages>.*?)```$", re.M | re.S)
+SECTION = re.compile(r"^### (?P<title>[^\n]*)\n+```json\n(?P<policy>.*?)```\n```\n(?P<messages>.*?)```$", re.M | re.S)
 MESSAGE = re.compile(
     r"(?P<verdict>allow|deny) +(?P<direction>outgoing|incoming) (?P<type>call|signal) (?P<interface>\S+)\.(?P<member>\S+) on (?P<path>\S+)"
     r"(?: to (?P<to>\S+)| from (?P<source>the bus|\S+))?(?: with (?P<fds>\d+) descriptors?)?$")
-LESSONS = [match.groupdict() for match in LESSON.finditer(README)]
+SECTIONS = [match.groupdict() for match in SECTION.finditer(README)]
 
 
 def flags(message):
@@ -25,11 +25,11 @@ def flags(message):
     return line + (["--fds", message["fds"]] if message["fds"] else [])
 
 
-@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson["title"])
-def test_what_is_taught_is_so(workshop, lesson):
-    file = write(workshop, lesson["policy"])
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section["title"])
+def test_what_a_section_says_is_so(workshop, section):
+    file = write(workshop, section["policy"])
     verdicts = set()
-    for line in lesson["messages"].splitlines():
+    for line in section["messages"].splitlines():
         message = MESSAGE.match(line)
         assert message, line
         told = asked("explain", file, "--bus", "session", *flags(message))
@@ -38,8 +38,8 @@ def test_what_is_taught_is_so(workshop, lesson):
     assert verdicts == {"allow", "deny"}
 
 
-def test_there_are_lessons_and_none_is_overlooked():
-    assert len(LESSONS) == len(re.findall(r"^### \d", README, re.M)) == 8
+def test_there_are_sections_and_none_is_overlooked():
+    assert len(SECTIONS) == len(re.findall(r"^### \d", README, re.M)) == 8
 
 
 def test_every_key_is_taught():

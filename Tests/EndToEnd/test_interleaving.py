@@ -1,4 +1,4 @@
-"""Streams of messages of every sort, made from a seed, cut anywhere: what arrives is what would if each had been sent alone."""
+"""Messages of every sort interleaved into streams, made from a seed, cut anywhere: what arrives is what would if each had been sent alone."""
 
 import os
 import random
@@ -23,7 +23,7 @@ class Expected:
         self.errors = {}
 
 
-def mixture(chance, from_client):
+def interleaving(chance, from_client):
     """Messages as (bytes, contents of their descriptors), and what is expected of them."""
     expected, stream = Expected(), []
     for serial in range(100, 100 + MESSAGES):
@@ -100,7 +100,7 @@ def taken(descriptor):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_mixture_of_messages_cut_anywhere_arrives_as_if_each_came_alone(workshop, seed):
+def test_interleaved_messages_cut_anywhere_arrive_as_if_each_came_alone(workshop, seed):
     bus = raw_bus(workshop)
     gate = workshop.gate([rule(interface=OPEN)], bus, "--log", "none", "--limit", f"header-bytes-max={HEADER_BYTES_MAX}",
                          "--limit", "fds-per-message-max=16")
@@ -109,7 +109,7 @@ def test_a_mixture_of_messages_cut_anywhere_arrives_as_if_each_came_alone(worksh
     chance = random.Random(seed)
     ends = []
     for sender, receiver, from_client in ((client, side, True), (side, client, False)):
-        stream, expected = mixture(chance, from_client)
+        stream, expected = interleaving(chance, from_client)
         thread = threading.Thread(target=send, args=(sender, stream, random.Random(seed)), daemon=True)
         ends.append((receiver, expected, thread))
     found = {}
