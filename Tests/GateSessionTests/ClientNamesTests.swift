@@ -87,4 +87,108 @@ struct ClientNamesTests {
     #expect(rig.bus.stream.isEmpty)
     #expect(try rig.summary(.client) == ["InvalidArgs<-2", "InvalidArgs<-3", "InvalidArgs<-4"])
   }
+
+  // MARK: By themselves
+
+  /// The part, held where #expect does not copy it.
+  private final class Held {
+    private var names: ClientNames
+
+    init(_ configure: (inout SessionSettings) -> Void = { _ in }) {
+      var settings = SessionSettings()
+      configure(&settings)
+      names = ClientNames(settings)
+    }
+
+    var isEmpty: Bool { names.isEmpty }
+    func owns(_ hash: UInt64) -> Bool { names.owns(hash) }
+    func acquire(_ hash: UInt64) { names.acquire(hash) }
+    func lose(_ hash: UInt64) { names.lose(hash) }
+    func reasonAgainst(_ hash: UInt64) -> Verdict.Reason? { names.reasonAgainst(requesting: hash) }
+    func number(_ hash: UInt64) -> UInt64 { names.number(of: hash) }
+    func noteReply(_ number: UInt64, _ isHeld: Bool?) { names.noteReply(number, isHeld: isHeld) }
+    func release(_ hash: UInt64) { names.release(hash) }
+
+    func request(_ hash: UInt64, wantsReply: Bool = true) {
+      let (name, path) = (Array("org.n\(hash)".utf8), Array("/".utf8))
+      names.request(hash, name.span.bytes, path: path.span.bytes, wantsReply: wantsReply)
+    }
+
+    /// Takes all away but these.
+    func takeAway(but kept: [UInt64] = []) -> [String] {
+      names.takeAway { kept.contains($0.hash) }.map { String(decoding: $0.name, as: UTF8.self) }
+    }
+
+    /// Whether the client was told since of a name that was taken.
+    func takeRelease(_ hash: UInt64) -> Bool { names.takeRelease(hash).isTold }
+  }
+
+  @Test("a name is owned from NameAcquired to NameLost, and no other name is")
+  func acquired() {
+    let held = Held()
+    held.acquire(5)
+    #expect(held.owns(5) && !held.owns(6))
+    held.lose(6)
+    #expect(held.owns(5))
+    held.acquire(5)
+    held.lose(5)
+    #expect(!held.owns(5), "told twice, it is one name")
+  }
+
+  @Test("as many are remembered as names-max says; one that is lost makes room")
+  func acquiredMax() {
+    let held = Held { $0.limits.namesMax = 2 }
+    for name in 1...3 as ClosedRange<UInt64> { held.acquire(name) }
+    #expect(held.owns(1) && held.owns(2) && !held.owns(3))
+    held.lose(1)
+    held.acquire(3)
+    #expect(held.owns(3))
+  }
+
+  @Test("a further name may not be asked for where the client has names-max, or its gate names-total; one it has may")
+  func reasons() {
+    let total = GateCount(max: 3)
+    let (one, other) = (Held { ($0.limits.namesMax, $0.namesTotal) = (2, total) }, Held { $0.namesTotal = total })
+    #expect(one.reasonAgainst(1) == nil && one.isEmpty)
+    for name in 1...2 as ClosedRange<UInt64> { one.request(name) }
+    #expect(one.reasonAgainst(3) == .names && one.reasonAgainst(2) == nil && !one.isEmpty)
+    other.request(1)
+    #expect(other.reasonAgainst(2) == .namesTotal && other.reasonAgainst(1) == nil && total.count == 3)
+    one.release(1)
+    #expect(one.reasonAgainst(3) == nil && other.reasonAgainst(2) == nil && total.count == 2)
+  }
+
+  @Test(
+    "what the bus answered says whether the name is the client's still",
+    arguments: [(true, true, false), (false, true, true), (nil, true, true), (nil, false, false), (false, false, true)]
+      as [(Bool?, Bool, Bool)])
+  func replies(isHeld: Bool?, wantsReply: Bool, isGone: Bool) {
+    let held = Held()
+    let number = held.number(1)
+    held.request(1)
+    if !wantsReply { held.request(1, wantsReply: false) }
+    held.noteReply(number, isHeld)
+    #expect(held.isEmpty == isGone)
+  }
+
+  @Test("what is taken away is to be released, once; what stays is not")
+  func takenAway() {
+    let held = Held()
+    for name in 1...3 as ClosedRange<UInt64> { held.request(name) }
+    #expect(held.takeAway(but: [2]) == ["org.n1", "org.n3"] && !held.isEmpty)
+    #expect(held.takeAway(but: [2]) == [])
+    #expect(held.takeAway() == ["org.n2"] && held.isEmpty)
+  }
+
+  @Test("of a name that is taken it is known whether the client was told, of each release by itself")
+  func told() {
+    let held = Held()
+    for _ in 1...2 {
+      held.request(1)
+      #expect(held.takeAway() == ["org.n1"])
+    }
+    held.lose(2)
+    held.lose(1)
+    #expect(held.takeRelease(1) && !held.takeRelease(1), "the bus answers in order")
+  }
 }

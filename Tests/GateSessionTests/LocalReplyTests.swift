@@ -87,22 +87,4 @@ struct LocalReplyTests {
     rig.feed(.call(9, "Do"), from: .client)
     #expect(try rig.message(.client).destination == "")
   }
-
-  @Test(
-    "each reason has an error that clients know, and a text",
-    arguments: [
-      ("serial-in-use", "InvalidArgs"), ("fds-per-message-max", "LimitsExceeded"), ("message-bytes-max", "LimitsExceeded"),
-      ("header-bytes-max", "LimitsExceeded"), ("pending-replies-max", "LimitsExceeded"), ("no-rule", "AccessDenied"),
-      ("service-unknown", "ServiceUnknown"), ("match-rule-invalid", "MatchRuleInvalid"),
-      ("match-rule-not-found", "MatchRuleNotFound"),
-      ("eavesdrop", "AccessDenied"), ("driver-arguments", "InvalidArgs"), ("matches-max", "LimitsExceeded"),
-      ("names-max", "LimitsExceeded"),
-      ("fds-not-negotiated", "NotSupported"), ("fds-refused-by-kernel", "LimitsExceeded"), ("container-instance", "AccessDenied"),
-      ("driver-closed", "AccessDenied"), ("inspect-bytes-max", "LimitsExceeded"),
-    ])
-  func reasons(reason: String, error: String) throws {
-    let reason = try #require(Verdict.Reason(word: reason))
-    #expect(reason.entry.error.name.description == "org.freedesktop.DBus.Error.\(error)")
-    #expect(reason.entry.told.description.hasPrefix(" "))
-  }
 }

@@ -17,6 +17,22 @@ extension Draft {
   }
 }
 
+extension Draft {
+  /// The same, without the wish for an answer.
+  var silent: Draft { changed { $0.flags = Draft.noReply } }
+
+  /// Where the string stands that is the first argument.
+  func firstArgument() throws -> ByteRange {
+    try withView { try $0.leadingString(expected: signature == "su" ? "su" : "s") }
+  }
+
+  /// What changes with a match rule that this adds or removes, whose answer may not be certain.
+  func matchRuleChange(_ hash: UInt64) throws -> MatchRuleChange {
+    MatchRuleChange(
+      hash: hash, text: try firstArgument(), isAnsweredHere: false, mayAskForOwnerChange: false, isCertain: false)
+  }
+}
+
 extension Decision {
   /// Whether the next message with the same header may get it too.
   var isLasting: Bool { validity == .whileNothingChanges }
@@ -75,5 +91,41 @@ extension Rig {
   func hash(_ name: String) -> UInt64 {
     let bytes = Array(name.utf8)
     return session.mediator.settings.seed.hash(bytes.span.bytes)
+  }
+
+  // MARK: What decisions change
+
+  /// All that a decision may change, in words.
+  var state: [String] {
+    [
+      "calls \(session.mediator.replies.outgoingCount)", "own calls \(session.mediator.replies.ownCallCount)",
+      "incoming calls \(session.mediator.replies.incomingCount)", "match rules \(session.mediator.matches.count)",
+      "names asked for \(hasRequestedNames), next \(session.mediator.names.number(of: 0))",
+      "Hello \(session.mediator.registration.phase)", "name \(name)",
+      "monitor \(session.mediator.registration.isMonitor)", "epoch \(epoch)", "to the client \(own(to: .client))",
+      "to the bus \(own(to: .bus))",
+    ]
+  }
+
+  func awaited(_ serial: UInt32) -> PendingCall? { session.mediator.replies.awaited(serial) }
+
+  /// A call of the client's waits for its answer.
+  func expect(_ serial: UInt32, _ purpose: CallPurpose, detail: UInt64 = 0) {
+    let refusal = session.mediator.replies.expect(
+      PendingCall(serial: serial, purpose: purpose, expectedSender: .driver, detail: detail))
+    #expect(refusal == nil)
+  }
+
+  var hasRequestedNames: Bool { !session.mediator.names.isEmpty }
+  func mayClientReply(_ caller: String, _ serial: UInt32) -> Bool {
+    session.mediator.replies.mayClientReply(to: hash(caller), serial)
+  }
+  func owns(_ name: String) -> Bool { session.mediator.names.owns(hash(name)) }
+
+  /// The client asks for a name, and for no answer.
+  func requestSilently(_ name: String) throws {
+    let request = Draft.driver(8, "RequestName", .string(name), .number(0)).silent
+    let effect = DriverCallEffect.requestName(hash: hash(name), name: try request.firstArgument(), isCertain: false)
+    #expect(try apply(.driverCall(effect), request) == nil)
   }
 }
