@@ -82,6 +82,8 @@ package struct ReferenceGate {
   /// What the gate's observer knows of them, while it has a connection.
   package var observed = ReferenceNames()
   package var isObserved = true
+  /// The unique name of the gate's observer, to which no client may talk; empty while it has none.
+  var observerName = ""
   /// Policies that were in force, and which of them the names are followed for.
   package var policyNumber = 1
   var followedNumber = 0
@@ -151,6 +153,7 @@ package struct ReferenceGate {
     }
     switch message.type {
     case 1, 4:
+      if !observerName.isEmpty && message.destination == observerName { return refuse(message, "AccessDenied") }
       if message.type == 1 && message.wantsAnswer && !isMonitor, case .own = outgoing[message.serial]?.purpose {
         complaint = "\(message.told) has the serial of a call of the gate's own"
       }

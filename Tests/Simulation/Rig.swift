@@ -267,6 +267,31 @@ package final class Rig {
     if !isAwaited { resumeForOwners() }
   }
 
+  /// The observer is there, on the bus that the client is told of, and has no name yet.
+  package func connectObserver() {
+    _ = greetObserver()
+    tellOwners()
+  }
+
+  private func greetObserver() -> OwnerObserver {
+    var observer = OwnerObserver(owners, ownUID: 500)
+    let bus = observer.receive(Array("OK \(Rig.guid)\r\n".utf8).span.bytes).bus
+    check(bus != nil, "the observer knows no bus")
+    return observer
+  }
+
+  /// The observer, which is there, has another unique name.
+  package func nameObserver(_ name: String) {
+    precondition(isObserved, "an observer that is lost has no name")
+    var observer = greetObserver()
+    let answer = Draft.answer(1, to: 1, of: name, from: "org.freedesktop.DBus").with([.string(name)]).bytes
+    let isNamed = observer.receive(answer.span.bytes).isNamed
+    check(isNamed, "the observer got no name")
+    tellOwners()
+    session.ownersChanged(isObserverNew: isNamed)
+    twin?.ownersChanged(isObserverNew: isNamed)
+  }
+
   /// The observer has been told everything.
   package func findOwners() {
     isObserved = true

@@ -76,7 +76,7 @@ final class Twin {
     session.identify(accepted: accepted, into: &output)
   }
 
-  func ownersChanged() { session.ownersChanged() }
+  func ownersChanged(isObserverNew: Bool = false) { session.ownersChanged(isObserverNew: isObserverNew) }
 
   func policyChanged(to policy: Policy, expected: CloseReason?) {
     let close = session.policyChanged(to: policy)

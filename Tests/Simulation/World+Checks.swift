@@ -117,6 +117,7 @@ extension World {
   func finish() throws {
     rig.refusesDescriptors = false
     firstIsHalfUntil = 0
+    if rig.close == nil && choices.chance(15) { sayLast(choices.chance(50) ? .client : .bus) }
     // What does not move any more waits for something that does not happen: the bus for a Hello, a message for its other half.
     var idleCount = 0
     for _ in 0..<20_000 where rig.close == nil && idleCount < 10 {
@@ -144,6 +145,12 @@ extension World {
     try checkStream(.client, behind: ownStart.client)
     try checkStream(.bus, behind: ownStart.bus)
     try checkCounters()
+  }
+
+  /// The last that `side` says is what it said before, and then that without a number that no message may be without.
+  private func sayLast(_ side: Side) {
+    for _ in 0..<3 { repeatLast(side) }
+    repeatLast(side, isSpoilt: true)
   }
 
   /// The bus says what the client's messages wait for.

@@ -5,7 +5,7 @@ import GateSession
 
 extension World {
   func playScene() throws {
-    switch choices.below(25) {
+    switch choices.below(44) {
     case 0, 1: try passDescriptors(choices.chance(50) ? .client : .bus)
     case 2, 3: try loseName()
     case 4: try becomeMonitor()
@@ -19,6 +19,25 @@ extension World {
     case 18, 19: try learnOwnersSlowly()
     case 20: try releaseOwned()
     case 21, 22: try callUnheard()
+    case 25: try refuseOften(choices.chance(50) ? .client : .bus)
+    case 26: try refuseUnderOwnSerial()
+    case 27: try callHidden()
+    case 28: try speakWithLowerSerial()
+    case 29: try answerForOthers()
+    case 30: try answerTooMuch()
+    case 31: try answerCallerTooMuch()
+    case 32: try refuseDescriptors(choices.chance(50) ? .client : .bus)
+    case 33: try callObserver()
+    case 34: try handNameOver()
+    case 35: try learnOwnersOneByOne()
+    case 36: try juggleMatches()
+    case 37: try askWithoutRoom()
+    case 38: try callPrivileged()
+    case 39: try juggleMatches()
+    case 40: try askBeforeReload()
+    case 41: try callObserver()
+    case 42: try reloadWithinRun(choices.chance(50) ? .client : .bus)
+    case 43: try answerWithoutRoom()
     default: try changeOwners()
     }
   }
@@ -27,7 +46,7 @@ extension World {
 
   /// Says a message that is as it should be. Returns its serial, which is a new one each time.
   @discardableResult
-  private func tell(_ draft: Draft, _ side: Side, descriptors: Int = 0, lateBy: Int = 0) -> UInt32 {
+  func tell(_ draft: Draft, _ side: Side, descriptors: Int = 0, lateBy: Int = 0) -> UInt32 {
     var message = draft
     sceneSerial += 1
     message.serial = sceneSerial
@@ -36,16 +55,16 @@ extension World {
     return message.serial
   }
 
-  private func tell(_ draft: Draft, _ side: Side, times: Int) { for _ in 0..<times { tell(draft, side) } }
+  func tell(_ draft: Draft, _ side: Side, times: Int) { for _ in 0..<times { tell(draft, side) } }
 
   /// What `side` has said arrives, as far as it is read now.
-  private func deliverAll(_ side: Side) throws {
+  func deliverAll(_ side: Side) throws {
     connect()
     for _ in 0..<200 where !wire(side).isDelivered && rig.close == nil && rig.wantsBytes(side) { deliver(side) }
     try check()
   }
 
-  private var ownName: String { gate.name.isEmpty ? Rig.name : gate.name }
+  var ownName: String { gate.name.isEmpty ? Rig.name : gate.name }
 
   private func nameSignal(_ member: String, _ name: String) -> Draft {
     Draft.signal(
@@ -55,11 +74,17 @@ extension World {
   }
 
   /// What the bus most likely says to a call of the client's or of the gate's, if it is under way.
-  private func answer(_ serial: UInt32) {
+  func answer(_ serial: UInt32) {
     guard let call = gate.outgoing[serial] else { return }
     sceneSerial += 1
     let answer = busScript.answer(&choices, sceneSerial, ownName, serial, call, from: call.destination)
     send(.init(message: answer, bytes: answer.bytes), .bus)
+  }
+
+  /// The bus says that it does not do what the client's call asks for, if it is under way.
+  func refuseAnswer(_ serial: UInt32) {
+    guard let call = gate.outgoing[serial] else { return }
+    tell(.error(0, to: serial, of: ownName, from: call.destination), .bus)
   }
 
   /// Most buses answer Hello soon.
@@ -70,19 +95,19 @@ extension World {
     }
   }
 
-  private func answerAll(_ serials: [UInt32]) throws {
+  func answerAll(_ serials: [UInt32]) throws {
     var waiting = serials
     while !waiting.isEmpty { answer(waiting.remove(at: choices.below(waiting.count))) }
     try deliverAll(.bus)
   }
 
   /// Calls of the gate's own that are under way.
-  private var ownCalls: [UInt32] {
+  var ownCalls: [UInt32] {
     gate.outgoing.filter { if case .own = $0.value.purpose { true } else { false } }.keys.sorted()
   }
 
   /// Everything that the gate asks for is answered, unless something refuses.
-  private func answerGateAsLongAsItAsks() throws {
+  func answerGateAsLongAsItAsks() throws {
     for _ in 0..<20 where !ownCalls.isEmpty && rig.close == nil { try answerAll(ownCalls) }
   }
 
@@ -101,12 +126,15 @@ extension World {
     if message.type == 1 {
       message.member = "Do"
       message.destination = side == .client ? "org.foo" : ownName
-      if choices.chance(70) { message.flags = Draft.noReply }
+      if choices.chance(50) { message.flags = Draft.noReply }
     }
-    if choices.chance(30) { message = message.padded(to: message.bytes.count + 16 + choices.below(300)) }
+    // Late: a header is there before its descriptors.
+    let isLate = choices.chance(50)
+    if isLate || choices.chance(30) { message = message.padded(to: message.bytes.count + 16 + choices.below(300)) }
     let count = choices.below(3) + 1
     for _ in 0...choices.below(8) {
-      tell(message, side, descriptors: count, lateBy: choices.chance(80) ? 0 : choices.below(60))
+      let lateBy = choices.chance(isLate ? 40 : 80) ? 0 : isLate ? message.bytes.count : choices.below(60)
+      tell(message, side, descriptors: count, lateBy: lateBy)
     }
     try deliverAll(side)
   }
@@ -148,6 +176,19 @@ extension World {
     if choices.chance(30) { tell(message, .bus, times: 2) }
     answer(serial)
     tell(message, .bus, times: 3)
+    try deliverAll(.bus)
+  }
+
+  /// The client becomes a monitor.
+  func grantMonitor() throws {
+    let interface = "org.freedesktop.DBus.Monitoring"
+    try reload {
+      $0.rules = [ReferencePolicy.Rule(methods: ["Do"]), ReferencePolicy.Rule(interface: interface, methods: ["BecomeMonitor"])]
+    }
+    try answerGateAsLongAsItAsks()
+    let serial = tell(.driver(0, interface: interface, "BecomeMonitor"), .client)
+    try deliverAll(.client)
+    if let call = gate.outgoing[serial] { tell(.answer(0, to: serial, of: ownName, from: call.destination), .bus) }
     try deliverAll(.bus)
   }
 
@@ -208,10 +249,15 @@ extension World {
     let (unique, name) = (choices.pick(MessageScript.uniques.dropLast()), choices.pick(MessageScript.names))
     if choices.chance(80) { tell(MessageScript.ownerSignal(name, "", unique), .bus) }
     for isGone in [false, true] {
-      if isGone { tell(MessageScript.ownerSignal(unique, unique, ""), .bus) }
-      tell(choices.chance(50) ? .signal(0, "Sig", from: unique) : .call(0, to: ownName, "Do", from: unique), .bus)
+      let times = choices.pick([1, 1, 4])
+      let message: Draft = choices.chance(50) ? .signal(0, "Sig", from: unique) : .call(0, to: ownName, "Do", from: unique)
+      if isGone {
+        if times > 1 { tell(message, .bus, times: 3) }
+        tell(MessageScript.ownerSignal(unique, unique, ""), .bus)
+      }
+      tell(message, .bus, times: times)
       try deliverAll(.bus)
-      tell(.call(0, to: unique, "Do"), .client)
+      tell(.call(0, to: unique, "Do"), .client, times: times)
       if choices.chance(50) { tell(.driver(0, "GetConnectionUnixUser", .string(unique)), .client) }
       try deliverAll(.client)
     }
@@ -265,6 +311,8 @@ extension World {
     tell(nameSignal("NameAcquired", name), .bus)
     try deliverAll(.bus)
     try reload { $0.rules = [ReferencePolicy.Rule(interface: MessageScript.driver, methods: ["RequestName"], isDeny: true)] }
+    // A bus says so before it answers; a client that was only waiting for the name is told nothing.
+    if choices.chance(40) { tell(nameSignal("NameLost", name), .bus) }
     for serial in ownCalls {
       if choices.chance(70) { answer(serial) } else { tell(.error(0, to: serial, of: ownName, from: MessageScript.driver), .bus) }
     }
@@ -322,7 +370,14 @@ extension World {
     for _ in 0..<choices.below(40) + 4 {
       let caller = choices.pick(callers)
       calls.append((caller, tell(.call(0, to: ownName, "Do", from: caller), .bus)))
+      if choices.chance(10) {
+        // A bus that has given up waiting lets a caller use a serial again.
+        let again = Draft.call(sceneSerial, to: ownName, "Do", from: caller)
+        send(.init(message: again, bytes: again.bytes), .bus)
+        calls.append((caller, sceneSerial))
+      }
     }
+    if choices.chance(40) { tell(MessageScript.ownerSignal(callers[0], "", callers[0]), .bus) }
     try deliverAll(.bus)
     for (caller, serial) in calls where choices.chance(60) { tell(.answer(0, to: serial, of: caller), .client) }
     try deliverAll(.client)

@@ -36,6 +36,8 @@ package final class World {
   let temper: Temper
   /// The last serial of what was said in a scene.
   var sceneSerial: UInt32 = 1000
+  /// Of the unique name that the gate's observer had last.
+  var observerNumber = 90
   /// Until which step the client's first message is not there as a whole.
   var firstIsHalfUntil = 0
   let ownMax: Int
@@ -56,7 +58,8 @@ package final class World {
     var choices = source
     var gate = ReferenceGate()
     var settings = SessionSettings()
-    settings.seed = SeededHash(a: choices.number(), b: choices.number())
+    let (a, b) = (choices.number(), choices.number())
+    settings.seed = SeededHash(a: a, b: b)
     Self.configure(&settings, &gate, &choices)
     isLoggingEverything = settings.logging == .everything
     ownMax = max(settings.limits.ownOutputBytesMax, 4096)
@@ -77,6 +80,7 @@ package final class World {
     others.matchesTotal = settings.matchesTotal.map { GateCount(max: $0.max) }
     others.namesTotal = settings.namesTotal.map { GateCount(max: $0.max) }
     rig.addTwin(others, known: conversation.known, budgets: Self.budgets(gate.limits))
+    let hasObserver = b % 4 == 0
     rig.acceptsIdentity = choices.chance(50)
     rig.splicesBodies = choices.chance(50)
     rig.connectsAtOnce = choices.chance(50)
@@ -91,6 +95,8 @@ package final class World {
     busScript.callerCount = choices.pick([2, 2, 25])
     self.choices = choices
     self.gate = gate
+    rig.connectObserver()
+    if hasObserver { nameObserver() }
     rig.onDealt = { [unowned self] in follow($0, $1, $2) }
     rig.onRefusal = { [unowned self] in withdraw($0) }
   }
@@ -218,8 +224,17 @@ package final class World {
       gate.observe(rig.ownersOnBus)
       rig.findOwners()
     } else {
+      gate.observerName = ""
       rig.loseOwners(isAwaited: choices.chance(50))
     }
+  }
+
+  /// The gate's observer has a new unique name.
+  func nameObserver() {
+    observerNumber += 1
+    gate.observerName = ":1.\(observerNumber)"
+    tell?("the observer is \(gate.observerName)")
+    rig.nameObserver(gate.observerName)
   }
 
   /// A peer takes so much from now on.
@@ -262,8 +277,8 @@ package final class World {
     send(side == .client ? clientScript.outgoing(&choices, gate) : busScript.incoming(&choices, gate), side)
   }
 
-  /// One of the last messages once more, with another serial: what runs are made of.
-  private func repeatLast(_ side: Side) {
+  /// One of the last messages once more, with another serial: what runs are made of. `isSpoilt`: with a number missing.
+  func repeatLast(_ side: Side, isSpoilt: Bool = false) {
     let index = wire(side).sent.count - 1 - choices.pick([0, 0, 0, 1, 2])
     guard index >= 0, case let last = wire(side).sent[index], last.defect == nil else { return }
     if last.descriptorCount > 0 && !choices.chance(temper.keepsDescriptors) { return }
@@ -280,7 +295,7 @@ package final class World {
         to: message.bytes.count - message.body.count + 4 + choices.below(choices.chance(80) ? 300 : 6000) + 1)
     }
     var said = MessageScript.Said(message: message, bytes: message.bytes, descriptors: last.descriptorCount)
-    if choices.below(1000) >= 1000 - temper.spoilt { said.spoil(&choices) }
+    if choices.below(1000) >= 1000 - temper.spoilt || isSpoilt { said.spoil(&choices) }
     send(said, side)
   }
 
