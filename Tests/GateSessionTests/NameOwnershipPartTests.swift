@@ -31,7 +31,7 @@ private final class Held {
   var isIncomplete: Bool { ownership.isIncomplete }
   var knowledge: OwnerDirectory.Knowledge { ownership.knowledge(for: policy) }
 
-  func begin(keepsNames: Bool = false) { ownership.begin(hearing: [], keepsNames: keepsNames) }
+  func begin(keepsNames: Bool = false) { ownership.begin(subscribed: [], keepsNames: keepsNames) }
   func follow() { ownership.follow(policy.namePatterns, all: false, keeping: []) }
   func stop() { ownership.stop() }
   func settle(asksByName: Bool = true) { ownership.settle(asksByName: asksByName) }
