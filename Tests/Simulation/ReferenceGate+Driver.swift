@@ -1,6 +1,20 @@
 // What the naive gate makes of calls to the message bus itself: which are open, and what their arguments may be. Hello is among them.
 
 extension ReferenceGate {
+  /// Whether a reply is the answer to `call`.
+  func answers(_ reply: Draft, _ call: Call) -> Bool {
+    let isFromDriver = reply.sender == Self.driver
+    if call.destination == Self.driver && !isFromDriver && reply.sender != nil { return false }
+    if call.destination.hasPrefix(":") && reply.sender != call.destination && !(reply.type == 3 && isFromDriver) { return false }
+    switch call.purpose {
+    case .hello, .ownHello: return true
+    case .call, .addMatch, .requestName, .listNames, .question:
+      let isUnaddressed = call.destination == Self.driver && reply.sender == nil && reply.destination == nil
+      return isUnaddressed || (reply.destination == name && !name.isEmpty)
+    case .becomeMonitor, .own, .ownNameHasOwner: return reply.destination == name && !name.isEmpty
+    }
+  }
+
   // MARK: The driver
 
   private enum Access { case always, rule, literally }

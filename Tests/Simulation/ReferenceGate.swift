@@ -277,19 +277,6 @@ package struct ReferenceGate {
     return fits
   }
 
-  private func answers(_ reply: Draft, _ call: Call) -> Bool {
-    let isFromDriver = reply.sender == Self.driver
-    if call.destination == Self.driver && !isFromDriver && reply.sender != nil { return false }
-    if call.destination.hasPrefix(":") && reply.sender != call.destination && !(reply.type == 3 && isFromDriver) { return false }
-    switch call.purpose {
-    case .hello, .ownHello: return true
-    case .call, .addMatch, .requestName, .listNames, .question:
-      let isUnaddressed = call.destination == Self.driver && reply.sender == nil && reply.destination == nil
-      return isUnaddressed || (reply.destination == name && !name.isEmpty)
-    case .becomeMonitor, .own, .ownNameHasOwner: return reply.destination == name && !name.isEmpty
-    }
-  }
-
   private mutating func takeAnswer(_ reply: Draft, _ size: Size) -> Bool {
     guard let call = outgoing[reply.replySerial ?? 0], answers(reply, call) else { return false }
     let succeeded = reply.type == 2
