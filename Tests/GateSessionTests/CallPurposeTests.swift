@@ -71,4 +71,13 @@ struct CallPurposeTests {
       }
     #expect(reason == (isTaken ? nil : .notAddressed))
   }
+
+  @Test(
+    "what comes from nobody, and is for nobody, answers calls to the driver alone", arguments: [ExpectedSender.driver, .anyone])
+  func unaddressed(expected: ExpectedSender) throws {
+    let rig = try Rig.open()
+    let call = PendingCall(serial: 77, purpose: .call, expectedSender: expected, detail: 0)
+    let reason = try Draft.answer(9, to: 77, of: nil).withView { rig.session.mediator.reasonAgainst($0, answering: call) }
+    #expect(reason == (expected == .driver ? nil : .notAddressed))
+  }
 }

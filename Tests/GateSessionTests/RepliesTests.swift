@@ -156,7 +156,7 @@ struct RepliesTests {
   func certainty() throws {
     let account = Account()
     #expect(try account.hasCertainReply(.call(1, "Do")))
-    account.noteUnanswered(10)
+    for serial in [10, 8] as [UInt32] { account.noteUnanswered(serial) }
     #expect(account.noteUnansweredAtOnce(9))
     for (serial, isCertain) in [(9, false), (10, false), (11, true)] as [(UInt32, Bool)] {
       #expect(try account.hasCertainReply(.call(serial, "Do")) == isCertain)
