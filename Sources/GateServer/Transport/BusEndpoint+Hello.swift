@@ -29,11 +29,7 @@ extension BusEndpoint {
   }
 
   private func sayHello(as uid: UInt32?, until deadline: UInt64) -> Outcome {
-    var opened = connect()
-    while -opened.fd == EAGAIN && clinux_milliseconds() < deadline {
-      usleep(10_000)  // it listens, but its backlog is full
-      opened = connect()
-    }
+    guard case .connected(let opened) = connect() else { return .failed("") }
     if opened.fd < 0 { return .failed("\(SystemError("cannot connect to the bus at \(address)", opened.fd))") }
     defer { closeDescriptor(opened.fd) }
     var handshake = ClientHandshake(uid: uid, anonymous: false, negotiateUnixFDs: true)

@@ -23,6 +23,7 @@ public struct BusEndpoint: Sendable {
     /// The descriptor, or -errno.
     let fd: Int32
     let alternative: Int
+    static func result(of fd: Int32) -> Int32 { 0 }
   }
 
   /// The address as it was given.
@@ -80,19 +81,29 @@ public struct BusEndpoint: Sendable {
     }
   }
 
-  /// Starts a connection. A Unix socket connects at once or not at all.
-  ///
-  /// - Returns: The connected descriptor, or the last alternative's -errno; -EAGAIN means that the bus is busy accepting.
-  func connect() -> Opened {
-    var last = Opened(fd: -ENOENT, alternative: 0)
-    for (index, alternative) in alternatives.enumerated() {
-      switch alternative.way {
-      case .socket(let name): last = Opened(fd: Self.connect(name), alternative: index)
-      case .program(let program): last = Opened(fd: program.start(), alternative: index)
+  /// What came of a connect.
+  enum Opening {
+    case connected(Opened)
+    case inProgress(Opened)
+    case busy
+    case failed(Int32)
+  }
+
+  var alternativeCount: Int { alternatives.count }
+
+  func connect(from first: Int = 0) -> Opening {
+    var last = -ENOENT
+    for index in first..<alternatives.count {
+      let fd: Int32
+      switch alternatives[index].way {
+      case .socket(let name): fd = Self.connect(name)
+      case .program(let program): fd = program.start()
       }
-      if last.fd >= 0 || -last.fd == EAGAIN { return last }
+      if fd >= 0 { return .connected(Opened(fd: fd, alternative: index)) }
+      if -fd == EAGAIN { return .busy }
+      last = fd
     }
-    return last
+    return .failed(last)
   }
 
   /// The GUID that the bus at an alternative has to have, if it is not what `bus` says of itself.

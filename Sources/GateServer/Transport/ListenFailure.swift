@@ -6,12 +6,14 @@ public enum ListenFailure: Error, Equatable, Sendable, CustomStringConvertible {
   case system(SystemError)
   /// It would have done harm: the path is in use.
   case refused(String)
+  case halfMade(String)
 
   /// A sentence.
   public var description: String {
     switch self {
     case .system(let error): error.description
     case .refused(let text): text
+    case .halfMade(let text): text
     }
   }
 }

@@ -12,7 +12,9 @@ struct ListeningSocket {
   /// The file that we made and will remove; nil where we made none.
   private let file: FileIdentity?
 
-  init(_ address: ListenAddress, _ options: SocketFileOptions = SocketFileOptions()) throws(ListenFailure) {
+  init(
+    _ address: ListenAddress, _ options: SocketFileOptions = SocketFileOptions(), takesOverHalfMade: Bool = false
+  ) throws(ListenFailure) {
     switch address {
     case .path(let path): self = try Self(path: path, options)
     case .directory(let directory): self = try Self(path: "\(directory)/dbus-\(Self.randomName())", options)
