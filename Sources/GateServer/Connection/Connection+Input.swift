@@ -16,25 +16,40 @@ extension Connection {
     case toDecide
   }
 
-  /// One read of what fits, and what follows from it.
+  /// One read of what fits for a connection that is idle. Mostly what was read leaves at once, and it is idle as before.
   @inline(__always)
+  mutating func readIdle(from side: Side, _ gate: inout Gate, _ io: inout IOContext) -> Turn {
+    let result = receive(from: side, &io)
+    if result <= 0 || io.received.areLost { return readNothing(result, from: side, &gate, &io) }
+    if side == .client && gate.followsNames { return .toDecide }
+    if forwardFromCache(from: side, &gate, &io) { return .over }
+    isIdle = false
+    return decide(from: side, &gate, &io)
+  }
+
+  /// One read of what fits, and what follows from it.
   mutating func read(from side: Side, _ gate: inout Gate, _ io: inout IOContext) -> Turn {
     let result = receive(from: side, &io)
-    if result == -Int(EAGAIN) || result == -Int(EINTR) { return isIdle ? .over : .toFinish }
-    if result > 0 && io.received.areLost {
-      loseDescriptors(from: side, &gate, &io)
-      return .toFinish
-    }
-    if result <= 0 {
-      end(.endOfStream(side), &gate, &io)
-      return .toFinish
-    }
+    if result <= 0 || io.received.areLost { return readNothing(result, from: side, &gate, &io) }
     if side == .client && gate.followsNames { return .toDecide }
     return decide(from: side, &gate, &io)
   }
 
+  /// There was nothing to read, or what came is no good.
+  @inline(never)
+  private mutating func readNothing(_ result: Int, from side: Side, _ gate: inout Gate, _ io: inout IOContext) -> Turn {
+    if result == -Int(EAGAIN) || result == -Int(EINTR) { return isIdle ? .over : .toFinish }
+    if result > 0 {
+      io.log.failure(&client, "\(SystemError("file descriptors that came with a message were lost", EMFILE))")
+      end(.descriptorMismatch(side), &gate, &io)
+    } else {
+      end(.endOfStream(side), &gate, &io)
+    }
+    return .toFinish
+  }
+
   /// Deals with the bytes that were just read.
-  @inline(__always)
+  @inline(never)
   mutating func decide(from side: Side, _ gate: inout Gate, _ io: inout IOContext) -> Turn {
     if isIdle && forwardFromCache(from: side, &gate, &io) { return .over }
     isIdle = false
@@ -52,22 +67,14 @@ extension Connection {
   /// - Returns: Number of bytes, 0 at the end, or -errno.
   @inline(__always)
   private mutating func receive(from side: Side, _ io: inout IOContext) -> Int {
-    do throws(SystemError) {
-      try pipes[side].buffer.lend(from: &io.pool)
-    } catch {
-      io.log.failure(&client, "\(error)")
-      return -Int(ENOMEM)
-    }
-    let n = pipes[side].buffer.receive(from: sockets[side].fd, &io.received)
-    if n <= 0 { pipes[side].releaseBuffer(to: &io.pool) }
-    io.received.append(to: &pipes[side].descriptors)
-    return n
+    do throws(SystemError) { try pipes[side].buffer.lend(from: &io.pool) } catch { return noBuffer(error, &io) }
+    return pipes[side].receive(from: sockets[side].fd, &io.received, &io.pool)
   }
 
   @inline(never)
-  private mutating func loseDescriptors(from side: Side, _ gate: inout Gate, _ io: inout IOContext) {
-    io.log.failure(&client, "\(SystemError("file descriptors that came with a message were lost", EMFILE))")
-    end(.descriptorMismatch(side), &gate, &io)
+  private mutating func noBuffer(_ error: SystemError, _ io: inout IOContext) -> Int {
+    io.log.failure(&client, "\(error)")
+    return -Int(ENOMEM)
   }
 
   // MARK: What goes on as it did
@@ -81,7 +88,7 @@ extension Connection {
     if pipes[side].buffer.start != 0 { return false }
     let descriptors = pipes[side].descriptors.count
     if descriptors > 0 { return forwardDescriptorsFromCache(descriptors, from: side, &gate, &io) }
-    let count = Self.offerToCache(pipes[side].buffer, &session, from: side, descriptors: 0, gate.policy.identity)
+    let count = Self.offerToCache(&pipes[side].buffer, &session, from: side, descriptors: 0, gate.policy.identity)
     if count == 0 { return false }
     let sent = pipes[side].buffer.send(to: sockets[side.other].fd, count)
     return finishForward(from: side, passed: count, sent: sent, descriptors: 0, &gate, &io)
@@ -94,7 +101,7 @@ extension Connection {
   ) -> Bool {
     let fd = sockets[side.other].fd
     if !pipes[side].hasDescriptorBudget(descriptors, of: gate.options.descriptorsInFlightMax, fd) { return false }
-    let count = Self.offerToCache(pipes[side].buffer, &session, from: side, descriptors: descriptors, gate.policy.identity)
+    let count = Self.offerToCache(&pipes[side].buffer, &session, from: side, descriptors: descriptors, gate.policy.identity)
     if count == 0 { return false }
     io.batch.removeParts()
     io.batch.add(pipes[side].buffer, 0, count)
@@ -127,7 +134,7 @@ extension Connection {
 
   @inline(__always)
   private static func offerToCache(
-    _ buffer: borrowing ReadBuffer, _ session: inout Session, from side: Side, descriptors: Int, _ policy: UInt64
+    _ buffer: inout ReadBuffer, _ session: inout Session, from side: Side, descriptors: Int, _ policy: UInt64
   ) -> Int {
     session.forwardFromCache(buffer.unconsumed, from: side, descriptors: descriptors, policy: policy)
   }
@@ -140,8 +147,8 @@ extension Connection {
     while !pipes[side].hasUnsent && pipes[side].buffer.isLent {
       let start = pipes[side].buffer.start
       io.output.removeAll()
-      let consumed = Self.offer(pipes[side], &session, from: side, gate.policy, &io)
-      if io.output.decisionCount > 0 { Self.account(pipes[side].buffer, session, from: side, gate.policy, &client, &io) }
+      let consumed = Self.offer(&pipes[side], &session, from: side, gate.policy, &io)
+      if io.output.decisionCount > 0 { Self.account(&pipes[side].buffer, session, from: side, gate.policy, &client, &io) }
       let (wait, close, requests, claimedUID) = (io.output.wait, io.output.close, io.output.requests, io.output.claimedUID)
       pipes[side].wait = wait
       if requests.contains(.busKnown) && isOtherBus(gate) {
@@ -170,14 +177,14 @@ extension Connection {
 
   @inline(__always)
   private static func offer(
-    _ pipe: borrowing Pipe, _ session: inout Session, from side: Side, _ policy: Policy, _ io: inout IOContext
+    _ pipe: inout Pipe, _ session: inout Session, from side: Side, _ policy: Policy, _ io: inout IOContext
   ) -> Int {
     session.receive(
       pipe.buffer.unconsumed, from: side, descriptors: pipe.descriptors.count, policy: policy, at: io.now, into: &io.output)
   }
 
   private static func account(
-    _ buffer: borrowing ReadBuffer, _ session: borrowing Session, from side: Side, _ policy: Policy,
+    _ buffer: inout ReadBuffer, _ session: borrowing Session, from side: Side, _ policy: Policy,
     _ client: inout ClientIdentity, _ io: inout IOContext
   ) {
     for i in 0..<io.output.decisionCount {

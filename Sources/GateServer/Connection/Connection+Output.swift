@@ -133,7 +133,7 @@ extension Connection {
   private mutating func withdraw(_ index: Int, to side: Side, _ gate: inout Gate, _ io: inout IOContext) {
     let action = io.batch.actions[index]
     let count = Self.withdraw(
-      action, from: side.other, pipes[side.other].buffer, &session, &client, gate.policy, io.log)
+      action, from: side.other, &pipes[side.other].buffer, &session, &client, gate.policy, io.log)
     pipes[side.other].closeDescriptors(Int(action.descriptors))
     io.batch.actions[index].descriptors = 0
     io.batch.actions[index].offset += UInt32(count)
@@ -142,7 +142,7 @@ extension Connection {
   }
 
   private static func withdraw(
-    _ action: Output.Action, from side: Side, _ buffer: borrowing ReadBuffer, _ session: inout Session,
+    _ action: Output.Action, from side: Side, _ buffer: inout ReadBuffer, _ session: inout Session,
     _ client: inout ClientIdentity, _ policy: Policy, _ log: Log
   ) -> Int {
     let bytes = buffer.bytes(Int(action.offset), Int(action.count))

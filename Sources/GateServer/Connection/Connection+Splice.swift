@@ -85,7 +85,7 @@ extension Connection {
       pipes[side].buffer.giveBack(to: &io.pool)
       return 0
     }
-    let passed = Self.passHead(pipes[side].buffer, &session, from: side, gate.policy.identity, &spliced)
+    let passed = Self.passHead(&pipes[side].buffer, &session, from: side, gate.policy.identity, &spliced)
     pipes[side].buffer.consume(passed.count)
     if passed.isInPipe {
       pipes[side].buffer.giveBack(to: &io.pool)
@@ -97,7 +97,7 @@ extension Connection {
 
   /// How many bytes of the buffer pass; and whether that is all of them, and they were copied into the kernel's pipe.
   private static func passHead(
-    _ buffer: borrowing ReadBuffer, _ session: inout Session, from side: Side, _ policy: UInt64, _ spliced: inout SplicePipe
+    _ buffer: inout ReadBuffer, _ session: inout Session, from side: Side, _ policy: UInt64, _ spliced: inout SplicePipe
   ) -> (count: Int, isInPipe: Bool) {
     let bytes = buffer.unconsumed
     let count = session.forwardFromCache(bytes, from: side, policy: policy)

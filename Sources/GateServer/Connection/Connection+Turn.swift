@@ -8,8 +8,14 @@ extension Connection {
   /// Begins with what epoll said about one of the sockets.
   @inline(__always)
   mutating func wake(_ side: Side, _ events: UInt32, _ gate: inout Gate, _ io: inout IOContext) -> Turn {
-    if events == PollSet.readable && isIdle && !gate.isDraining { return spliceOrRead(from: side, &gate, &io) }
+    if events == PollSet.readable && isIdle && !gate.isDraining { return wakeIdle(side, &gate, &io) }
     return wakeFromWait(side, events, &gate, &io)
+  }
+
+  @inline(never)
+  private mutating func wakeIdle(_ side: Side, _ gate: inout Gate, _ io: inout IOContext) -> Turn {
+    if expectsLarge(from: side) && splice(from: side, &gate, &io) { return isIdle ? .over : .toFinish }
+    return readIdle(from: side, &gate, &io)
   }
 
   @inline(never)

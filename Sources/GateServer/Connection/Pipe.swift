@@ -99,6 +99,15 @@ struct Pipe: ~Copyable {
 }
 
 extension Pipe {
+  /// Receives what fits into the buffer, and the descriptors that come with it. Returns how many bytes, 0 at the end, or -errno.
+  @inline(__always)
+  mutating func receive(from socket: Int32, _ received: inout ReceivedDescriptors, _ pool: inout BufferPool) -> Int {
+    let n = buffer.receive(from: socket, &received)
+    if n <= 0 { releaseBuffer(to: &pool) }
+    received.append(to: &descriptors)
+    return n
+  }
+
   /// Sends what is laid out in `batch`, with the first `count` descriptors. Returns how many bytes left, or -errno.
   @inline(__always)
   func send(_ batch: inout SendBatch, to socket: Int32, descriptors count: Int) -> Int {

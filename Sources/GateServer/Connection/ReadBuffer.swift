@@ -47,8 +47,8 @@ struct ReadBuffer: ~Copyable {
   mutating func receive(from socket: Int32, _ received: inout ReceivedDescriptors) -> Int {
     compact()
     guard let memory = unsafe memory, end < Self.byteCount else { preconditionFailure("read into a buffer without room") }
-    let n = unsafe received.receive(from: socket, at: memory + end, Self.byteCount - end)
-    if n > 0 { end += n }
+    let n = unsafe received.receive(from: socket, at: memory + end, Self.byteCount &- end)
+    end &+= max(0, n)
     return n
   }
 
@@ -82,7 +82,10 @@ struct ReadBuffer: ~Copyable {
 
   /// The bytes that the session has not dealt with.
   var unconsumed: RawSpan {
-    @inline(__always) @_lifetime(borrow self) get { bytes(start, end - start) }
+    @inline(__always) @_lifetime(borrow self) get {
+      guard let memory = unsafe memory, start <= end, end <= Self.byteCount else { return RawSpan() }
+      return unsafe _overrideLifetime(RawSpan(_unsafeStart: memory + start, byteCount: end &- start), borrowing: self)
+    }
   }
 
   /// `count` bytes from `offset` on, which were read.
@@ -113,8 +116,8 @@ struct ReadBuffer: ~Copyable {
   /// The session has dealt with `count` more bytes.
   @inline(__always)
   mutating func consume(_ count: Int) {
-    precondition(count >= 0 && count <= end - start, "dealt with what was not read")
-    start += count
+    precondition(count >= 0 && count <= end &- start, "dealt with what was not read")
+    start &+= count
   }
 
   /// Forgets what the session has not dealt with.

@@ -26,6 +26,7 @@ struct ReceivedDescriptors: ~Copyable {
   /// Puts them behind others, whose they are now.
   @inline(__always)
   mutating func append(to others: inout [Int32]) {
+    if count == 0 { return }
     for i in 0..<count { others.append(unsafe memory[i]) }  // below the count that was received
     count = 0
   }

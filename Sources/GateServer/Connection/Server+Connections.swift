@@ -8,16 +8,21 @@ extension Server {
   @inline(__always)
   mutating func handle(_ id: ConnectionID, _ side: Side, _ events: UInt32) {
     if !connections.contains(id) { return }
-    let gate = connections[id].gate.place
-    var turn = connections[id].wake(side, events, &gates[gate], &io)
-    if turn == .over {
+    let turn = connections[id].wake(side, events, &gates[connections[id].gate.place], &io)
+    if turn != .over {
+      goOn(id, side, turn)
+    } else if io.splicePool.expiry != nil {
       noteLook(at: io.splicePool.expiry)
-      return
     }
+  }
+
+  /// A connection's turn is not over yet.
+  @inline(never)
+  private mutating func goOn(_ id: ConnectionID, _ side: Side, _ turn: Connection.Turn) {
+    let gate = connections[id].gate.place
     if turn == .toDecide {
       hearObserver(gates[gate].bus)
-      turn = connections[id].decide(from: side, &gates[gate], &io)
-      if turn == .over { return }
+      if connections[id].decide(from: side, &gates[gate], &io) == .over { return }
     }
     noteMoreThanForwarding()
     settle(id)

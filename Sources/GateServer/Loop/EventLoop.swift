@@ -38,13 +38,12 @@ struct EventLoop: ~Copyable {
 
   /// Takes the events that are there; if `blocks` and there are none, waits for one.
   ///
-  /// - Returns: How many.
+  /// - Returns: How many; or -errno.
   @inline(__always)
-  mutating func wait(blocks: Bool) throws(SystemError) -> Int {
-    let result = unsafe clinux_epoll_wait(poll.fd, events, Int32(Self.capacity), blocks ? -1 : 0)
-    if result < 0 && -result != EINTR { throw SystemError("cannot wait for events", result) }
-    count = Int(max(0, result))
-    return count
+  mutating func wait(blocks: Bool) -> Int {
+    let result = Int(unsafe clinux_epoll_wait(poll.fd, events, Int32(Self.capacity), blocks ? -1 : 0))
+    count = max(0, result)
+    return -result == EINTR ? 0 : result
   }
 
   /// One of the events that the last wait took.

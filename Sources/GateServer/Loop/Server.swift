@@ -69,42 +69,56 @@ public struct Server: ~Copyable {
   @discardableResult
   public mutating func dispatch() throws(SystemError) -> Int {
     precondition(phase == .rests, "dispatch() was called from a handler")
-    let count = try turn(blocks: false)
+    phase = .dispatches
+    defer { phase = .rests }
+    onlyForwarded = false
+    let count = goRound(once: true)
     rearm()
+    if count < 0 { throw SystemError("cannot wait for events", Int32(count)) }
     return count
   }
 
   /// Serves until ``stop()`` was called and what was allowed is delivered, or `drain-timeout` has passed.
   public mutating func run() throws(SystemError) {
     precondition(phase == .rests, "run() was called from a handler")
-    while !isStopped {
-      if !onlyForwarded { look() }
-      let mayWait = !nextLook.isDue(at: io.now)
-      if mayWait { loop.timer.expire(at: nextLook.instant) }
-      _ = try turn(blocks: mayWait)
-    }
+    phase = .dispatches
+    defer { phase = .rests }
+    let result = goRound(once: false)
+    if result < 0 { throw SystemError("cannot wait for events", Int32(result)) }
     closeAll()
     io.log.finish()
   }
 
-  /// One wake-up.
-  @inline(__always)
-  private mutating func turn(blocks: Bool) throws(SystemError) -> Int {
-    phase = .dispatches
-    defer { phase = .rests }
-    let count = try loop.wait(blocks: blocks)
-    io.now = Instant(milliseconds: clinux_milliseconds())
-    io.log.advance(to: io.now)
-    onlyForwarded = !nextLook.isDue(at: io.now)
-    let woken = metrics.timesWakeups ? clinux_nanoseconds() : 0
-    var others = 0
-    for index in 0..<count {
-      let (token, events) = loop.event(index)
-      if case .connection(let id, let side) = token { handle(id, side, events) } else { others += 1 }
-    }
-    if others > 0 || !onlyForwarded { finishWakeup(count, others) }
-    if metrics.timesWakeups && count > 0 { metrics.wakeups.observe(nanoseconds: clinux_nanoseconds() &- woken) }
+  /// Wake-ups until the server is stopped; or one that does not wait. Returns how many events the last one had, or -errno.
+  private mutating func goRound(once: Bool) -> Int {
+    var count = 0
+    repeat {
+      // After mere forwarding the timer stands as it did, and nothing is due.
+      let mayWait = onlyForwarded || (!once && lookAhead())
+      count = loop.wait(blocks: mayWait)
+      if count < 0 { break }
+      io.now = Instant(milliseconds: clinux_milliseconds())
+      io.log.advance(to: io.now)
+      onlyForwarded = !nextLook.isDue(at: io.now)
+      let woken = metrics.timesWakeups ? clinux_nanoseconds() : 0
+      var others = 0
+      for index in 0..<count {
+        let (token, events) = loop.event(index)
+        if case .connection(let id, let side) = token { handle(id, side, events) } else { others += 1 }
+      }
+      if others > 0 || !onlyForwarded { finishWakeup(count, others) }
+      if metrics.timesWakeups && count > 0 { metrics.wakeups.observe(nanoseconds: clinux_nanoseconds() &- woken) }
+    } while !once && !isStopped
     return count
+  }
+
+  /// Sees to what is not done yet, and sets the timer. Whether the loop may wait for it.
+  @inline(never)
+  private mutating func lookAhead() -> Bool {
+    look()
+    if nextLook.isDue(at: io.now) { return false }
+    loop.timer.expire(at: nextLook.instant)
+    return true
   }
 
   /// What is to be done besides forwarding.
@@ -134,7 +148,10 @@ public struct Server: ~Copyable {
   mutating func noteMoreThanForwarding() { onlyForwarded = false }
 
   /// Splicing keeps something for a while, and has to be asked back.
-  mutating func noteLook(at instant: Instant?) { nextLook.note(instant) }
+  mutating func noteLook(at instant: Instant?) {
+    nextLook.note(instant)
+    loop.timer.expire(at: nextLook.instant)
+  }
 
   /// Finds out when something is due.
   private mutating func look() {
