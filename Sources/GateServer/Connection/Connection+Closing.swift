@@ -125,8 +125,11 @@ extension Connection {
     if !isLive { return }
     gate.connectionCount -= 1
     gate.metrics.ended(session, end ?? closeReason.map { ConnectionEnd($0) } ?? .error)
-    io.log.closed(
-      &client, session.counters, closeReason, isLogged: !endsOrdinarily || gate.options.settings.logging == .everything)
+    if endsOrdinarily && gate.options.settings.logging != .everything {
+      io.log.forget(client.number)
+    } else {
+      io.log.closed(&client, session.counters, closeReason)
+    }
     closeDescriptors(&io.pool)
     isIdle = false
     raise(.ended, &io)

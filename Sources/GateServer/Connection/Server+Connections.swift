@@ -36,7 +36,13 @@ extension Server {
   }
 
   /// Acts on what connections, buses and gates want, until nothing does.
+  @inline(__always)
   mutating func act() {
+    if !(io.eventful.isEmpty && busesToSee.isEmpty && draining.isEmpty) { actOnAll() }
+  }
+
+  @inline(never)
+  private mutating func actOnAll() {
     var acted = 0
     while true {
       if acted < io.eventful.count {

@@ -7,7 +7,7 @@ import GateSession
 typealias BusID = Slab<Bus>.ID
 
 /// An upstream bus, and what its gates share.
-struct Bus {
+struct Bus: ~Copyable {
   let endpoint: BusEndpoint
   /// Its deadlines.
   let timer: EventSource.ID
@@ -51,6 +51,9 @@ struct Bus {
 
   /// Whether what is known of it may be kept.
   var keepsIdentity: Bool { connectionCount > 0 || observer.isOpen || endpoint.startsPrograms }
+
+  /// Whether one more connection may ask it for its name.
+  var mayOpen: Bool { helloPendingCount < helloPendingMax && retryAt == nil }
 
   /// When something is to be done for it without an event.
   var deadline: Instant? {

@@ -38,11 +38,11 @@ extension Server {
   }
 
   private mutating func accepted(_ fd: Int32, _ gate: GateID) {
-    let options = gates[gate.place].options
-    if gates[gate.place].connectionCount >= options.connectionsMax {
+    let most = gates[gate.place].options.connectionsMax
+    if gates[gate.place].connectionCount >= most {
       closeDescriptor(fd)
       gates[gate.place].metrics.hit(.connectionsMax)
-      io.log.limit(.connectionsMax, gates[gate.place].log, "a client was turned away, there are \(options.connectionsMax)")
+      io.log.limit(.connectionsMax, gates[gate.place].log, "a client was turned away, there are \(most)")
       return
     }
     let peer = PeerCredentials(of: fd)
@@ -72,7 +72,7 @@ extension Server {
       return
     }
     connections[id].sockets[.client].interest = PollSet.readable
-    if options.settings.logging == .everything { io.log.opened(&connections[id].client) }
+    if gates[gate.place].options.settings.logging == .everything { io.log.opened(&connections[id].client) }
     connections[id].noteDeadline(&io)
   }
 

@@ -93,10 +93,9 @@ extension Server {
 
   /// Opens the connections to the bus that wait for their turn, as far as there is room.
   private mutating func connectWaiting(_ bus: BusID) {
-    let waiting = buses[bus].waitingForBus
     var taken = 0
-    while taken < waiting.count && buses[bus].helloPendingCount < buses[bus].helloPendingMax && buses[bus].retryAt == nil {
-      if open(waiting[taken], bus) { taken += 1 }
+    while taken < buses[bus].waitingForBus.count && buses[bus].mayOpen {
+      if open(buses[bus].waitingForBus[taken], bus) { taken += 1 }
     }
     if taken > 0 { buses[bus].waitingForBus.removeFirst(taken) }
   }

@@ -117,10 +117,14 @@ public final class Log {
     offer(client.log) { about(&client, .opened) }
   }
 
+  /// A connection is over: what was kept back about it is said.
+  func forget(_ connection: UInt64) {
+    for repetitions in coalescer.removeAll(of: connection) { write(repetitions) }
+  }
+
   /// A connection is over, and what it did.
-  func closed(_ client: inout ClientIdentity, _ counters: SessionCounters, _ reason: CloseReason?, isLogged: Bool) {
-    for repetitions in coalescer.removeAll(of: client.number) { write(repetitions) }
-    if !isLogged { return }
+  func closed(_ client: inout ClientIdentity, _ counters: SessionCounters, _ reason: CloseReason?) {
+    forget(client.number)
     offer(client.log) {
       var event = about(&client, .closed)
       event.add(.reason, reason.map { "\($0)" } ?? "the gate ended it")
