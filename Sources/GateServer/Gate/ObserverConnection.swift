@@ -77,7 +77,7 @@ final class ObserverConnection {
     precondition(!isOpen, "an observer has one connection")
     self.fd = fd
     (self.alternative, saysUID) = (alternative, uid != nil)
-    machine = OwnerObserver(directory, ownUID: uid)
+    machine = OwnerObserver(directory, ownUID: uid, over: .unix)
     buffer = [UInt8](repeating: 0, count: Self.bufferBytesMin)
     count = 0
   }

@@ -172,7 +172,10 @@ extension Server {
     buses[bus].helloPendingCount += 1
     metrics.gates[unsafe slot.pointee.gate].busConnects &+= 1
     busIsThere(bus)
-    unsafe slot.pointee.session.busConnected(at: now, saysUID: buses[bus].saysUID)
+    if let reason = unsafe slot.pointee.session.busConnected(at: now, saysUID: buses[bus].saysUID, over: .unix) {
+      unsafe end(slot, reason)
+      return
+    }
     // Before anything else leaves, so that Hello goes with the handshake, in one write.
     unsafe slot.pointee.pipe(from: .client).pointee.wait = .bytes
     unsafe pump(slot, from: .client)
