@@ -97,7 +97,7 @@ extension Server {
         unsafe reject(slot, bus)
         continue
       }
-      let opened = buses[bus].endpoint.connect()
+      let opened = buses[bus].endpoint.connectAtOnce()
       let fd = opened.fd
       if -fd == EAGAIN {
         retryAt = now.advanced(byMilliseconds: Self.retryInterval)
@@ -118,7 +118,7 @@ extension Server {
             "cannot connect to the bus at \(buses[bus].endpoint.address)", -ELOOP, hint: "it is the gate's own socket"))
       } else {
         unsafe slot.pointee.busAlternative = opened.alternative
-        unsafe connected(slot, fd)
+        unsafe connected(slot, fd, opened.transport)
       }
     }
     if taken > 0 { buses[bus].waitingForBus.removeFirst(taken) }
@@ -156,7 +156,7 @@ extension Server {
     unsafe closeNow(slot)
   }
 
-  private mutating func connected(_ slot: UnsafeMutablePointer<Connection>, _ fd: Int32) {
+  private mutating func connected(_ slot: UnsafeMutablePointer<Connection>, _ fd: Int32, _ transport: Transport) {
     let token = unsafe EventToken.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .bus)
     let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, token.bits)
     if result < 0 {
@@ -172,7 +172,7 @@ extension Server {
     buses[bus].helloPendingCount += 1
     metrics.gates[unsafe slot.pointee.gate].busConnects &+= 1
     busIsThere(bus)
-    if let reason = unsafe slot.pointee.session.busConnected(at: now, saysUID: buses[bus].saysUID, over: .unix) {
+    if let reason = unsafe slot.pointee.session.busConnected(at: now, saysUID: buses[bus].saysUID, over: transport) {
       unsafe end(slot, reason)
       return
     }

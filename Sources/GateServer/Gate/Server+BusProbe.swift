@@ -26,7 +26,7 @@ extension Server {
   mutating func probe(_ bus: Int) {
     if buses[bus].probe != nil || buses[bus].waitingForIdentity.isEmpty { return }
     let address = buses[bus].endpoint.address
-    let opened = buses[bus].endpoint.connect()
+    let opened = buses[bus].endpoint.connectAtOnce()
     if -opened.fd == EAGAIN {
       retryAt = now.advanced(byMilliseconds: Self.retryInterval)
       return

@@ -154,7 +154,7 @@ extension Server {
     observer.retryAt = nil
     // Clients wait for the first attempt only, not again for a bus that did not answer.
     if observer.failures == 0 { observer.directory.awaitAnswers() }
-    let opened = buses[bus].endpoint.connect()
+    let opened = buses[bus].endpoint.connectAtOnce()
     if opened.fd < 0 {
       loseObserver(bus, "\(SystemError("cannot connect", opened.fd))")
       return

@@ -1,0 +1,35 @@
+// What comes of opening a connection to the bus.
+
+import GateSession
+import Glibc
+
+extension BusEndpoint {
+  /// What came of opening a connection, without waiting.
+  enum Opening {
+    case connected(Opened)
+    /// When its descriptor is writable, ``Opened/result()`` says what came of it.
+    case inProgress(Opened)
+    /// The bus has no room for one more connection at this moment. Nothing was opened.
+    case busy
+    /// The last alternative's -errno. Nothing was opened.
+    case failed(Int32)
+  }
+
+  /// A connection that was opened, or is being opened. Who has it closes its descriptor.
+  struct Opened {
+    /// Its descriptor.
+    let fd: Int32
+    /// Which alternative of the address it leads to.
+    let alternative: Int
+    /// What it can carry.
+    let transport: Transport
+
+    /// What came of a connection in progress: 0 if it is connected, else -errno, and the next alternative is to be tried. To be asked once,
+    /// when the descriptor is writable. The corresponding socket option is SO_ERROR, see socket(7).
+    func result() -> Int32 {
+      var number: Int32 = 0
+      var size = socklen_t(MemoryLayout<Int32>.size)
+      return unsafe getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size) == 0 ? -number : -errno
+    }
+  }
+}
