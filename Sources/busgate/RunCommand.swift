@@ -184,7 +184,7 @@ enum RunCommand {
     case let failure as ListenFailure:
       printError("busgate: \(failure)")
       switch failure {
-      case .refused: return ExitStatus.refused
+      case .refused, .halfMade: return ExitStatus.refused
       case .system: return ExitStatus.system
       }
     default:

@@ -18,7 +18,7 @@ extension Server {
     precondition(!adminSockets.contains { $0.service == service }, "one socket for each service")
     var options = SocketFileOptions()
     options.mode = mode
-    let listener = try ListeningSocket(path: path, options)
+    let listener = try Self.listen(.path(path), options)
     let token = EventToken.adminListener(service)
     let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, listener.fd, EPOLLIN.rawValue, token.bits)
     if result < 0 {
@@ -59,7 +59,7 @@ extension Server {
   /// Control is for the gate's own user and for root, whatever the socket's mode is.
   private func mayAsk(_ service: AdminService, _ fd: Int32) -> Bool {
     if service == .metrics { return true }
-    guard let peer = PeerCredentials(of: fd) else { return false }
+    guard let peer = PeerCredentials(of: fd, over: .unix) else { return false }
     if peer.uid == 0 || peer.uid == geteuid() { return true }
     log.rejected(peer, "control: a client was turned away, expected the gate's own user or root")
     return false

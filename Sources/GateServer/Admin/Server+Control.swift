@@ -109,7 +109,7 @@ extension Server {
   private func write(_ gate: Gate, _ figures: GateFigures, _ json: inout JSONWriter) {
     json.object { json in
       json.member("gate", gate.options.label)
-      json.member("listening", "\(gate.listener.name)")
+      json.member("listening", gate.listener.name)
       json.member("bus", gate.options.bus.address)
       json.member("rules", gate.policy.rules.count)
       json.member("connections", gate.connectionCount)

@@ -43,12 +43,13 @@ extension Server {
       log.limit(.connectionsMax, gate: gate, "a client was turned away, there are \(options.connectionsMax)")
       return
     }
-    let peer = PeerCredentials(of: fd)
+    let peer = PeerCredentials(of: fd, over: gates[gate].listener.transport)
     // A client that may not connect is told REJECTED, as if the transport had no credentials.
     let isAdmitted = peer.map { gates[gate].admits($0.uid) } ?? false
     var settings = options.settings
     settings.matchesTotal = gates[gate].matchesTotal
     settings.namesTotal = gates[gate].namesTotal
+    settings.clientTransport = gates[gate].listener.transport
     settings.allowsAnonymous = gates[gate].admitsAnonymous(peer?.uid)
     if let peer, !isAdmitted && !settings.allowsAnonymous {
       log.refused(peer, gate: gate, "the client is not among the users that may connect (allow-uid)")

@@ -105,7 +105,7 @@ public struct Server: ~Copyable {
   /// - Returns: Its number, for ``setPolicy(_:ofGate:)``.
   @discardableResult
   public mutating func addGate(_ options: GateOptions) throws(ListenFailure) -> Int {
-    let listener = try ListeningSocket(options.address, options.socketFile)
+    let listener = try Self.listen(options.address, options.socketFile)
     let result = clinux_epoll_control(
       epoll, EPOLL_CTL_ADD, listener.fd, EPOLLIN.rawValue, EventToken.listener(gate: gates.count).bits)
     if result < 0 {
@@ -154,7 +154,7 @@ public struct Server: ~Copyable {
   }
 
   /// Where a gate listens.
-  public func listeningName(ofGate gate: Int) -> UnixSocketName { gates[gate].listener.name }
+  public func listeningName(ofGate gate: Int) -> String { gates[gate].listener.name }
 
   /// Calls `beat` every `interval` milliseconds as long as the loop goes round.
   public mutating func setHeartbeat(every interval: UInt64, _ beat: @escaping () -> Void) {

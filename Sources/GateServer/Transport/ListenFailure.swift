@@ -6,12 +6,16 @@ public enum ListenFailure: Error, Equatable, Sendable, CustomStringConvertible {
   case system(SystemError)
   /// It would have done harm: the path is in use.
   case refused(String)
+  /// Another gate may be making a socket at this path at this moment: there is a file, nobody accepts there yet, and nobody may connect. It
+  /// has been made a moment later, or was left behind.
+  case halfMade(String)
 
   /// A sentence.
   public var description: String {
     switch self {
     case .system(let error): error.description
     case .refused(let text): text
+    case .halfMade(let path): "another gate seems to be making the socket \(path) at this moment; it is left alone"
     }
   }
 }

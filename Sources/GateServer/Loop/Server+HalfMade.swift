@@ -1,0 +1,21 @@
+// Waiting for a socket that another gate may be making at this moment.
+
+import Glibc
+
+extension Server {
+  /// How often, and after how many microseconds each time, it is tried again before it counts as left behind.
+  private static let halfMadeAttempts = 50
+  private static let halfMadeInterval: UInt32 = 20_000
+
+  /// Listens, if need be after having waited for a second.
+  static func listen(_ address: ListenAddress, _ options: SocketFileOptions) throws(ListenFailure) -> ListeningSocket {
+    for _ in 0..<halfMadeAttempts {
+      do throws(ListenFailure) {
+        return try ListeningSocket(address, options)
+      } catch .halfMade {
+        usleep(halfMadeInterval)
+      }
+    }
+    return try ListeningSocket(address, options, takesOverHalfMade: true)
+  }
+}
