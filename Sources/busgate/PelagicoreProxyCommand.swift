@@ -53,8 +53,8 @@ enum PelagicoreProxyCommand {
     options.settings.saysHello = true
     if bus == .system { options.setSystemBusDefaults() }
     for change in limits { change(&options) }
-    try server.handleSignals([SIGTERM, SIGINT])
-    server.onDraining = { notifier.stopping() }
+    try Signals([SIGTERM, SIGINT], in: &server)
+    server.onStopping = { notifier.stopping() }
     let gate = try server.addGate(options)
     try server.readLines(from: STDIN_FILENO) { server, line, number in
       do throws(ConfigurationError) {

@@ -50,8 +50,8 @@ enum RunCommand {
     }
     var server = try Server(log: log)
     // Before any socket exists, too: whatever signal comes from here on, what was made is removed again.
-    try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in reload(&server, options, &rules, notifier, log) }
-    server.onDraining = { notifier.stopping() }
+    try Signals([SIGTERM, SIGINT, SIGHUP], in: &server) { server, _ in reload(&server, options, &rules, notifier, log) }
+    server.onStopping = { notifier.stopping() }
     for gate in gates { try server.addGate(gate) }
     server.version = Invocation.version
     if let path = options.metricsPath { try server.serveMetrics(path: path, mode: options.metricsMode ?? 0o600) }
@@ -107,10 +107,9 @@ enum RunCommand {
   /// Logs addresses that the gate chose itself, and that in audit mode it enforces nothing.
   private static func announce(_ server: borrowing Server, _ options: RunOptions, _ log: Log) {
     if options.log.mode == .audit { log.warning("audit mode: what the rules do not allow is forwarded, and logged") }
-    for (gate, listener) in options.listeners.enumerated() {
-      if case .directory = listener.address {
-        log.note("gate \(listener.label) listens on \(server.listeningName(ofGate: gate))")
-      }
+    for listener in options.listeners {
+      guard case .directory = listener.address, let gate = server.gate(called: listener.label) else { continue }
+      if let name = server.listeningName(ofGate: gate) { log.note("gate \(listener.label) listens on \(name)") }
     }
   }
 
@@ -164,7 +163,8 @@ enum RunCommand {
   }
 
   private static func setPolicies(_ server: inout Server, _ options: RunOptions, _ rules: PolicyFiles) {
-    for (gate, listener) in options.listeners.enumerated() {
+    for listener in options.listeners {
+      guard let gate = server.gate(called: listener.label) else { continue }
       server.setPolicy(rules.policy(for: kind(listener, options)), ofGate: gate)
     }
   }

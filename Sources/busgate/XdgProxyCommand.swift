@@ -66,7 +66,7 @@ enum XdgProxyCommand {
     let isLogged = options.proxies.contains(where: \.isLogged)
     let log = isLogged ? try Log(fullLog) : Log(fd: STDERR_FILENO)
     var server = try Server(log: log)
-    try server.handleSignals([SIGTERM, SIGINT, SIGHUP]) { server, _ in server.stop() }
+    try Signals([SIGTERM, SIGINT, SIGHUP], in: &server) { server, _ in server.stop() }
     for proxy in options.proxies {
       do {
         let gate = try gateOptions(proxy, options)

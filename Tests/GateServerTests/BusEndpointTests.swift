@@ -71,6 +71,22 @@ struct BusEndpointTests {
     close(second.fd)
   }
 
+  @Test("a connection that nobody has answered yet is still in progress")
+  func unanswered() throws {
+    let bus = Loopback(listens: true, backlog: 0)
+    let endpoint = Self.endpoint(bus)
+    var results: [Int32] = []
+    // The kernel answers as many as fit into the backlog, and drops what comes then.
+    var open: [Int32] = []
+    defer { for fd in open { close(fd) } }
+    while open.count < 16 && results.last != -EINPROGRESS {
+      guard case .inProgress(let opened) = endpoint.connect() else { break }
+      open.append(opened.fd)
+      results.append(opened.result())
+    }
+    #expect(results.first == 0 && results.last == -EINPROGRESS)
+  }
+
   @Test("behind the last alternative its failure is what is told")
   func refusedByAll() throws {
     let nobody = Loopback(listens: false)

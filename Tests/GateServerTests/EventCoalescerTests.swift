@@ -16,7 +16,7 @@ struct EventCoalescerTests {
     _ coalescer: inout EventCoalescer, _ key: UInt64, connection: UInt64 = 1, at now: UInt64
   ) -> (isWritten: Bool, evicted: EventCoalescer.Repetitions?) {
     if coalescer.counts(key) { return (false, nil) }
-    return (true, coalescer.remember(key, event(key), connection: connection, gate: 0, at: at(now)))
+    return (true, coalescer.remember(key, event(key), connection: connection, gate: nil, at: at(now)))
   }
 
   @Test("the first is written, repetitions are counted until the window ends, then the next is a first again")

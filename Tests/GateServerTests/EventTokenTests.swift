@@ -1,17 +1,20 @@
+import GateSession
 import Testing
 
 @testable import GateServer
 
 @Suite("event tokens")
 struct EventTokenTests {
-  @Test("tokens come back as they were made")
+  @Test("tokens come back as they were made, up to the largest index and generation")
   func tokens() {
-    for service in AdminService.allCases {
-      #expect(EventToken(bits: EventToken.adminListener(service).bits) == .adminListener(service))
-      #expect(EventToken(bits: EventToken.adminClient(service, id: .max).bits) == .adminClient(service, id: .max))
-    }
-    for token in [EventToken.signals, .standardInput, .listener(gate: 7), .connection(index: 5, generation: 9, side: .bus)] {
-      #expect(EventToken(bits: token.bits) == token)
+    for (index, generation) in [(0, 1), (5, 9), (0x3FFF_FFFF, UInt32.max)] as [(UInt32, UInt32)] {
+      let connection = ConnectionID(index: index, generation: generation)
+      for token in [
+        EventToken.timer, .source(EventSource.ID(index: index, generation: generation)), .connection(connection, .client),
+        .connection(connection, .bus),
+      ] {
+        #expect(EventToken(bits: token.bits) == token)
+      }
     }
   }
 }

@@ -33,10 +33,10 @@ final class Loopback {
   let port: UInt16
 
   /// - Parameter listens: Whether somebody answers there; else connections are refused.
-  init(listens: Bool) {
+  init(listens: Bool, backlog: Int32 = 8) {
     let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
     precondition(fd >= 0 && Self.withAddress(port: 0) { bind(fd, $0, $1) } == 0, "no port is free")
-    precondition(!listens || listen(fd, 8) == 0, "nobody can listen")
+    precondition(!listens || listen(fd, backlog) == 0, "nobody can listen")
     var address = sockaddr_in()
     var size = socklen_t(MemoryLayout<sockaddr_in>.size)
     let told = withUnsafeMutablePointer(to: &address) {

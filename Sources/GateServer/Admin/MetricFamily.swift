@@ -46,7 +46,7 @@ public struct MetricFamily: Sendable {
 
   /// Every metric, in the order in which they are told.
   public static let all: [MetricFamily] = [
-    build, startTime, messages, messageBytes, denials, connections, accepted, closed, unauthenticated, helloPending,
+    build, startTime, messages, messageBytes, denials, listening, connections, accepted, closed, unauthenticated, helloPending,
     pendingReplies,
     limitHits, busConnects, reloads, logLinesLost, buffersLent, wakeups,
   ]
@@ -62,6 +62,7 @@ public struct MetricFamily: Sendable {
     "busgate_message_bytes", .counter, unit: "bytes", "Bytes of messages that were forwarded, or skipped.")
   static let denials = MetricFamily(
     "busgate_denials", .counter, "Messages that did not pass, by the reason that the decision log gives.")
+  static let listening = MetricFamily("busgate_listening", .gauge, "Whether the gate's socket accepts clients.")
   static let connections = MetricFamily("busgate_connections", .gauge, "Connections of clients.")
   static let accepted = MetricFamily("busgate_connections_accepted", .counter, "Connections that were accepted.")
   static let closed = MetricFamily("busgate_connections_closed", .counter, "Connections that ended, by what ended them.")

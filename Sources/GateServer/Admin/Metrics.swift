@@ -1,13 +1,11 @@
 // What is counted while gates run. Sessions count their own messages. Here stands what only the server sees, and what ended
-// sessions have counted. It is kept whether or not anybody asks: a handful of additions per connection.
+// sessions have counted (GateMetrics, by gate). It is kept whether or not anybody asks: a handful of additions per connection.
 
 import CLinux
 import GateSession
 
 /// What the server did.
 struct Metrics {
-  /// By number of the gate.
-  var gates: [GateMetrics] = []
   var reloads: UInt64 = 0
   var refusedReloads: UInt64 = 0
   /// How long each wake-up took; counted only if somebody may ask, since it needs the clock.

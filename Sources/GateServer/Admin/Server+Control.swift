@@ -12,12 +12,12 @@ extension Server {
   private static let listedMax = 256
 
   /// Answers the line at the front of the client's input, if there is one.
-  func answerControl(_ client: inout AdminClient) {
+  func answerControl(_ client: AdminClient) {
     if !ControlRequest.isComplete(client.input, isAtEnd: client.isAtEnd) { return }
     guard let end = client.input.firstIndex(of: UInt8(ascii: "\n")) ?? (client.isAtEnd ? client.input.count : nil) else {
       client.input = []
       client.closesAfterOutput = true
-      refuse("a request has at most \(ControlRequest.byteCountMax) bytes", &client)
+      refuse("a request has at most \(ControlRequest.byteCountMax) bytes", client)
       return
     }
     let line = client.input[..<end]
@@ -26,25 +26,25 @@ extension Server {
     do throws(ControlRequest.Refusal) {
       request = try ControlRequest.parse(line)
     } catch {
-      refuse(error.text, &client)
+      refuse(error.text, client)
       return
     }
     switch request.command {
-    case .help: writeHelp(&client)
-    case .status: writeStatus(&client)
-    case .policy: listPolicy(request.gate, &client)
+    case .help: writeHelp(client)
+    case .status: writeStatus(client)
+    case .policy: listPolicy(request.gate, client)
     }
   }
 
-  private func answer(_ client: inout AdminClient, _ body: (inout JSONWriter) -> Void) {
+  private func answer(_ client: AdminClient, _ body: (inout JSONWriter) -> Void) {
     var json = JSONWriter()
     json.object(body)
     json.endLine()
     client.output = json.text
   }
 
-  private func refuse(_ text: String, _ client: inout AdminClient) {
-    answer(&client) { json in
+  private func refuse(_ text: String, _ client: AdminClient) {
+    answer(client) { json in
       json.member("error", text)
       json.key("commands")
       json.array { json in
@@ -53,8 +53,8 @@ extension Server {
     }
   }
 
-  private func writeHelp(_ client: inout AdminClient) {
-    answer(&client) { json in
+  private func writeHelp(_ client: AdminClient) {
+    answer(client) { json in
       json.key("commands")
       json.object { json in
         for command in ControlRequest.Command.allCases {
@@ -65,10 +65,11 @@ extension Server {
     }
   }
 
-  private func listPolicy(_ label: String?, _ client: inout AdminClient) {
-    let listed = gates.filter { label == nil || $0.options.label == label }.map { ($0.options.label, $0.policy) }
+  private func listPolicy(_ label: String?, _ client: AdminClient) {
+    let all = allGates.map { (gates[$0.place].label, gates[$0.place].policy) }
+    let listed = all.filter { label == nil || $0.0 == label }
     if let label, listed.isEmpty {
-      refuse("there is no gate \"\(label)\", expected one of \(gates.map(\.options.label).joined(separator: ", "))", &client)
+      refuse("there is no gate \"\(label)\", expected one of \(all.map(\.0).joined(separator: ", "))", client)
     } else {
       client.listing = PolicyListing(listed)
     }
@@ -76,45 +77,48 @@ extension Server {
 
   // MARK: Status
 
-  private func writeStatus(_ client: inout AdminClient) {
+  private func writeStatus(_ client: AdminClient) {
     let figures = figures()
-    answer(&client) { json in
+    answer(client) { json in
       json.member("version", version)
       json.member("pid", getpid())
       json.member("started", WallClock.text(metrics.startedAt))
-      json.member("uptime-seconds", (now.milliseconds - min(now.milliseconds, metrics.started.milliseconds)) / 1000)
+      json.member("uptime-seconds", (io.now.milliseconds - min(io.now.milliseconds, metrics.started.milliseconds)) / 1000)
       json.key("reloads")
       json.object { json in
         json.member("ok", metrics.reloads)
         json.member("refused", metrics.refusedReloads)
       }
-      json.member("log-lines-lost", log.lostCount)
-      json.member("buffers-lent", pool.lentCount)
+      json.member("log-lines-lost", io.log.lostCount)
+      json.member("buffers-lent", io.pool.lentCount)
       json.key("gates")
       json.array { json in
-        for (gate, figures) in zip(gates, figures) { write(gate, figures, &json) }
+        for figures in figures { write(figures, &json) }
       }
       json.key("connections")
-      var listed = 0
       json.array { json in
-        unsafe forEachConnection { slot in
-          if listed < Self.listedMax { unsafe write(slot, &json) }
+        var listed = 0
+        for index in 0..<connections.indexEnd where listed < Self.listedMax {
+          guard let id = connections.id(at: index) else { continue }
+          write(connections[id], &json)
           listed += 1
         }
       }
-      json.member("more", max(0, listed - Self.listedMax))
+      json.member("more", max(0, connections.count - Self.listedMax))
     }
   }
 
-  private func write(_ gate: Gate, _ figures: GateFigures, _ json: inout JSONWriter) {
+  private func write(_ figures: GateFigures, _ json: inout JSONWriter) {
+    let gate = figures.gate.place
     json.object { json in
-      json.member("gate", gate.options.label)
-      json.member("listening", gate.listener.name)
-      json.member("bus", gate.options.bus.address)
-      json.member("rules", gate.policy.rules.count)
-      json.member("connections", gate.connectionCount)
+      json.member("gate", figures.label)
+      if let name = gates[gate].listener?.name { json.member("listening", name) }
+      if let failure = gates[gate].listenFailure { json.member("not-listening", "\(failure)") }
+      json.member("bus", gates[gate].options.bus.address)
+      json.member("rules", gates[gate].policy.rules.count)
+      json.member("connections", gates[gate].connectionCount)
       json.member("accepted", figures.metrics.accepted)
-      json.member("unauthenticated", gate.unauthenticatedCount)
+      json.member("unauthenticated", gates[gate].unauthenticated.count)
       json.member("hello-pending", figures.helloPending)
       json.member("allowed", figures.metrics.sessions.allowed)
       json.member("denied", figures.metrics.sessions.denied)
@@ -134,21 +138,21 @@ extension Server {
     }
   }
 
-  private func write(_ slot: UnsafeMutablePointer<Connection>, _ json: inout JSONWriter) {
+  private func write(_ connection: borrowing Connection, _ json: inout JSONWriter) {
     json.object { json in
-      json.member("connection", unsafe slot.pointee.number)
-      json.member("gate", unsafe gates[slot.pointee.gate].options.label)
-      if let peer = unsafe slot.pointee.peer {
+      json.member("connection", connection.client.number)
+      json.member("gate", connection.client.log.label)
+      if let peer = connection.client.peer {
         json.member("pid", peer.pid)
         json.member("uid", peer.uid)
       }
-      json.member("name", unsafe slot.pointee.session.name)
-      let age = unsafe slot.pointee.since.milliseconds - min(slot.pointee.since.milliseconds, metrics.started.milliseconds)
+      json.member("name", connection.session.name)
+      let age = connection.since.milliseconds - min(connection.since.milliseconds, metrics.started.milliseconds)
       json.member("since", WallClock.text(metrics.startedAt + age))
-      json.member("state", unsafe Self.state(slot))
-      json.member("allowed", unsafe slot.pointee.session.counters.allowed)
-      json.member("denied", unsafe slot.pointee.session.counters.denied)
-      unsafe writePending(slot.pointee.session.pendingReplies(.outgoing), slot.pointee.session.pendingReplies(.incoming), &json)
+      json.member("state", connection.state)
+      json.member("allowed", connection.session.counters.allowed)
+      json.member("denied", connection.session.counters.denied)
+      writePending(connection.session.pendingReplies(.outgoing), connection.session.pendingReplies(.incoming), &json)
     }
   }
 
@@ -159,11 +163,14 @@ extension Server {
       json.member("incoming", incoming)
     }
   }
+}
 
-  private static func state(_ slot: UnsafeMutablePointer<Connection>) -> String {
-    if unsafe slot.pointee.closing != .none { return "closing" }
-    if unsafe slot.pointee.session.isAuthenticating { return "authenticating" }
-    if unsafe slot.pointee.session.isOpen { return "open" }
-    return unsafe slot.pointee.bus.fd < 0 ? "waiting-for-bus" : "connecting"
+extension Connection {
+  /// How far it is, in a word.
+  fileprivate var state: String {
+    if closing != .none { return "closing" }
+    if session.isAuthenticating { return "authenticating" }
+    if session.isOpen { return "open" }
+    return busLink == .none ? "waiting-for-bus" : "connecting"
   }
 }

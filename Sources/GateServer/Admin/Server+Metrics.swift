@@ -18,21 +18,10 @@ extension Server {
     if succeeded { metrics.reloads &+= 1 } else { metrics.refusedReloads &+= 1 }
   }
 
-  // MARK: Counting
-
-  mutating func hit(_ limit: LimitName, gate: Int) { metrics.gates[gate].hit(limit) }
-
-  /// A connection is over.
-  mutating func countEnd(_ slot: UnsafeMutablePointer<Connection>) {
-    let known = unsafe slot.pointee.closeReason.map { ConnectionEnd($0) }
-    let why = unsafe slot.pointee.end ?? known ?? .error
-    unsafe metrics.gates[slot.pointee.gate].ended(slot.pointee.session, why)
-  }
-
   // MARK: Answering
 
   /// Answers the request at the front of the client's input, if there is one.
-  func answerHTTP(_ client: inout AdminClient) {
+  func answerHTTP(_ client: AdminClient) {
     let time = WallClock.milliseconds()
     switch HTTPRequest.read(client.input) {
     case .incomplete: return
@@ -62,21 +51,40 @@ extension Server {
 
   /// What a gate did and does, its live connections included.
   struct GateFigures {
+    let gate: GateID
+    let label: String
     var metrics: GateMetrics
+    var isListening: Bool
+    var connections: Int
+    var unauthenticated: Int
     var pendingOutgoing = 0
     var pendingIncoming = 0
     var helloPending = 0
+
+    /// Adds what a live connection did and does.
+    mutating func add(_ connection: borrowing Connection) {
+      metrics.add(connection.session)
+      pendingOutgoing += connection.session.pendingReplies(.outgoing)
+      pendingIncoming += connection.session.pendingReplies(.incoming)
+      if connection.countsAsHelloPending { helloPending += 1 }
+    }
   }
 
   /// The figures of all gates. Looks at each connection once.
   func figures() -> [GateFigures] {
-    var all = metrics.gates.map { GateFigures(metrics: $0) }
-    unsafe forEachConnection { slot in
-      let gate = unsafe slot.pointee.gate
-      unsafe all[gate].metrics.add(slot.pointee.session)
-      all[gate].pendingOutgoing += unsafe slot.pointee.session.pendingReplies(.outgoing)
-      all[gate].pendingIncoming += unsafe slot.pointee.session.pendingReplies(.incoming)
-      if unsafe slot.pointee.countsAsHelloPending { all[gate].helloPending += 1 }
+    var all: [GateFigures] = []
+    var places = [Int](repeating: 0, count: gates.indexEnd)
+    for gate in allGates {
+      places[Int(gate.place.index)] = all.count
+      all.append(
+        GateFigures(
+          gate: gate, label: gates[gate.place].label, metrics: gates[gate.place].metrics,
+          isListening: gates[gate.place].listener != nil, connections: gates[gate.place].connectionCount,
+          unauthenticated: gates[gate.place].unauthenticated.count))
+    }
+    for index in 0..<connections.indexEnd {
+      guard let id = connections.id(at: index), connections[id].isLive else { continue }
+      all[places[Int(connections[id].gate.place.index)]].add(connections[id])
     }
     return all
   }
@@ -84,7 +92,7 @@ extension Server {
   /// Every metric, each with all of its series from the start.
   func exposition(_ format: Exposition.Format) -> [UInt8] {
     var text = Exposition(format)
-    let labeled = Array(zip(gates.map(\.options.label), figures()))
+    let labeled = figures().map { ($0.label, $0) }
     text.begin(.build)
     text.value(1, ("version", version))
     text.begin(.startTime)
@@ -109,9 +117,9 @@ extension Server {
     text.value(metrics.reloads, ("result", "ok"))
     text.value(metrics.refusedReloads, ("result", "refused"))
     text.begin(.logLinesLost)
-    text.value(log.lostCount)
+    text.value(io.log.lostCount)
     text.begin(.buffersLent)
-    text.value(UInt64(pool.lentCount))
+    text.value(UInt64(io.pool.lentCount))
     text.begin(.wakeups)
     text.value(metrics.wakeups)
     text.end()
@@ -160,8 +168,10 @@ extension Server {
   private static let typeNames = ["method_call", "method_return", "error", "signal", "unknown"]
 
   private func writeConnections(_ text: inout Exposition, _ labeled: Labeled) {
+    text.begin(.listening)
+    for (label, figures) in labeled { text.value(figures.isListening ? 1 : 0, ("gate", label)) }
     text.begin(.connections)
-    for gate in gates { text.value(UInt64(gate.connectionCount), ("gate", gate.options.label)) }
+    for (label, figures) in labeled { text.value(UInt64(figures.connections), ("gate", label)) }
     text.begin(.accepted)
     for (label, figures) in labeled { text.value(figures.metrics.accepted, ("gate", label)) }
     text.begin(.closed)
@@ -171,7 +181,7 @@ extension Server {
       }
     }
     text.begin(.unauthenticated)
-    for gate in gates { text.value(UInt64(gate.unauthenticatedCount), ("gate", gate.options.label)) }
+    for (label, figures) in labeled { text.value(UInt64(figures.unauthenticated), ("gate", label)) }
     text.begin(.helloPending)
     for (label, figures) in labeled { text.value(UInt64(figures.helloPending), ("gate", label)) }
   }

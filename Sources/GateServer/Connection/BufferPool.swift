@@ -6,8 +6,6 @@ import Glibc
 /// Buffers of one size, mapped when needed, kept while there are few.
 @safe
 struct BufferPool: ~Copyable {
-  /// 256 KiB: larger reads did not measure better. The longest header that is read fits.
-  static let bufferByteCount = 262_144
   /// So many unused buffers are kept; further ones go back to the kernel.
   private static let keptMax = 4
 
@@ -15,6 +13,7 @@ struct BufferPool: ~Copyable {
   private var unusedCount = 0
   private(set) var lentCount = 0
 
+  /// A buffer of ``ReadBuffer/byteCount``.
   @inline(__always)
   mutating func take() throws(SystemError) -> UnsafeMutableRawPointer {
     lentCount += 1
@@ -27,7 +26,7 @@ struct BufferPool: ~Copyable {
 
   @inline(never)
   private mutating func map() throws(SystemError) -> UnsafeMutableRawPointer {
-    let memory = unsafe mmap(nil, Self.bufferByteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    let memory = unsafe mmap(nil, ReadBuffer.byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
       lentCount -= 1
       throw SystemError("cannot map a read buffer", errno)
@@ -42,7 +41,11 @@ struct BufferPool: ~Copyable {
       unsafe unused[unusedCount] = unsafe buffer
       unusedCount += 1
     } else {
-      unsafe munmap(buffer, Self.bufferByteCount)
+      unsafe munmap(buffer, ReadBuffer.byteCount)
     }
+  }
+
+  deinit {
+    for index in 0..<unusedCount { if let buffer = unsafe unused[index] { unsafe munmap(buffer, ReadBuffer.byteCount) } }
   }
 }

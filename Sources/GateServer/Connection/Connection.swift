@@ -1,12 +1,23 @@
-// One client connection and its bus connection, with everything that has a side effect: descriptors, buffers, poll interest.
+// One client connection and its bus connection, with everything that has a side effect: descriptors, buffers, poll interest. It does its own
+// input and output, in turns:
+//
+//   Connection+Turn      what epoll said, what became possible, what is waited for next
+//   Connection+Input     reading, offering what was read to the session
+//   Connection+Splice    large messages, through the kernel
+//   Connection+Bus       its connection to the bus
+//   Connection+Closing   how it ends
+//   Connection+Output    sending
+//
+// Each calls only those below it. What others have to do for a connection, or because of it, it leaves as ConnectionEvents.
 
 import CLinux
 import GateSession
 import Glibc
 
-/// A connection through a gate. It has memory of its own, to which the server keeps a pointer: references to a class would be
-/// counted.
-@safe
+/// Which connection.
+typealias ConnectionID = Slab<Connection>.ID
+
+/// A connection through a gate.
 struct Connection: ~Copyable {
   /// A socket, and what epoll is asked to report about it.
   struct Socket {
@@ -26,94 +37,94 @@ struct Connection: ~Copyable {
     case draining(from: Side)
   }
 
-  let index: Int
-  let generation: UInt32
-  let gate: Int
-  /// Number of the connection since the start, as the log and status show it.
-  let number: UInt64
-  let peer: PeerCredentials?
-  /// The client's control group; nil until the log wants it, empty if it could not be read.
-  var cgroup: String?
+  /// How far its connection to the bus is.
+  enum BusLink: Equatable {
+    case none
+    /// The connect is in progress; the instant at which it has taken too long.
+    case connecting(until: Instant)
+    case open
+  }
 
-  var client = Socket()
-  var bus = Socket()
+  let id: ConnectionID
+  let gate: GateID
+  var client: ClientIdentity
   var session: Session
-  /// The two pipes: from the client, and from the bus. They have memory of their own, so that a pipe and the rest of the
-  /// connection can be changed at the same time.
-  private let pipes: UnsafeMutablePointer<Pipe>
+  var sockets = BothSides { Socket() }
+  /// What comes from each side.
+  var pipes = BothSides { Pipe() }
 
   /// Whether nothing is to be done until one of the sockets has bytes: what was read has left, nothing waits, nothing ends.
   var isIdle = false
-  /// Which alternative of the bus's address the connection was opened to.
-  var busAlternative = 0
   var closing = Closing.none
   /// Why it ends, once it does.
   var closeReason: CloseReason?
-  /// Why the server ended it, where the session did not.
+  /// Why the gate ended it, where the session did not.
   var end: ConnectionEnd?
   /// When it was accepted.
-  var since = Instant(milliseconds: 0)
+  let since: Instant
   var drainDeadline: Instant?
+  /// Whether the client has not said Hello.
+  var isUnauthenticated = true
+  /// Its place among those, and when it last sent something.
+  var unauthenticated: UnauthenticatedList.Place
+
+  var busLink = BusLink.none
+  /// Which alternative of the bus's address its connection leads to.
+  var busAlternative = 0
+  /// What that can carry.
+  var busTransport = Transport.unix
+  /// Whether it sends the gate's uid there.
+  var saysUID = true
   /// Whether it is one of the bus's ``Bus/helloPendingCount``.
   var countsAsHelloPending = false
-  var isUnauthenticated = true
-  /// When it last sent something, as long as it is unauthenticated.
-  var progressedAt = Instant(milliseconds: 0)
-  var previousUnauthenticated = -1
-  var nextUnauthenticated = -1
 
-  init(index: Int, generation: UInt32, gate: Int, number: UInt64, fd: Int32, peer: PeerCredentials?, session: consuming Session) {
-    self.index = index
-    self.generation = generation
+  /// What the server is to act on.
+  private var events: ConnectionEvents = []
+
+  init(_ id: ConnectionID, gate: GateID, _ client: ClientIdentity, socket: Int32, _ session: consuming Session, at now: Instant) {
+    self.id = id
     self.gate = gate
-    self.number = number
-    self.peer = peer
+    self.client = client
     self.session = session
-    unsafe pipes = .allocate(capacity: 2)
-    unsafe pipes.initialize(to: Pipe())
-    unsafe (pipes + 1).initialize(to: Pipe())
-    client.fd = fd
+    since = now
+    unauthenticated = UnauthenticatedList.Place(progressedAt: now)
+    sockets[.client].fd = socket
   }
 
   deinit {
-    unsafe pipes.deinitialize(count: 2)
-    unsafe pipes.deallocate()
+    closeDescriptor(sockets[.client].fd)
+    closeDescriptor(sockets[.bus].fd)
   }
 
-  /// The pipe for what comes from `side`.
+  /// Whether it was not ended.
   @inline(__always)
-  func pipe(from side: Side) -> UnsafeMutablePointer<Pipe> { unsafe pipes + Int(side.rawValue) }
+  var isLive: Bool { sockets[.client].fd >= 0 }
 
-  /// Whether the client has authenticated, neither side is closing, and the kernel is asked for bytes of both.
-  var isWatchingBoth: Bool {
-    mutating get {
-      client.interest == EPOLLIN.rawValue && bus.interest == EPOLLIN.rawValue && closing == .none && !isUnauthenticated
-        && drainDeadline == nil
-    }
+  /// Bytes of the client that were read and not dealt with.
+  var unconsumedOfClient: Int { pipes[.client].buffer.end - pipes[.client].buffer.start }
+
+  // MARK: Events
+
+  /// Has the server act on something after this wake-up.
+  mutating func raise(_ event: ConnectionEvents, _ io: inout IOContext) {
+    if events.isEmpty { io.eventful.append(id) }
+    events.formUnion(event)
   }
 
-  /// Closes the sockets, and the descriptors that are under way.
-  mutating func closeDescriptors() {
-    closeDescriptor(client.fd)
-    closeDescriptor(bus.fd)
-    client.fd = -1
-    bus.fd = -1
+  /// What the server is to act on, once.
+  mutating func takeEvents() -> ConnectionEvents {
+    defer { events = [] }
+    return events
+  }
+
+  // MARK: Descriptors
+
+  /// Closes the sockets, and everything that is under way.
+  mutating func closeDescriptors(_ pool: inout BufferPool) {
     for side in [Side.client, .bus] {
-      unsafe pipe(from: side).pointee.closeDescriptors(pipe(from: side).pointee.descriptors.count)
-    }
-  }
-
-  func socket(_ side: Side) -> Socket {
-    switch side {
-    case .client: client
-    case .bus: bus
-    }
-  }
-
-  mutating func setSocket(_ side: Side, _ socket: Socket) {
-    switch side {
-    case .client: client = socket
-    case .bus: bus = socket
+      closeDescriptor(sockets[side].fd)
+      sockets[side].fd = -1
+      pipes[side].close(to: &pool)
     }
   }
 }

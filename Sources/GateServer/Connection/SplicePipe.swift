@@ -7,7 +7,7 @@ import Glibc
 /// A pipe that holds bytes of one direction of one connection, or none.
 struct SplicePipe: BitwiseCopyable {
   /// What a pipe may hold, as a read buffer does.
-  static let byteCountMax = BufferPool.bufferByteCount
+  static let byteCountMax = ReadBuffer.byteCount
 
   private let readEnd: Int32
   private let writeEnd: Int32

@@ -3,9 +3,16 @@
 
 import GateSession
 
+/// Which bus.
+typealias BusID = Slab<Bus>.ID
+
 /// An upstream bus, and what its gates share.
 struct Bus {
   let endpoint: BusEndpoint
+  /// Its deadlines.
+  let timer: EventSource.ID
+  /// How many gates have it.
+  private(set) var gateCount = 0
   /// What is known of the bus. Nil without a connection to it, since nobody would notice that another bus has its address. Where
   /// the address starts programs it is kept until it turns out wrong, or each client might start two.
   var knownBus: BusIdentity?
@@ -13,38 +20,51 @@ struct Bus {
   var saysUID = true
   /// The connection that finds out who it is.
   var probe: BusProbe?
-  /// Connections whose client waits to be told, oldest first, as tokens; stale ones are passed over.
-  var waitingForIdentity: [UInt64] = []
+  /// Connections whose client waits to be told, oldest first; those that have gone are passed over.
+  var waitingForIdentity: [ConnectionID] = []
   /// The smallest of what its gates ask for.
-  private(set) var helloPendingMax: Int
-  private(set) var connectionsTotal: Int
-  private(set) var helloTimeout: UInt64
+  private(set) var helloPendingMax = Int.max
+  private(set) var connectionsTotal = Int.max
+  private(set) var helloTimeout = UInt64.max
   /// Connections to the bus that are open, over all gates.
   var connectionCount = 0
   /// Connections that have asked the bus for something and not been told their name.
   var helloPendingCount = 0
-  /// Connections that wait for a place among those, oldest first, as tokens; stale ones are passed over.
-  var waitingForBus: [UInt64] = []
+  /// Connections that wait for a place among those, oldest first; those that have gone are passed over.
+  var waitingForBus: [ConnectionID] = []
+  /// When a connect that found the bus busy is tried again.
+  var retryAt: Instant?
   /// The observer, which follows who owns which name there. It has no connection as long as no policy asks.
   let observer: ObserverConnection
   /// Whether policies of its gates changed that the observer has not been told of.
   var isToFollow = false
   /// Whether messages that waited for the observer may be decided on now.
   var isToResume = false
+  /// Whether it is to be seen to before the loop waits again.
+  var isToSee = false
 
-  init(_ options: GateOptions) {
+  init(_ options: GateOptions, timer: EventSource.ID) {
     endpoint = options.bus
-    helloPendingMax = options.helloPendingMax
+    self.timer = timer
     observer = ObserverConnection(ownersMax: options.settings.limits.ownersMax)
-    connectionsTotal = options.busConnectionsTotal
-    helloTimeout = options.settings.limits.helloTimeout
   }
 
   /// Whether what is known of it may be kept.
   var keepsIdentity: Bool { connectionCount > 0 || observer.isOpen || endpoint.startsPrograms }
 
+  /// When something is to be done for it without an event.
+  var deadline: Instant? {
+    var earliest = Deadline()
+    for instant in [retryAt, observer.deadline, observer.retryAt, probe?.deadline] { earliest.note(instant) }
+    return earliest.instant
+  }
+
+  /// No gate has it, as far as is known.
+  mutating func forgetGates() { (gateCount, helloPendingMax, connectionsTotal, helloTimeout) = (0, .max, .max, .max) }
+
   /// One more gate has this bus.
   mutating func add(_ options: GateOptions) {
+    gateCount += 1
     helloPendingMax = min(helloPendingMax, options.helloPendingMax)
     connectionsTotal = min(connectionsTotal, options.busConnectionsTotal)
     helloTimeout = min(helloTimeout, options.settings.limits.helloTimeout)

@@ -3,41 +3,53 @@
 import GatePolicy
 import GateSession
 import Glibc
+import Synchronization
 
 /// A gate that runs.
-struct Gate {
+struct Gate: ~Copyable {
   let options: GateOptions
-  let listener: ListeningSocket
-  var policy: Policy {
-    didSet { followsNames = policy.followsNames }
-  }
+  /// The number of its bus.
+  let bus: BusID
+  /// Its events in the log.
+  let log: GateLog
+  /// Its listener's events, and its deadlines.
+  let source: EventSource.ID
+  /// Nil: it could not be had yet, see `listenFailure`; or the gate is draining.
+  var listener: ListeningSocket?
+  /// Why there is no listener, and how often it was tried.
+  var listenFailure: ListenFailure?
+  var listenAttempts = 0
+  private(set) var policy: Policy
   /// Whether the policy asks who owns which name.
   private(set) var followsNames: Bool
-  /// What the connections share of `pending-replies-total`.
-  let callBudgets: CallBudgets
-  /// The number of its bus in ``Server/buses``.
-  let bus: Int
+  var metrics = GateMetrics()
 
+  /// What the connections share of `pending-replies-total`, `matches-total`, `names-total`.
+  let callBudgets: CallBudgets
   let matchesTotal: GateCount
   let namesTotal: GateCount
 
   var connectionCount = 0
-  /// Connections that have not authenticated, or not said Hello: a list through ``Connection/nextUnauthenticated``, first those that
-  /// have said nothing for longest.
-  var oldestUnauthenticated = -1
-  var newestUnauthenticated = -1
-  var unauthenticatedCount = 0
-  /// Whether new clients wait because descriptors ran out.
-  var isPaused = false
-  /// Whether they wait because `unauthenticatedMax` clients have not authenticated.
-  var isFull = false
-  /// Whether the listener was closed because the server is draining.
-  var isClosed = false
+  /// Clients that have not authenticated, or not said Hello.
+  var unauthenticated = UnauthenticatedList()
+  /// Until when new clients wait because descriptors ran out.
+  var pausedUntil: Instant?
+  /// When new clients, who wait because `unauthenticated-max` others have not said Hello, may find room.
+  var fullUntil: Instant?
+  /// When the listener is tried again.
+  var listenAgainAt: Instant?
+  /// Nothing more is accepted or begun; what was allowed is still delivered, until this instant.
+  private(set) var drainsUntil: Instant?
+  private(set) var isDraining = false
 
-  init(_ options: GateOptions, bus: Int, _ listener: ListeningSocket) {
+  /// A struct of this size that could be copied would be, for each call of a method that does not change it.
+  private let inPlace = Atomic<Bool>(true)
+
+  init(_ options: GateOptions, bus: BusID, log: GateLog, source: EventSource.ID) {
     self.options = options
     self.bus = bus
-    self.listener = listener
+    self.log = log
+    self.source = source
     policy = options.policy
     followsNames = options.policy.followsNames
     callBudgets = CallBudgets(total: options.pendingRepliesTotal, connectionsMax: options.connectionsMax)
@@ -45,15 +57,47 @@ struct Gate {
     namesTotal = GateCount(max: options.namesTotal)
   }
 
+  deinit { listener?.close() }
+
+  var label: String { options.label }
+
+  mutating func setPolicy(_ new: Policy) {
+    policy = new
+    followsNames = new.followsNames
+  }
+
+  mutating func drain(until instant: Instant) {
+    (isDraining, drainsUntil) = (true, instant)
+  }
+
+  /// When something is to be done for it without an event.
+  var deadline: Instant? {
+    var earliest = Deadline()
+    for instant in [pausedUntil, fullUntil, listenAgainAt, drainsUntil] { earliest.note(instant) }
+    return earliest.instant
+  }
+
+  // MARK: Who may connect
+
   /// Whether a client may authenticate as the user that the kernel says it is.
   func admits(_ uid: UInt32) -> Bool {
     if !options.allowedUIDs.isEmpty { return options.allowedUIDs.contains(uid) }
-    return listener.hasDirectory || uid == geteuid()
+    return listener?.hasDirectory ?? false || uid == geteuid()
   }
 
   /// Whether a client may authenticate as ANONYMOUS. A user that may not connect may not do so without a name either.
   func admitsAnonymous(_ uid: UInt32?) -> Bool {
     if !options.settings.allowsAnonymous { return false }
     return options.allowedUIDs.isEmpty || uid.map { options.allowedUIDs.contains($0) } ?? false
+  }
+
+  /// How a session with a client of this user behaves.
+  func settings(for uid: UInt32?) -> SessionSettings {
+    var settings = options.settings
+    settings.matchesTotal = matchesTotal
+    settings.namesTotal = namesTotal
+    settings.allowsAnonymous = admitsAnonymous(uid)
+    if let listener { settings.clientTransport = listener.transport }
+    return settings
   }
 }

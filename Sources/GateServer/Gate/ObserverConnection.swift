@@ -14,6 +14,8 @@ final class ObserverConnection {
     case heard
     /// The bus rejected our uid.
     case rejected
+    /// The connect in progress came to nothing: -errno.
+    case unconnected(Int32)
     /// The connection is over.
     case failed(String)
   }
@@ -41,8 +43,10 @@ final class ObserverConnection {
   private var count = 0
   /// What the bus said of itself; nil: nothing yet.
   private(set) var bus: BusIdentity?
-  /// Whether epoll is asked when there is room for output.
-  var awaitsRoom = false
+  /// Its socket's events.
+  var source: EventSource.ID?
+  /// Whether the connect is in progress.
+  private(set) var isConnecting = false
   /// When the bus has to have answered.
   var deadline: Instant?
   /// When it is tried again.
@@ -73,11 +77,11 @@ final class ObserverConnection {
   var isOpen: Bool { fd >= 0 }
 
   /// - Parameter uid: Our own; nil: the transport's credentials say it.
-  func open(_ fd: Int32, alternative: Int, uid: UInt32?) {
+  func open(_ opened: BusEndpoint.Opened, isConnecting: Bool, uid: UInt32?) {
     precondition(!isOpen, "an observer has one connection")
-    self.fd = fd
-    (self.alternative, saysUID) = (alternative, uid != nil)
-    machine = OwnerObserver(directory, ownUID: uid, over: .unix)
+    fd = opened.fd
+    (alternative, saysUID, self.isConnecting) = (opened.alternative, uid != nil, isConnecting)
+    machine = OwnerObserver(directory, ownUID: uid, over: opened.transport)
     buffer = [UInt8](repeating: 0, count: Self.bufferBytesMin)
     count = 0
   }
@@ -90,7 +94,8 @@ final class ObserverConnection {
     bus = nil
     buffer = []
     count = 0
-    awaitsRoom = false
+    source = nil
+    isConnecting = false
     deadline = nil
     knownSince = nil
     (isAsked, isAtEnd, isTalkedTo) = (false, false, false)
@@ -117,9 +122,10 @@ final class ObserverConnection {
     return next
   }
 
-  /// Closes the connection because no policy asks any more, and forgets what went wrong.
+  deinit { closeDescriptor(fd) }
+
+  /// No policy asks any more: what went wrong is forgotten.
   func rest() {
-    if isOpen { close() }
     (retryAt, failures, losses) = (nil, 0, 0)
   }
 
@@ -129,6 +135,12 @@ final class ObserverConnection {
 
   /// Reads what the bus has sent.
   func read() -> Reading {
+    if isConnecting {
+      let result = BusEndpoint.Opened.result(of: fd)
+      if result == -EINPROGRESS { return .heard }
+      if result < 0 { return .unconnected(result) }
+      isConnecting = false
+    }
     var total = 0
     while total < Self.readBytesMax {
       if buffer.count - count < 1024 { buffer += [UInt8](repeating: 0, count: buffer.count) }
@@ -202,7 +214,7 @@ final class ObserverConnection {
 
   /// Sends what waits. Returns whether something is left.
   func send() -> Bool {
-    guard let waiting = machine?.output.count, waiting > 0 else { return false }
+    guard !isConnecting, let waiting = machine?.output.count, waiting > 0 else { return false }
     let sent = unsafe machine?.output.withBytes { unsafe clinux_send_now(fd, $0.baseAddress!, $0.count) } ?? 0
     if sent > 0 { machine?.output.removeFirst(sent) }
     return sent < waiting

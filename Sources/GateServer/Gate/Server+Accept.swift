@@ -8,19 +8,21 @@ extension Server {
   /// Clients accepted per wake-up, so that a storm of them does not keep the others waiting.
   private static let acceptsPerWakeup = 16
   /// Milliseconds that accepting pauses when descriptors ran out and no connection ends meanwhile.
-  private static let pause: UInt64 = 500
+  static let acceptPause: UInt64 = 500
+  /// Milliseconds after which a client that has said nothing is evicted, if others wait.
+  private static let silenceMax: UInt64 = 1000
 
-  mutating func accept(gate: Int) {
+  mutating func accept(_ gate: GateID) {
     for _ in 0..<Self.acceptsPerWakeup {
-      if !makesRoom(gate) { return }
-      let fd = clinux_accept(gates[gate].listener.fd)
+      guard let listener = gates[gate.place].listener, makesRoom(gate) else { return }
+      let fd = clinux_accept(listener.fd)
       if fd >= 0 {
-        accepted(fd, gate: gate)
+        accepted(fd, gate)
         continue
       }
       switch -fd {
       case EMFILE, ENFILE, ENOBUFS, ENOMEM:
-        pauseAccepting(gate: gate, SystemError("cannot accept a client of gate \(gates[gate].options.label)", fd))
+        pauseAccepting(gate, SystemError("cannot accept a client of gate \(gates[gate.place].label)", fd))
         return
       case EINTR, ECONNABORTED: continue
       default: return
@@ -29,181 +31,121 @@ extension Server {
   }
 
   /// Another process that has an inherited socket too has shut it down, which epoll would report for ever.
-  func closeToNewClients(gate: Int) {
-    log.error(
-      "gate \(gates[gate].options.label) accepts no more clients: its socket was shut down by another process that has it")
-    _ = clinux_epoll_control(epoll, EPOLL_CTL_DEL, gates[gate].listener.fd, 0, 0)
+  mutating func closeToNewClients(_ gate: GateID) {
+    io.log.error(
+      "gate \(gates[gate.place].label) accepts no more clients: its socket was shut down by another process that has it")
+    sources.detach(gates[gate.place].source)
   }
 
-  private mutating func accepted(_ fd: Int32, gate: Int) {
-    let options = gates[gate].options
-    if gates[gate].connectionCount >= options.connectionsMax {
+  private mutating func accepted(_ fd: Int32, _ gate: GateID) {
+    let options = gates[gate.place].options
+    if gates[gate.place].connectionCount >= options.connectionsMax {
       closeDescriptor(fd)
-      hit(.connectionsMax, gate: gate)
-      log.limit(.connectionsMax, gate: gate, "a client was turned away, there are \(options.connectionsMax)")
+      gates[gate.place].metrics.hit(.connectionsMax)
+      io.log.limit(.connectionsMax, gates[gate.place].log, "a client was turned away, there are \(options.connectionsMax)")
       return
     }
-    let peer = PeerCredentials(of: fd, over: gates[gate].listener.transport)
+    let peer = gates[gate.place].listener.flatMap { PeerCredentials(of: fd, over: $0.transport) }
     // A client that may not connect is told REJECTED, as if the transport had no credentials.
-    let isAdmitted = peer.map { gates[gate].admits($0.uid) } ?? false
-    var settings = options.settings
-    settings.matchesTotal = gates[gate].matchesTotal
-    settings.namesTotal = gates[gate].namesTotal
-    settings.clientTransport = gates[gate].listener.transport
-    settings.allowsAnonymous = gates[gate].admitsAnonymous(peer?.uid)
+    let isAdmitted = peer.map { gates[gate.place].admits($0.uid) } ?? false
+    let settings = gates[gate.place].settings(for: peer?.uid)
     if let peer, !isAdmitted && !settings.allowsAnonymous {
-      log.refused(peer, gate: gate, "the client is not among the users that may connect (allow-uid)")
+      io.log.refused(peer, gates[gate.place].log, "the client is not among the users that may connect (allow-uid)")
     }
-    let session = Session(
-      settings: settings, peerUID: isAdmitted ? peer?.uid : nil, ownUID: geteuid(), bus: buses[gates[gate].bus].knownBus,
-      owners: buses[gates[gate].bus].observer.directory, budgets: gates[gate].callBudgets, at: now)
-    let index = unsafe freeSlots.popLast() ?? slots.count
-    if unsafe index == slots.count { unsafe slots.append(nil) }
-    let slot = UnsafeMutablePointer<Connection>.allocate(capacity: 1)
-    unsafe slot.initialize(
-      to: Connection(
-        index: index, generation: nextGeneration, gate: gate, number: nextNumber, fd: fd, peer: peer, session: session))
-    nextGeneration &+= 1
-    nextNumber += 1
-    unsafe slots[index] = slot
-    gates[gate].connectionCount += 1
-    mostConnections = unsafe max(mostConnections, slots.count - freeSlots.count)
-    metrics.gates[gate].accepted &+= 1
-    unsafe slot.pointee.since = now
-    unsafe rememberUnauthenticated(slot)
-    let token = unsafe EventToken.connection(index: index, generation: slot.pointee.generation, side: .client)
-    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, token.bits)
+    let bus = gates[gate.place].bus
+    let (known, owners, now) = (buses[bus].knownBus, buses[bus].observer.directory, io.now)
+    let (budgets, log) = (gates[gate.place].callBudgets, gates[gate.place].log)
+    let id = connections.insert { id, number in
+      let session = Session(
+        settings: settings, peerUID: isAdmitted ? peer?.uid : nil, ownUID: geteuid(), bus: known, owners: owners,
+        budgets: budgets, at: now)
+      let client = ClientIdentity(number: number, peer: peer, log: log, socket: fd)
+      return Connection(id, gate: gate, client, socket: fd, session, at: now)
+    }
+    gates[gate.place].connectionCount += 1
+    gates[gate.place].metrics.accepted &+= 1
+    gates[gate.place].unauthenticated.append(id, in: &connections, at: io.now)
+    let result = io.poll.add(fd, PollSet.readable, .connection(id, .client))
     if result < 0 {
-      unsafe log.failure(slot, "\(SystemError("cannot watch a client", result))")
-      unsafe closeNow(slot)
+      io.log.failure(&connections[id].client, "\(SystemError("cannot watch a client", result))")
+      connections[id].close(&gates[gate.place], &io)
       return
     }
-    unsafe slot.pointee.client.interest = EPOLLIN.rawValue
-    if options.settings.logging == .everything { unsafe log.opened(slot) }
-    unsafe noteDeadline(slot)
+    connections[id].sockets[.client].interest = PollSet.readable
+    if options.settings.logging == .everything { io.log.opened(&connections[id].client) }
+    connections[id].noteDeadline(&io)
   }
 
-  // MARK: Clients that have not authenticated, or not said Hello
-
-  /// Milliseconds after which one that has said nothing is evicted, if others wait.
-  private static let silenceMax: UInt64 = 1000
+  // MARK: Clients that have not said Hello
 
   /// Makes room for one more client. False: none waits, or those that do wait on.
-  private mutating func makesRoom(_ gate: Int) -> Bool {
-    if gates[gate].unauthenticatedCount < gates[gate].options.unauthenticatedMax { return true }
-    if clinux_is_asked(gates[gate].listener.fd) == 0 { return false }
-    hit(.unauthenticatedMax, gate: gate)
-    log.limit(
-      .unauthenticatedMax, gate: gate, "further clients wait until one has said Hello; who says nothing for a second gives way")
-    var lookAt = now.advanced(byMilliseconds: Self.silenceMax)
-    for _ in 0..<gates[gate].unauthenticatedCount {
-      guard let silent = unsafe slots[gates[gate].oldestUnauthenticated] else {
-        preconditionFailure("a list of what is not there")
-      }
-      if case .bus = unsafe silent.pointee.pipe(from: .client).pointee.wait {
-        unsafe noteProgress(silent)  // it waits for the bus
+  private mutating func makesRoom(_ gate: GateID) -> Bool {
+    guard let listener = gates[gate.place].listener else { return false }
+    if gates[gate.place].unauthenticated.count < gates[gate.place].options.unauthenticatedMax { return true }
+    if clinux_is_asked(listener.fd) == 0 { return false }
+    gates[gate.place].metrics.hit(.unauthenticatedMax)
+    io.log.limit(
+      .unauthenticatedMax, gates[gate.place].log,
+      "further clients wait until one has said Hello; who says nothing for a second gives way")
+    var lookAt = io.now.advanced(byMilliseconds: Self.silenceMax)
+    for _ in 0..<gates[gate.place].unauthenticated.count {
+      guard let silent = gates[gate.place].unauthenticated.oldest else { break }
+      if case .bus = connections[silent].pipes[.client].wait {
+        gates[gate.place].unauthenticated.append(silent, in: &connections, at: io.now)  // it waits for the bus
         continue
       }
-      lookAt = unsafe silent.pointee.progressedAt.advanced(byMilliseconds: Self.silenceMax)
-      if now < lookAt { break }
-      unsafe silent.pointee.end = .evicted
-      unsafe closeNow(silent)
+      lookAt = connections[silent].unauthenticated.progressedAt.advanced(byMilliseconds: Self.silenceMax)
+      if io.now < lookAt { break }
+      gates[gate.place].unauthenticated.remove(silent, in: &connections)
+      connections[silent].end = .evicted
+      connections[silent].close(&gates[gate.place], &io)
       return true
     }
-    gates[gate].isFull = true
+    gates[gate.place].fullUntil = lookAt
     watchListener(gate)
-    if roomAt.map({ lookAt < $0 }) ?? true { roomAt = lookAt }
+    schedule(gate)
     return false
   }
 
-  /// The client that was silent longest may have been so for long enough: accepting is tried again.
-  mutating func lookForRoom() {
-    guard let at = roomAt, now >= at else { return }
-    roomAt = nil
-    for gate in gates.indices where gates[gate].isFull { acceptAgain(gate) }
-  }
-
-  private mutating func acceptAgain(_ gate: Int) {
-    gates[gate].isFull = false
+  /// Accepts again what had to wait, if what it waited for has passed.
+  mutating func acceptAgain(_ gate: GateID) {
+    if let at = gates[gate.place].fullUntil, io.now >= at { gates[gate.place].fullUntil = nil }
+    if let at = gates[gate.place].pausedUntil, io.now >= at { gates[gate.place].pausedUntil = nil }
     watchListener(gate)
   }
 
-  private mutating func watchListener(_ gate: Int) {
-    if gates[gate].isClosed { return }
-    let events = gates[gate].isPaused || gates[gate].isFull ? 0 : EPOLLIN.rawValue
-    _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, gates[gate].listener.fd, events, EventToken.listener(gate: gate).bits)
+  /// One client of the gate is not among those any more.
+  mutating func noteRoom(_ gate: GateID) {
+    if gates[gate.place].fullUntil == nil { return }
+    gates[gate.place].fullUntil = nil
+    watchListener(gate)
   }
 
-  private mutating func rememberUnauthenticated(_ slot: UnsafeMutablePointer<Connection>) {
-    let gate = unsafe slot.pointee.gate
-    unsafe slot.pointee.progressedAt = now
-    unsafe append(slot)
-    gates[gate].unauthenticatedCount += 1
-  }
-
-  /// The client has sent something, and becomes the last to be evicted.
-  mutating func noteProgress(_ slot: UnsafeMutablePointer<Connection>) {
-    if unsafe !slot.pointee.isUnauthenticated { return }
-    unsafe slot.pointee.progressedAt = now
-    if unsafe slot.pointee.nextUnauthenticated < 0 { return }
-    unsafe takeOut(slot)
-    unsafe append(slot)
-  }
-
-  private mutating func append(_ slot: UnsafeMutablePointer<Connection>) {
-    let gate = unsafe slot.pointee.gate
-    let index = unsafe slot.pointee.index
-    let last = gates[gate].newestUnauthenticated
-    unsafe slot.pointee.previousUnauthenticated = last
-    unsafe slot.pointee.nextUnauthenticated = -1
-    if last >= 0, let before = unsafe slots[last] {
-      unsafe before.pointee.nextUnauthenticated = index
-    } else {
-      gates[gate].oldestUnauthenticated = index
-    }
-    gates[gate].newestUnauthenticated = index
-  }
-
-  mutating func forgetUnauthenticated(_ slot: UnsafeMutablePointer<Connection>) {
-    if unsafe !slot.pointee.isUnauthenticated { return }
-    unsafe slot.pointee.isUnauthenticated = false
-    let gate = unsafe slot.pointee.gate
-    unsafe takeOut(slot)
-    gates[gate].unauthenticatedCount -= 1
-    if gates[gate].isFull { acceptAgain(gate) }
-  }
-
-  private mutating func takeOut(_ slot: UnsafeMutablePointer<Connection>) {
-    let gate = unsafe slot.pointee.gate
-    let (previous, next) = unsafe (slot.pointee.previousUnauthenticated, slot.pointee.nextUnauthenticated)
-    if previous >= 0, let before = unsafe slots[previous] {
-      unsafe before.pointee.nextUnauthenticated = next
-    } else {
-      gates[gate].oldestUnauthenticated = next
-    }
-    if next >= 0, let after = unsafe slots[next] {
-      unsafe after.pointee.previousUnauthenticated = previous
-    } else {
-      gates[gate].newestUnauthenticated = previous
-    }
+  private mutating func watchListener(_ gate: GateID) {
+    let waits = gates[gate.place].pausedUntil != nil || gates[gate.place].fullUntil != nil
+    _ = sources.setInterest(gates[gate.place].source, waits ? 0 : PollSet.readable)
   }
 
   // MARK: Out of descriptors
 
   /// Stops accepting until a connection ends or a moment has passed. The clients that are there are served meanwhile.
-  private mutating func pauseAccepting(gate: Int, _ error: SystemError) {
-    hit(.descriptors, gate: gate)
-    log.limit(.descriptors, gate: gate, "\(error); accepting pauses")
-    gates[gate].isPaused = true
+  private mutating func pauseAccepting(_ gate: GateID, _ error: SystemError) {
+    gates[gate.place].metrics.hit(.descriptors)
+    io.log.limit(.descriptors, gates[gate.place].log, "\(error); accepting pauses")
+    gates[gate.place].pausedUntil = io.now.advanced(byMilliseconds: Self.acceptPause)
+    isAcceptingPaused = true
     watchListener(gate)
-    retryAt = now.advanced(byMilliseconds: Self.pause)
+    schedule(gate)
   }
 
+  /// A connection has ended: there are descriptors again.
   mutating func resumeAccepting() {
-    resumeAcceptingAdminClients()
-    for gate in gates.indices where gates[gate].isPaused && !gates[gate].isClosed {
-      gates[gate].isPaused = false
+    if !isAcceptingPaused { return }
+    isAcceptingPaused = false
+    for gate in allGates where gates[gate.place].pausedUntil != nil {
+      gates[gate.place].pausedUntil = nil
       watchListener(gate)
     }
+    for listener in admin { listener.resumeAccepting(&self) }
   }
 }

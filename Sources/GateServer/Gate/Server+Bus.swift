@@ -1,209 +1,203 @@
-// Connections to the bus: when they are opened, how many at a time, and what is remembered of the bus.
+// Connections to the buses: when they are opened, how many at a time, and what is remembered of a bus.
 
 import CLinux
 import GateSession
 import Glibc
 
 extension Server {
-  /// The number of the bus that a gate with these options has; a new one if no gate had it yet.
-  mutating func bus(for options: GateOptions) -> Int {
-    if let known = buses.firstIndex(where: { $0.endpoint.address == options.bus.address }) {
-      buses[known].add(options)
-      return known
+  /// Milliseconds until a connect that found the bus busy is tried again.
+  static let retryInterval: UInt64 = 10
+
+  /// The bus that a gate with these options has; a new one if no gate had it yet.
+  mutating func bus(for options: GateOptions) -> BusID {
+    for index in 0..<buses.indexEnd {
+      guard let id = buses.id(at: index), buses[id].endpoint.address == options.bus.address else { continue }
+      buses[id].add(options)
+      return id
     }
-    buses.append(Bus(options))
-    return buses.count - 1
+    let timer = addTimer { _, _, _ in }
+    let bus = buses.insert { _ in Bus(options, timer: timer) }
+    sources.setHandler(of: timer) { server, _, _ in server.seeSoon(to: bus) }
+    buses[bus].add(options)
+    return bus
   }
 
-  /// The number of a connection's bus.
-  func bus(of slot: UnsafeMutablePointer<Connection>) -> Int { gates[unsafe slot.pointee.gate].bus }
+  /// A gate that had the bus is gone. The last one takes the bus with it.
+  mutating func leave(_ bus: BusID) {
+    buses[bus].forgetGates()
+    for gate in allGates where gates[gate.place].bus == bus { buses[bus].add(gates[gate.place].options) }
+    if buses[bus].gateCount > 0 {
+      policiesChanged(ofBus: bus)
+      return
+    }
+    endProbe(bus)
+    closeObserver(bus)
+    sources.remove(buses[bus].timer)
+    buses.remove(bus)
+  }
+
+  /// Has the bus seen to before the loop waits again.
+  mutating func seeSoon(to bus: BusID) {
+    if !buses.contains(bus) || buses[bus].isToSee { return }
+    buses[bus].isToSee = true
+    busesToSee.append(bus)
+    noteMoreThanForwarding()
+  }
+
+  /// Does what is due at a bus, and what has become possible there.
+  mutating func see(to bus: BusID) {
+    if !buses.contains(bus) { return }
+    buses[bus].isToSee = false
+    if let at = buses[bus].retryAt, io.now >= at {
+      buses[bus].retryAt = nil
+      probe(bus)
+    }
+    expireProbe(bus)
+    seeToObserver(of: bus)
+    connectWaiting(bus)
+    schedule(bus)
+  }
+
+  /// Has the loop look at the bus when something is due there.
+  mutating func schedule(_ bus: BusID) { sources.setDeadline(buses[bus].timer, buses[bus].deadline) }
 
   /// The bus went away, or is another one: the next client asks anew who it is.
-  mutating func forgetBus(_ bus: Int) { buses[bus].knownBus = nil }
+  mutating func forgetIdentity(of bus: BusID) { buses[bus].knownBus = nil }
 
-  /// Does what a session asked for.
-  mutating func fulfil(_ slot: UnsafeMutablePointer<Connection>, _ requests: Output.Requests) {
-    let bus = unsafe bus(of: slot)
-    if requests.contains(.busKnown) {
-      if unsafe refusesBus(slot) { return }
-      buses[bus].knownBus = unsafe slot.pointee.session.bus
-      if let known = buses[bus].knownBus { leadObserver(bus, to: known) }
+  // MARK: Places at the bus
+
+  /// The connection wants its connection to the bus, and waits for its turn.
+  mutating func connectBus(_ id: ConnectionID, _ gate: GateID, _ bus: BusID) {
+    if buses[bus].helloPendingCount >= buses[bus].helloPendingMax {
+      gates[gate.place].metrics.hit(.helloPendingMax)
+      io.log.limit(.helloPendingMax, gates[gate.place].log, "further clients wait until the bus has answered a Hello")
     }
-    if requests.contains(.resumeClient) { unsafe slot.pointee.pipe(from: .client).pointee.wait = .room }
-    if requests.contains(.helloDone) { unsafe givePlaceAmongHelloPending(slot) }
-    if requests.contains(.identifyBus) { unsafe identifyBus(slot) }
-    if requests.contains(.connectBus) {
-      if buses[bus].helloPendingCount >= buses[bus].helloPendingMax {
-        let gate = unsafe slot.pointee.gate
-        hit(.helloPendingMax, gate: gate)
-        log.limit(.helloPendingMax, gate: gate, "further clients wait until the bus has answered a Hello")
-      }
-      buses[bus].waitingForBus.append(
-        unsafe EventToken.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .bus).bits)
-      connectWaiting(bus: bus)
-    }
+    buses[bus].waitingForBus.append(id)
+    seeSoon(to: bus)
   }
 
   /// The connection has its Hello, or its bus is gone: the next one may be opened.
-  mutating func givePlaceAmongHelloPending(_ slot: UnsafeMutablePointer<Connection>) {
-    if unsafe !slot.pointee.countsAsHelloPending { return }
-    unsafe slot.pointee.countsAsHelloPending = false
-    let bus = unsafe bus(of: slot)
+  mutating func givePlace(of id: ConnectionID, _ bus: BusID) {
+    if !connections[id].countsAsHelloPending { return }
+    connections[id].countsAsHelloPending = false
     buses[bus].helloPendingCount -= 1
-    connectWaiting(bus: bus)
+    if !buses[bus].waitingForBus.isEmpty { seeSoon(to: bus) }
   }
 
-  /// Whether the client is gone and has sent nothing but Hello: the bus need not learn of it.
-  func leavesUnannounced(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
-    let fd = unsafe slot.pointee.client.fd
-    if clinux_is_hung_up(fd) == 0 || clinux_unread(fd) > 0 { return false }
-    let pipe = unsafe slot.pointee.pipe(from: .client)
-    return unsafe slot.pointee.session.saidOnlyHello(unconsumed: pipe.pointee.end - pipe.pointee.start)
-  }
-
-  /// A bus that hangs up behind the handshake refuses the gate without a reason. The log suggests one.
-  func sayHungUp(_ slot: UnsafeMutablePointer<Connection>) {
-    let address = buses[unsafe bus(of: slot)].endpoint.address
-    unsafe log.failure(slot, BusEndpoint.hungUp(address))
-  }
-
-  /// The connection is over: its place at the bus is free when ``releaseEnded()`` looks who waits.
-  mutating func leaveBus(_ slot: UnsafeMutablePointer<Connection>) {
-    let bus = unsafe bus(of: slot)
-    if unsafe slot.pointee.countsAsHelloPending {
-      unsafe slot.pointee.countsAsHelloPending = false
-      buses[bus].helloPendingCount -= 1
-    }
-    if unsafe slot.pointee.bus.fd < 0 { return }
+  /// One connection to the bus less.
+  mutating func leaveBus(_ bus: BusID) {
     buses[bus].connectionCount -= 1
-    if !buses[bus].keepsIdentity { forgetBus(bus) }
+    if !buses[bus].keepsIdentity { forgetIdentity(of: bus) }
+    if !buses[bus].waitingForBus.isEmpty { seeSoon(to: bus) }
   }
 
   /// Opens the connections to the bus that wait for their turn, as far as there is room.
-  mutating func connectWaiting(bus: Int) {
+  private mutating func connectWaiting(_ bus: BusID) {
+    let waiting = buses[bus].waitingForBus
     var taken = 0
-    while taken < buses[bus].waitingForBus.count && buses[bus].helloPendingCount < buses[bus].helloPendingMax {
-      guard case .connection(let index, let generation, _) = EventToken(bits: buses[bus].waitingForBus[taken]),
-        let slot = unsafe connection(index, generation)
-      else {
-        taken += 1
-        continue
-      }
-      if unsafe leavesUnannounced(slot) {
-        unsafe closeNow(slot)
-        continue
-      }
-      if buses[bus].connectionCount >= buses[bus].connectionsTotal {
-        unsafe reject(slot, bus)
-        continue
-      }
-      let opened = buses[bus].endpoint.connectAtOnce()
-      let fd = opened.fd
-      if -fd == EAGAIN {
-        retryAt = now.advanced(byMilliseconds: Self.retryInterval)
-        break
-      }
-      taken += 1
-      // Taken off the list first: what follows may call this function again.
-      buses[bus].waitingForBus.removeFirst(taken)
-      taken = 0
-      if fd < 0 {
-        // So when descriptors run out, too: clients that all wait for a second one would keep their first ones for ever.
-        unsafe refuse(slot, SystemError("cannot connect to the bus at \(buses[bus].endpoint.address)", fd))
-      } else if gates[unsafe slot.pointee.gate].listener.isOther(end: fd) {
-        closeDescriptor(fd)
-        unsafe refuse(
-          slot,
-          SystemError(
-            "cannot connect to the bus at \(buses[bus].endpoint.address)", -ELOOP, hint: "it is the gate's own socket"))
-      } else {
-        unsafe slot.pointee.busAlternative = opened.alternative
-        unsafe connected(slot, fd, opened.transport)
-      }
+    while taken < waiting.count && buses[bus].helloPendingCount < buses[bus].helloPendingMax && buses[bus].retryAt == nil {
+      if open(waiting[taken], bus) { taken += 1 }
     }
     if taken > 0 { buses[bus].waitingForBus.removeFirst(taken) }
   }
 
-  /// There are as many connections to the bus as there may be, which leaves other processes of the user some.
-  private mutating func reject(_ slot: UnsafeMutablePointer<Connection>, _ bus: Int) {
-    let gate = unsafe slot.pointee.gate
-    hit(.busConnectionsTotal, gate: gate)
-    log.limit(
-      .busConnectionsTotal, gate: gate,
-      "a client was turned away, there are \(buses[bus].connectionsTotal) connections to \(buses[bus].endpoint.address)")
-    unsafe slot.pointee.end = .busConnectionsTotal
-    unsafe closeNow(slot)
-  }
-
-  /// Ends a connection whose bus is not the one that its address names; says whether it did. Nothing has gone to the client yet
-  /// that came from this bus, and nothing but the handshake to the bus.
-  private mutating func refusesBus(_ slot: UnsafeMutablePointer<Connection>) -> Bool {
-    let endpoint = buses[unsafe bus(of: slot)].endpoint
-    guard let bus = unsafe slot.pointee.session.bus,
-      let guid = unsafe endpoint.guid(ofAlternative: slot.pointee.busAlternative, missedBy: bus)
-    else { return false }
-    unsafe refuse(
-      slot, SystemError("the bus at \(endpoint.address) is another one", -EREMCHG, hint: "its GUID is not \(guid)"))
+  /// Opens the connection to the bus for one that waits. False: the bus is busy.
+  private mutating func open(_ id: ConnectionID, _ bus: BusID) -> Bool {
+    guard connections.contains(id), connections[id].isLive else { return true }
+    let gate = connections[id].gate
+    if connections[id].leavesUnannounced {
+      connections[id].close(&gates[gate.place], &io)
+    } else if buses[bus].connectionCount >= buses[bus].connectionsTotal {
+      reject(id, gate, bus)
+    } else {
+      return link(id, gate, bus, from: 0)
+    }
     return true
   }
 
-  mutating func refuse(_ slot: UnsafeMutablePointer<Connection>, _ error: SystemError) {
-    unsafe log.failure(slot, "\(error); the client is closed, the next one tries again")
-    let gate = unsafe slot.pointee.gate
-    metrics.gates[gate].busConnectFailures &+= 1
-    forgetBus(unsafe bus(of: slot))
-    unsafe slot.pointee.end = .busUnreachable
-    unsafe closeNow(slot)
+  /// Opens the connection, and gives the session its socket. False: the bus is busy.
+  private mutating func link(_ id: ConnectionID, _ gate: GateID, _ bus: BusID, from alternative: Int) -> Bool {
+    let address = buses[bus].endpoint.address
+    switch buses[bus].endpoint.connect(from: alternative) {
+    case .busy:
+      buses[bus].retryAt = io.now.advanced(byMilliseconds: Self.retryInterval)
+      return false
+    case .failed(let number):
+      // So when descriptors run out, too: clients that all wait for a second one would keep their first ones for ever.
+      connections[id].refuse(SystemError("cannot connect to the bus at \(address)", number), &gates[gate.place], &io)
+      return true
+    case .connected(let opened):
+      if gates[gate.place].listener?.isOther(end: opened.fd) ?? false {
+        closeDescriptor(opened.fd)
+        let error = SystemError("cannot connect to the bus at \(address)", -ELOOP, hint: "it is the gate's own socket")
+        connections[id].refuse(error, &gates[gate.place], &io)
+        return true
+      }
+      take(opened, until: nil, id, gate, bus)
+    case .inProgress(let opened):
+      take(opened, until: io.now.advanced(byMilliseconds: buses[bus].helloTimeout), id, gate, bus)
+    }
+    return true
   }
 
-  private mutating func connected(_ slot: UnsafeMutablePointer<Connection>, _ fd: Int32, _ transport: Transport) {
-    let token = unsafe EventToken.connection(index: slot.pointee.index, generation: slot.pointee.generation, side: .bus)
-    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, token.bits)
-    if result < 0 {
-      closeDescriptor(fd)
-      unsafe refuse(slot, SystemError("cannot watch a connection to the bus", result))
-      return
-    }
-    unsafe slot.pointee.bus.fd = fd
-    unsafe slot.pointee.bus.interest = EPOLLIN.rawValue
-    unsafe slot.pointee.countsAsHelloPending = true
-    let bus = unsafe bus(of: slot)
+  private mutating func take(
+    _ opened: BusEndpoint.Opened, until limit: Instant?, _ id: ConnectionID, _ gate: GateID, _ bus: BusID
+  ) {
+    connections[id].takeBus(opened, saysUID: buses[bus].saysUID, until: limit, &gates[gate.place], &io)
+    if connections[id].busLink == .none { return }  // refused
     buses[bus].connectionCount += 1
     buses[bus].helloPendingCount += 1
-    metrics.gates[unsafe slot.pointee.gate].busConnects &+= 1
-    busIsThere(bus)
-    if let reason = unsafe slot.pointee.session.busConnected(at: now, saysUID: buses[bus].saysUID, over: transport) {
-      unsafe end(slot, reason)
+    connections[id].countsAsHelloPending = true
+    settle(id)
+  }
+
+  /// A connect in progress came to nothing: the next alternative is tried.
+  mutating func connectAgain(_ id: ConnectionID, _ bus: BusID) {
+    let gate = connections[id].gate
+    let number = connections[id].takeConnectFailure()
+    givePlace(of: id, bus)
+    leaveBus(bus)
+    let next = connections[id].busAlternative + 1
+    if next < buses[bus].endpoint.alternativeCount {
+      if !link(id, gate, bus, from: next) { connectBus(id, gate, bus) }
+    } else {
+      let error = SystemError("cannot connect to the bus at \(buses[bus].endpoint.address)", number)
+      connections[id].refuse(error, &gates[gate.place], &io)
+    }
+  }
+
+  /// There are as many connections to the bus as there may be, which leaves other processes of the user some.
+  private mutating func reject(_ id: ConnectionID, _ gate: GateID, _ bus: BusID) {
+    gates[gate.place].metrics.hit(.busConnectionsTotal)
+    io.log.limit(
+      .busConnectionsTotal, gates[gate.place].log,
+      "a client was turned away, there are \(buses[bus].connectionsTotal) connections to \(buses[bus].endpoint.address)")
+    connections[id].end = .busConnectionsTotal
+    connections[id].close(&gates[gate.place], &io)
+  }
+
+  // MARK: What is known of the bus
+
+  /// A connection's bus has said who it is.
+  mutating func learn(from id: ConnectionID, _ bus: BusID) {
+    guard let identity = connections[id].session.bus else { return }
+    buses[bus].knownBus = identity
+    leadObserver(bus, to: identity)
+  }
+
+  /// The connection wants to tell its client of the bus.
+  mutating func identifyBus(_ id: ConnectionID, _ bus: BusID) {
+    if let known = buses[bus].knownBus {
+      tell(id, known)
       return
     }
-    // Before anything else leaves, so that Hello goes with the handshake, in one write.
-    unsafe slot.pointee.pipe(from: .client).pointee.wait = .bytes
-    unsafe pump(slot, from: .client)
-    unsafe updatePollInterest(of: slot)
+    buses[bus].waitingForIdentity.append(id)
+    probe(bus)
   }
 
-  /// Answers the session's question whether the client may call itself `uid`.
-  mutating func identify(_ slot: UnsafeMutablePointer<Connection>, _ uid: UInt32) {
-    let isKnown = unsafe slot.pointee.peer?.isKnownInside(as: uid, socket: slot.pointee.client.fd) ?? false
-    output.removeAll()
-    unsafe slot.pointee.session.identify(accepted: isKnown, into: &output)
-    unsafe slot.pointee.pipe(from: .client).pointee.wait = output.wait
-    let (close, requests) = (output.close, output.requests)
-    if let close {
-      unsafe end(slot, close)
-    } else if !requests.isEmpty {
-      unsafe fulfil(slot, requests)
-    }
-  }
-
-  /// Tries again what could not be done for lack of descriptors or of room at the bus.
-  mutating func retry() {
-    guard let at = retryAt, now >= at else { return }
-    retryAt = nil
-    resumeAccepting()
-    for bus in buses.indices {
-      probe(bus)
-      connectWaiting(bus: bus)
-    }
+  /// Tells a connection which bus it is.
+  mutating func tell(_ id: ConnectionID, _ identity: BusIdentity) {
+    connections[id].busIdentified(identity, &gates[connections[id].gate.place], &io)
+    settle(id)
   }
 }

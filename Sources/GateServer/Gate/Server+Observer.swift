@@ -12,20 +12,14 @@ extension Server {
   private static let observerPause: (first: UInt64, last: UInt64) = (100, 10_000)
 
   /// Policies of the gates of a bus have changed.
-  mutating func policiesChanged(ofBus bus: Int) {
+  mutating func policiesChanged(ofBus bus: BusID) {
     buses[bus].isToFollow = true
-    observersWantCare = true
-    onlyForwarded = false
+    seeSoon(to: bus)
   }
 
   /// Brings the directory of a bus up to date with what the bus has sent, before bytes of a client are decided on by it.
-  @inline(__always)
-  mutating func hearObserver(forGate gate: Int) {
-    if gates[gate].followsNames { hearObserver(gates[gate].bus) }
-  }
-
   @inline(never)
-  private mutating func hearObserver(_ bus: Int) {
+  mutating func hearObserver(_ bus: BusID) {
     followPolicies(ofBus: bus)
     let observer = buses[bus].observer
     if observer.isOpen {
@@ -34,11 +28,12 @@ extension Server {
       case .rejected where observer.saysUID:
         // The bus may be in another user namespace, where our uid is another one, which only the kernel knows.
         buses[bus].saysUID = false
-        observer.close()
+        closeObserver(bus)
         openObserver(bus)
       case .rejected:
         buses[bus].saysUID = true
         loseObserver(bus, "the bus does not know the gate's user")
+      case .unconnected(let number): observerUnconnected(bus, number)
       case .failed(let text): loseObserver(bus, text)
       }
       serveObserver(bus)
@@ -46,15 +41,10 @@ extension Server {
     tellNews(ofBus: bus)
   }
 
-  /// Something happened at the observer's socket.
-  mutating func handleObserver(_ bus: Int) {
-    hearObserver(bus)
-  }
-
   /// Sends the observer's output, checks which bus it is connected to, and notes when its answer is due.
-  private mutating func serveObserver(_ bus: Int) {
+  private mutating func serveObserver(_ bus: BusID) {
     let observer = buses[bus].observer
-    if !observer.isOpen { return }
+    guard observer.isOpen, !observer.isConnecting, let source = observer.source else { return }
     if let identity = observer.bus,
       let guid = buses[bus].endpoint.guid(ofAlternative: observer.alternative, missedBy: identity)
     {
@@ -63,38 +53,29 @@ extension Server {
     }
     if observer.isSettled && observer.directory.isAnswered {
       observer.deadline = nil
-      noteObserverDeadline()
       if observer.failures > 0 {
-        log.observer(
-          gate: gateForLog(bus), isLoss: false,
+        io.log.observer(
+          logForObserver(bus), isLoss: false,
           "the observer of the bus at \(buses[bus].endpoint.address) knows again who owns which name")
       }
-      observer.noteAnswers(at: now)
+      observer.noteAnswers(at: io.now)
     }
-    if observer.isAsked && observer.deadline == nil {
-      observer.deadline = answerDeadline(bus)
-      noteObserverDeadline()
-      onlyForwarded = false
-    }
-    let isLeft = observer.send()
-    if isLeft == observer.awaitsRoom { return }
-    observer.awaitsRoom = isLeft
-    let events = EPOLLIN.rawValue | (isLeft ? EPOLLOUT.rawValue : 0)
-    _ = clinux_epoll_control(epoll, EPOLL_CTL_MOD, observer.fd, events, EventToken.observer(bus: bus).bits)
+    if observer.isAsked && observer.deadline == nil { awaitAnswer(bus) }
+    let events = PollSet.readable | (observer.send() ? PollSet.writable : 0)
+    _ = sources.setInterest(source, events)
   }
 
   /// Has everything decided anew that was decided by owners.
-  private mutating func tellNews(ofBus bus: Int) {
+  private mutating func tellNews(ofBus bus: BusID) {
     let observer = buses[bus].observer
     if observer.isSettled {
       buses[bus].isToResume = true
-      observersWantCare = true
-      onlyForwarded = false
+      seeSoon(to: bus)
     }
     if observer.isNews {
-      for index in unsafe slots.indices {
-        guard let slot = unsafe slots[index], unsafe self.bus(of: slot) == bus else { continue }
-        unsafe slot.pointee.session.ownersChanged(isObserverNew: observer.isNamed)
+      for index in 0..<connections.indexEnd {
+        guard let id = connections.id(at: index), gates[connections[id].gate.place].bus == bus else { continue }
+        connections[id].session.ownersChanged(isObserverNew: observer.isNamed)
       }
     }
     (observer.isNews, observer.isSettled, observer.isNamed) = (false, false, false)
@@ -103,21 +84,22 @@ extension Server {
   // MARK: Whether there is one
 
   /// Lets the observer follow what the gates' policies ask for; opens or closes it where that begins or ends.
-  private mutating func followPolicies(ofBus bus: Int) {
+  private mutating func followPolicies(ofBus bus: BusID) {
     if !buses[bus].isToFollow { return }
     buses[bus].isToFollow = false
     let observer = buses[bus].observer
     var policies: [Policy] = []
-    for gate in gates where gate.bus == bus && gate.policy.followsNames {
-      if !policies.contains(where: { $0.identity == gate.policy.identity }) { policies.append(gate.policy) }
+    for gate in allGates where gates[gate.place].bus == bus && gates[gate.place].followsNames {
+      let policy = gates[gate.place].policy
+      if !policies.contains(where: { $0.identity == policy.identity }) { policies.append(policy) }
     }
     observer.follow(policies)
     observer.isNews = true
     if policies.isEmpty {
+      closeObserver(bus)
       observer.rest()
     } else if observer.isOpen {
-      observer.deadline = answerDeadline(bus)
-      noteObserverDeadline()
+      awaitAnswer(bus)
       serveObserver(bus)
     } else if observer.retryAt == nil {
       openObserver(bus)
@@ -125,104 +107,119 @@ extension Server {
   }
 
   /// The gate in whose name the observer is logged: the first that asks for names.
-  private func gateForLog(_ bus: Int) -> Int {
-    gates.firstIndex { $0.bus == bus && $0.followsNames } ?? gates.firstIndex { $0.bus == bus } ?? 0
+  private func logForObserver(_ bus: BusID) -> GateLog? {
+    let own = allGates.filter { gates[$0.place].bus == bus }
+    return (own.first { gates[$0.place].followsNames } ?? own.first).map { gates[$0.place].log }
   }
 
-  private func answerDeadline(_ bus: Int) -> Instant {
-    let limits = gates.first { $0.bus == bus }?.options.settings.limits ?? Limits()
-    return now.advanced(byMilliseconds: limits.helloTimeout)
+  /// The bus has to answer the observer within `hello-timeout`.
+  private mutating func awaitAnswer(_ bus: BusID) {
+    let gate = allGates.first { gates[$0.place].bus == bus }
+    let limits = gate.map { gates[$0.place].options.settings.limits } ?? Limits()
+    buses[bus].observer.deadline = io.now.advanced(byMilliseconds: limits.helloTimeout)
+    schedule(bus)
   }
 
   /// A client has a connection to the bus, so the observer is tried again at once.
-  mutating func busIsThere(_ bus: Int) {
-    if buses[bus].observer.retryAt != nil { openObserver(bus) }
-  }
-
-  /// Clients are connected to this bus. An observer that is connected to another one, which lives on while this one took its
-  /// address, follows them.
-  mutating func leadObserver(_ bus: Int, to identity: BusIdentity) {
-    let observer = buses[bus].observer
-    guard let other = observer.bus, !other.isSame(as: identity) else { return }
-    observer.close()
+  mutating func busIsThere(_ bus: BusID) {
+    if buses[bus].observer.retryAt == nil { return }
     openObserver(bus)
     tellNews(ofBus: bus)
   }
 
-  private mutating func openObserver(_ bus: Int) {
+  /// Clients are connected to this bus. An observer that is connected to another one, which lives on while this one took its
+  /// address, follows them.
+  mutating func leadObserver(_ bus: BusID, to identity: BusIdentity) {
+    let observer = buses[bus].observer
+    guard let other = observer.bus, !other.isSame(as: identity) else { return }
+    closeObserver(bus)
+    openObserver(bus)
+    tellNews(ofBus: bus)
+  }
+
+  private mutating func openObserver(_ bus: BusID, from alternative: Int = 0) {
     let observer = buses[bus].observer
     observer.retryAt = nil
     // Clients wait for the first attempt only, not again for a bus that did not answer.
     if observer.failures == 0 { observer.directory.awaitAnswers() }
-    let opened = buses[bus].endpoint.connectAtOnce()
-    if opened.fd < 0 {
-      loseObserver(bus, "\(SystemError("cannot connect", opened.fd))")
-      return
+    switch buses[bus].endpoint.connect(from: alternative) {
+    case .busy: loseObserver(bus, "\(SystemError("cannot connect", -EAGAIN))")
+    case .failed(let number): loseObserver(bus, "\(SystemError("cannot connect", number))")
+    case .connected(let opened):
+      if isOwn(opened, bus) {
+        closeDescriptor(opened.fd)
+        loseObserver(bus, "\(SystemError("cannot connect", -ELOOP, hint: "it is the gate's own socket"))")
+        return
+      }
+      startObserver(opened, isConnecting: false, bus)
+    case .inProgress(let opened): startObserver(opened, isConnecting: true, bus)
     }
-    if gates.contains(where: { $0.bus == bus && !$0.isClosed && $0.listener.isOther(end: opened.fd) }) {
-      closeDescriptor(opened.fd)
-      loseObserver(bus, "\(SystemError("cannot connect", -ELOOP, hint: "it is the gate's own socket"))")
-      return
-    }
-    observer.open(opened.fd, alternative: opened.alternative, uid: buses[bus].saysUID ? geteuid() : nil)
-    observer.deadline = answerDeadline(bus)
-    noteObserverDeadline()
-    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, opened.fd, EPOLLIN.rawValue, EventToken.observer(bus: bus).bits)
-    if result < 0 {
-      loseObserver(bus, "\(SystemError("cannot watch the connection", result))")
-      return
-    }
-    serveObserver(bus)
   }
 
-  private mutating func loseObserver(_ bus: Int, _ reason: String) {
+  private mutating func startObserver(_ opened: BusEndpoint.Opened, isConnecting: Bool, _ bus: BusID) {
+    let observer = buses[bus].observer
+    observer.open(opened, isConnecting: isConnecting, uid: buses[bus].saysUID ? geteuid() : nil)
+    awaitAnswer(bus)
+    do throws(SystemError) {
+      let interest = isConnecting ? PollSet.writable : PollSet.readable
+      observer.source = try addSource(opened.fd, interest) { server, _, _ in server.hearObserver(bus) }
+    } catch {
+      loseObserver(bus, "\(error)")
+      return
+    }
+    if !isConnecting { serveObserver(bus) }
+  }
+
+  /// A connect in progress came to nothing.
+  private mutating func observerUnconnected(_ bus: BusID, _ number: Int32) {
+    let next = buses[bus].observer.alternative + 1
+    if next < buses[bus].endpoint.alternativeCount {
+      closeObserver(bus)
+      openObserver(bus, from: next)
+    } else {
+      loseObserver(bus, "\(SystemError("cannot connect", number))")
+    }
+  }
+
+  private mutating func loseObserver(_ bus: BusID, _ reason: String) {
     let observer = buses[bus].observer
     if observer.failures == 0 {
-      log.observer(
-        gate: gateForLog(bus), isLoss: true,
+      io.log.observer(
+        logForObserver(bus), isLoss: true,
         "the observer of the bus at \(buses[bus].endpoint.address) is lost: \(reason); until it is back, deny rules with a name hold for every unique name"
       )
     }
-    observer.retryAt = now.advanced(byMilliseconds: observer.lose(at: now, pause: Self.observerPause))
-    forgetBus(bus)
-    noteObserverDeadline()
-    onlyForwarded = false
+    if let source = observer.source { sources.remove(source) }
+    observer.retryAt = io.now.advanced(byMilliseconds: observer.lose(at: io.now, pause: Self.observerPause))
+    forgetIdentity(of: bus)
+    seeSoon(to: bus)
+  }
+
+  /// Closes the observer's connection, if there is one.
+  mutating func closeObserver(_ bus: BusID) {
+    let observer = buses[bus].observer
+    if let source = observer.source { sources.remove(source) }
+    if observer.isOpen { observer.close() }
   }
 
   // MARK: Time
 
-  /// Finds out anew when an observer has to be looked after.
-  private mutating func noteObserverDeadline() {
-    observerDeadline = nil
-    for bus in buses {
-      note(bus.observer.deadline)
-      note(bus.observer.retryAt)
-    }
-  }
-
-  private mutating func note(_ due: Instant?) {
-    if let due, observerDeadline.map({ due < $0 }) ?? true { observerDeadline = due }
-  }
-
-  /// Gives up observers that have no answer in time, tries those again whose time has come, and resumes what waited for owners.
-  mutating func lookAfterObservers() {
-    if !observersWantCare && observerDeadline.map({ now < $0 }) ?? true { return }
-    observersWantCare = false
-    for bus in buses.indices {
-      followPolicies(ofBus: bus)
-      let observer = buses[bus].observer
-      if let deadline = observer.deadline, now >= deadline { loseObserver(bus, "the bus does not answer within hello-timeout") }
-      if let retryAt = observer.retryAt, now >= retryAt { openObserver(bus) }
-      tellNews(ofBus: bus)
-      if !buses[bus].isToResume { continue }
-      buses[bus].isToResume = false
-      for index in unsafe slots.indices {
-        guard let slot = unsafe slots[index], unsafe self.bus(of: slot) == bus else { continue }
-        guard case .owners = unsafe slot.pointee.pipe(from: .client).pointee.wait else { continue }
-        unsafe slot.pointee.pipe(from: .client).pointee.wait = .room
-        unsafe updatePollInterest(of: slot)
+  /// Gives up an observer that has no answer in time, tries one again whose time has come, and resumes what waited for owners.
+  mutating func seeToObserver(of bus: BusID) {
+    followPolicies(ofBus: bus)
+    let observer = buses[bus].observer
+    if let deadline = observer.deadline, io.now >= deadline { loseObserver(bus, "the bus does not answer within hello-timeout") }
+    if let retryAt = observer.retryAt, io.now >= retryAt { openObserver(bus) }
+    tellNews(ofBus: bus)
+    if !buses[bus].isToResume { return }
+    buses[bus].isToResume = false
+    for index in 0..<connections.indexEnd {
+      guard let id = connections.id(at: index), connections[id].isLive, gates[connections[id].gate.place].bus == bus else {
+        continue
       }
+      guard case .owners = connections[id].pipes[.client].wait else { continue }
+      connections[id].pipes[.client].wait = .room
+      settle(id)
     }
-    noteObserverDeadline()
   }
 }

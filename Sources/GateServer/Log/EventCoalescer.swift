@@ -11,7 +11,8 @@ struct EventCoalescer {
   /// Repetitions of an event that have not been written.
   struct Repetitions {
     var event: LogEvent
-    let gate: Int
+    /// In whose name; nil: of no gate.
+    let gate: GateLog?
     var count: Int
   }
 
@@ -52,7 +53,7 @@ struct EventCoalescer {
   }
 
   /// An event was written. Returns the repetitions of one that is evicted for it.
-  mutating func remember(_ key: UInt64, _ event: LogEvent, connection: UInt64, gate: Int, at now: Instant) -> Repetitions? {
+  mutating func remember(_ key: UInt64, _ event: LogEvent, connection: UInt64, gate: GateLog?, at now: Instant) -> Repetitions? {
     if window == 0 { return nil }
     if entries.isEmpty { entries = Array(repeating: nil, count: Self.entriesMax) }
     let evicted = end - first == Self.entriesMax ? removeFirst() : nil
@@ -73,9 +74,16 @@ struct EventCoalescer {
 
   /// The repetitions of a connection that ends; of all if nil is given.
   mutating func removeAll(of connection: UInt64?) -> [Repetitions] {
+    removeAll { owner, _ in connection == nil || owner == connection }
+  }
+
+  /// The repetitions of a gate that ends.
+  mutating func removeAll(of gate: GateLog) -> [Repetitions] { removeAll { _, owner in owner === gate } }
+
+  private mutating func removeAll(_ isMeant: (_ connection: UInt64, _ gate: GateLog?) -> Bool) -> [Repetitions] {
     var removed: [Repetitions] = []
     for number in first..<end {
-      guard let entry = entries[number % Self.entriesMax], connection == nil || entry.connection == connection else { continue }
+      guard let entry = entries[number % Self.entriesMax], isMeant(entry.connection, entry.repetitions.gate) else { continue }
       numbers[entry.key] = nil
       entries[number % Self.entriesMax] = nil
       if entry.repetitions.count > 0 { removed.append(entry.repetitions) }

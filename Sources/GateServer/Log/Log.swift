@@ -18,7 +18,8 @@ public final class Log {
   private let options: LogOptions
   private var queue: LogQueue
   private var coalescer: EventCoalescer
-  private var rates: [GateRates] = []
+  private var gates: [GateLog] = []
+  private var nextNumber: UInt64 = 0
   private let seed = SeededHash()
   /// The time that the server gave last. This and the next are atomics because nothing that a class holds costs less to access.
   private let clock = Atomic<UInt64>(clinux_milliseconds())
@@ -31,25 +32,6 @@ public final class Log {
 
   /// How often, at the end, a reader is asked to take what is left, 10 ms apart.
   private static let lastAttempts = 20
-
-  /// What one gate may write, and what was suppressed. A gate serves one container: a noisy one may not hide the others.
-  private struct GateRates {
-    let label: String
-    /// Two rates, so that a flood of messages that pass cannot hide one that does not.
-    var passed: EventRate
-    var refused: EventRate
-    var connections: EventRate
-    var suppressedDecisions = 0
-    var suppressedConnections = 0
-    /// When that is said.
-    var reportAt: Instant?
-
-    /// Whether one more event of this kind may be written.
-    mutating func admits(_ kind: LogEvent.Kind, passes: Bool, at now: Instant) -> Bool {
-      if kind != .decision { return connections.admits(at: now) }
-      return passes ? passed.admits(at: now) : refused.admits(at: now)
-    }
-  }
 
   /// A log in text on a descriptor that stays the caller's.
   public init(fd: Int32) {
@@ -113,51 +95,60 @@ public final class Log {
 
   // MARK: Connections
 
-  /// A gate was added; its number is the next.
-  func addGate(_ label: String) {
+  /// A gate was added.
+  func addGate(_ label: String) -> GateLog {
     let rate = EventRate(
       perSecond: options.eventsPerSecond, burst: options.eventsPerSecond * LogOptions.burstSeconds, at: now)
-    rates.append(GateRates(label: label, passed: rate, refused: rate, connections: rate))
+    let gate = GateLog(label, number: nextNumber, rate)
+    nextNumber += 1
+    gates.append(gate)
+    return gate
+  }
+
+  /// A gate is gone: what was kept back in its name is said.
+  func removeGate(_ gate: GateLog) {
+    for repetitions in coalescer.removeAll(of: gate) { write(repetitions) }
+    if gate.reportAt != nil { reportSuppressed(gate) }
+    gates.removeAll { $0 === gate }
   }
 
   /// A client connected.
-  func opened(_ slot: UnsafeMutablePointer<Connection>) {
-    unsafe offer(gate: slot.pointee.gate) { unsafe about(slot, .opened) }
+  func opened(_ client: inout ClientIdentity) {
+    offer(client.log) { about(&client, .opened) }
   }
 
   /// A connection is over, and what it did.
-  func closed(_ slot: UnsafeMutablePointer<Connection>, isLogged: Bool) {
-    let number = unsafe slot.pointee.number
-    for repetitions in coalescer.removeAll(of: number) { write(repetitions) }
+  func closed(_ client: inout ClientIdentity, _ counters: SessionCounters, _ reason: CloseReason?, isLogged: Bool) {
+    for repetitions in coalescer.removeAll(of: client.number) { write(repetitions) }
     if !isLogged { return }
-    unsafe offer(gate: slot.pointee.gate) {
-      var event = unsafe about(slot, .closed)
-      event.add(.reason, unsafe slot.pointee.closeReason.map { "\($0)" } ?? "the gate ended it")
-      event.add(.allowed, unsafe Int(slot.pointee.session.counters.allowed))
-      event.add(.denied, unsafe Int(slot.pointee.session.counters.denied))
+    offer(client.log) {
+      var event = about(&client, .closed)
+      event.add(.reason, reason.map { "\($0)" } ?? "the gate ended it")
+      event.add(.allowed, Int(counters.allowed))
+      event.add(.denied, Int(counters.denied))
       return event
     }
   }
 
   /// Something that a connection needs failed.
-  func failure(_ slot: UnsafeMutablePointer<Connection>, _ text: String) {
-    unsafe offer(gate: slot.pointee.gate) {
-      var event = unsafe about(slot, .error)
+  func failure(_ client: inout ClientIdentity, _ text: String) {
+    offer(client.log) {
+      var event = about(&client, .error)
       event.add(.message, text)
       return event
     }
   }
 
   /// A bus's observer was lost, or is back.
-  func observer(gate: Int, isLoss: Bool, _ text: String) {
-    offer(gate: gate) { LogEvent(isLoss ? .error : .note, message: text) }
+  func observer(_ gate: GateLog?, isLoss: Bool, _ text: String) {
+    offer(gate) { LogEvent(isLoss ? .error : .note, message: text) }
   }
 
   /// A client that may not connect.
-  func refused(_ peer: PeerCredentials, gate: Int, _ text: String) {
-    offer(gate: gate) {
+  func refused(_ peer: PeerCredentials, _ gate: GateLog, _ text: String) {
+    offer(gate) {
       var event = LogEvent(.warning)
-      event.add(.gate, rates[gate].label)
+      event.add(.gate, gate.label)
       event.add(.pid, peer.pid)
       event.add(.uid, peer.uid)
       event.add(.message, text)
@@ -168,8 +159,8 @@ public final class Log {
   /// A client of the control socket that may not use it. Each user is logged once, then counted.
   func rejected(_ peer: PeerCredentials, _ text: String) {
     let key = seed.hash(UInt64.max, UInt64(peer.uid))
-    if rates.isEmpty || coalescer.counts(key) { return }
-    offer(gate: 0, key: key) {
+    guard let gate = gates.first, !coalescer.counts(key) else { return }
+    offer(gate, key: key) {
       var event = LogEvent(.warning)
       event.add(.pid, peer.pid)
       event.add(.uid, peer.uid)
@@ -179,12 +170,12 @@ public final class Log {
   }
 
   /// A limit of a gate was hit.
-  func limit(_ limit: LimitName, gate: Int, _ text: @autoclosure () -> String) {
-    let key = seed.hash(UInt64(gate), UInt64(limit.rawValue))
+  func limit(_ limit: LimitName, _ gate: GateLog, _ text: @autoclosure () -> String) {
+    let key = seed.hash(gate.number, UInt64(limit.rawValue))
     if coalescer.counts(key) { return }
-    offer(gate: gate, key: key) {
+    offer(gate, key: key) {
       var event = LogEvent(.limit)
-      event.add(.gate, rates[gate].label)
+      event.add(.gate, gate.label)
       event.add(.limit, limit.name)
       event.add(.message, text())
       return event
@@ -192,13 +183,12 @@ public final class Log {
   }
 
   /// A limit was hit by a connection.
-  func limit(_ limit: LimitName, _ slot: UnsafeMutablePointer<Connection>, _ text: @autoclosure () -> String) {
-    let number = unsafe slot.pointee.number
+  func limit(_ limit: LimitName, _ client: inout ClientIdentity, _ text: @autoclosure () -> String) {
     // Numbers of gates and of connections are small, so that their keys are others.
-    let key = seed.hash(UInt64.max - 1 - number, UInt64(limit.rawValue))
+    let key = seed.hash(UInt64.max - 1 - client.number, UInt64(limit.rawValue))
     if coalescer.counts(key) { return }
-    unsafe offer(gate: slot.pointee.gate, key: key, connection: number) {
-      var event = unsafe about(slot, .limit)
+    offer(client.log, key: key, connection: client.number) {
+      var event = about(&client, .limit)
       event.add(.limit, limit.name)
       event.add(.message, text())
       return event
@@ -206,56 +196,55 @@ public final class Log {
   }
 
   /// An event about a connection, with what is known of its client.
-  private func about(_ slot: UnsafeMutablePointer<Connection>, _ kind: LogEvent.Kind) -> LogEvent {
+  private func about(_ client: inout ClientIdentity, _ kind: LogEvent.Kind) -> LogEvent {
     var event = LogEvent(kind)
-    unsafe addClient(slot, to: &event)
+    addClient(&client, to: &event)
     return event
   }
 
-  private func addClient(_ slot: UnsafeMutablePointer<Connection>, to event: inout LogEvent) {
-    event.add(.gate, unsafe rates[slot.pointee.gate].label)
-    event.add(.connection, unsafe slot.pointee.number)
-    guard let peer = unsafe slot.pointee.peer else { return }
+  private func addClient(_ client: inout ClientIdentity, to event: inout LogEvent) {
+    event.add(.gate, client.log.label)
+    event.add(.connection, client.number)
+    guard let peer = client.peer else { return }
     event.add(.pid, peer.pid)
     event.add(.uid, peer.uid)
-    if unsafe slot.pointee.cgroup == nil { unsafe slot.pointee.cgroup = peer.cgroup(socket: slot.pointee.client.fd) ?? "" }
-    if let cgroup = unsafe slot.pointee.cgroup, !cgroup.isEmpty { event.add(.cgroup, cgroup) }
+    let cgroup = client.cgroup
+    if !cgroup.isEmpty { event.add(.cgroup, cgroup) }
   }
 
   // MARK: Decisions
 
   /// A decision about the message at `decision.offset` of `bytes`.
   func decision(
-    _ decision: DecisionRecord, _ bytes: RawSpan, _ side: Side, _ policy: Policy, _ slot: UnsafeMutablePointer<Connection>
+    _ decision: DecisionRecord, _ bytes: RawSpan, _ side: Side, _ policy: Policy, _ client: inout ClientIdentity,
+    _ session: borrowing Session
   ) {
     let bytes = bytes.extracting(Int(decision.offset)..<bytes.byteCount)
     var message = DecidedMessage(bytes, decision.verdict, from: side)
-    if side == .client && decision.verdict.action != .allow {
-      message.about = unsafe slot.pointee.session.nameAsked(by: bytes, message.header)
-    }
-    let (number, gate) = unsafe (slot.pointee.number, slot.pointee.gate)
-    let key = message.key(bytes, seed, connection: number, policy: policy.identity)
+    if side == .client && decision.verdict.action != .allow { message.about = session.nameAsked(by: bytes, message.header) }
+    let key = message.key(bytes, seed, connection: client.number, policy: policy.identity)
     if coalescer.counts(key) { return }
-    if !rates[gate].admits(.decision, passes: decision.verdict.action == .allow, at: now) {
-      suppress(gate: gate, decisions: 1)
+    if !client.log.admits(.decision, passes: decision.verdict.action == .allow, at: now) {
+      suppress(client.log, decisions: 1)
       return
     }
     var event = LogEvent(.decision)
     event.add(.verdict, "\(decision.verdict.action)")
-    unsafe addClient(slot, to: &event)
-    let peerName = unsafe slot.pointee.session.wellKnownName(of: bytes.bytes(in: message.peer))
-    event.describe(message, bytes, name: unsafe slot.pointee.session.name, peerName: peerName)
+    addClient(&client, to: &event)
+    let peerName = session.wellKnownName(of: bytes.bytes(in: message.peer))
+    event.describe(message, bytes, name: session.name, peerName: peerName)
     event.explain(message, bytes, by: policy)
     write(event)
-    if let evicted = coalescer.remember(key, event, connection: number, gate: gate, at: now) { write(evicted) }
+    let evicted = coalescer.remember(key, event, connection: client.number, gate: client.log, at: now)
+    if let evicted { write(evicted) }
   }
 
   // MARK: Coalescing and rate
 
-  /// Writes an event about a connection if the rate allows, and coalesces its repetitions if it has a key.
-  private func offer(gate: Int, key: UInt64? = nil, connection: UInt64 = 0, _ event: () -> LogEvent) {
-    if !rates[gate].connections.admits(at: now) {
-      suppress(gate: gate, connections: 1)
+  /// Writes an event about a connection or a gate if the rate allows, and coalesces its repetitions if it has a key.
+  private func offer(_ gate: GateLog?, key: UInt64? = nil, connection: UInt64 = 0, _ event: () -> LogEvent) {
+    if let gate, !gate.admits(.note, passes: false, at: now) {
+      suppress(gate, connections: 1)
       return
     }
     let event = event()
@@ -264,20 +253,18 @@ public final class Log {
     write(evicted)
   }
 
-  private func suppress(gate: Int, decisions: Int = 0, connections: Int = 0) {
-    rates[gate].suppressedDecisions += decisions
-    rates[gate].suppressedConnections += connections
+  private func suppress(_ gate: GateLog, decisions: Int = 0, connections: Int = 0) {
+    gate.suppress(decisions: decisions, connections: connections, reportAt: now.advanced(byMilliseconds: Self.suppressedInterval))
     isBusy.store(true, ordering: .relaxed)
-    if rates[gate].reportAt == nil { rates[gate].reportAt = now.advanced(byMilliseconds: Self.suppressedInterval) }
   }
 
   /// Writes one event for several; they are suppressed as others are.
   private func write(_ repetitions: EventCoalescer.Repetitions) {
-    let (gate, count) = (repetitions.gate, repetitions.count)
+    let count = repetitions.count
     let isDecision = repetitions.event.kind == .decision
     let passes = repetitions.event[.verdict] == .text("allow")
-    if !rates[gate].admits(repetitions.event.kind, passes: passes, at: now) {
-      suppress(gate: gate, decisions: isDecision ? count : 0, connections: isDecision ? 0 : count)
+    if let gate = repetitions.gate, !gate.admits(repetitions.event.kind, passes: passes, at: now) {
+      suppress(gate, decisions: isDecision ? count : 0, connections: isDecision ? 0 : count)
       return
     }
     var event = repetitions.event
@@ -285,14 +272,12 @@ public final class Log {
     write(event)
   }
 
-  private func reportSuppressed(gate: Int) {
+  private func reportSuppressed(_ gate: GateLog) {
     var event = LogEvent(.suppressed)
-    event.add(.gate, rates[gate].label)
-    event.add(.decisions, rates[gate].suppressedDecisions)
-    event.add(.connections, rates[gate].suppressedConnections)
-    rates[gate].suppressedDecisions = 0
-    rates[gate].suppressedConnections = 0
-    rates[gate].reportAt = nil
+    event.add(.gate, gate.label)
+    event.add(.decisions, gate.suppressedDecisions)
+    event.add(.connections, gate.suppressedConnections)
+    gate.noteReport()
     write(event)
   }
 
@@ -302,13 +287,11 @@ public final class Log {
   var deadline: Instant? { isBusy.load(ordering: .relaxed) ? earliestDeadline() : nil }
 
   private func earliestDeadline() -> Instant? {
-    var earliest = coalescer.deadline
-    func note(_ instant: Instant?) {
-      if let instant, earliest.map({ instant < $0 }) ?? true { earliest = instant }
-    }
-    for rate in rates { note(rate.reportAt) }
-    if !queue.isGone && !(queue.isEmpty && queue.unreported == 0) { note(queue.retryAt ?? now) }
-    return earliest
+    var earliest = Deadline()
+    earliest.note(coalescer.deadline)
+    for gate in gates { earliest.note(gate.reportAt) }
+    if !queue.isGone && !(queue.isEmpty && queue.unreported == 0) { earliest.note(queue.retryAt ?? now) }
+    return earliest.instant
   }
 
   /// Time has passed: windows end.
@@ -319,15 +302,15 @@ public final class Log {
 
   private func finishWindows(at now: Instant) {
     while let repetitions = coalescer.expire(at: now) { write(repetitions) }
-    for gate in rates.indices {
-      if let at = rates[gate].reportAt, now >= at { reportSuppressed(gate: gate) }
+    for gate in gates {
+      if let at = gate.reportAt, now >= at { reportSuppressed(gate) }
     }
   }
 
   /// The end: nothing is kept back any more.
   func finish() {
     for repetitions in coalescer.removeAll(of: nil) { write(repetitions) }
-    for gate in rates.indices where rates[gate].reportAt != nil { reportSuppressed(gate: gate) }
+    for gate in gates where gate.reportAt != nil { reportSuppressed(gate) }
     // No client waits any more, so a reader that is only slow gets a moment for the rest.
     for _ in 0..<Self.lastAttempts {
       queue.hurry()

@@ -1,6 +1,6 @@
-// What wakes the loop when nothing happens. A timeout of epoll_wait(2) would do, but sets and cancels the processor's timer each
-// time round the loop: 2% of what a request and its reply cost. This timer is set when something is due earlier, and left alone
-// otherwise. It may expire when nothing is due any more, which costs nothing.
+// What wakes the loop when nothing happens. A timeout of epoll_wait(2) would do for a program, but sets and cancels the processor's timer each
+// time round the loop: 2% of what a request and its reply cost. And a host that polls the loop's descriptor would not see it. This timer is
+// set when something is due earlier, and left alone otherwise. It may expire when nothing is due any more, which costs nothing.
 
 import CLinux
 import GateSession
@@ -12,34 +12,31 @@ struct LoopTimer: ~Copyable {
   /// When it expires; nil: never.
   private var due: Instant?
 
-  /// A timer that `epoll` watches with ``EventToken/timer``. Where the kernel has none to give, the timeout of epoll_wait(2)
-  /// takes its place.
-  init(epoll: Int32) {
-    var made = clinux_timer()
-    if made >= 0 && clinux_epoll_control(epoll, EPOLL_CTL_ADD, made, EPOLLIN.rawValue, EventToken.timer.bits) < 0 {
-      closeDescriptor(made)
-      made = -1
-    }
-    fd = made
+  /// Why there is none.
+  let failure: SystemError?
+
+  /// A timer that `poll` watches with ``EventToken/timer``.
+  init(_ poll: PollSet) {
+    fd = clinux_timer()
+    let result = fd < 0 ? fd : poll.add(fd, PollSet.readable, .timer)
+    failure = result < 0 ? SystemError("cannot make a timer", result) : nil
   }
 
   deinit { closeDescriptor(fd) }
 
-  /// The timeout for epoll_wait until `instant`, at which it wakes up at the latest; nil: for ever.
+  /// Expires at `instant`, or before; nil: need not.
   @inline(__always)
-  mutating func timeout(until instant: Instant?, at now: Instant) -> Int32 {
-    guard let instant else { return -1 }
-    if let due, due <= instant { return -1 }
-    return set(instant, at: now)
+  mutating func expire(at instant: Instant?) {
+    guard let instant else { return }
+    if let due, due <= instant { return }
+    set(instant)
   }
 
   @inline(never)
-  private mutating func set(_ instant: Instant, at now: Instant) -> Int32 {
-    if instant <= now { return 0 }
-    let wait = Int32(clamping: instant.milliseconds - now.milliseconds)
-    if fd < 0 || clinux_set_timer(fd, instant.milliseconds) < 0 { return wait }
+  private mutating func set(_ instant: Instant) {
+    // A time of 0 would stop it.
+    _ = clinux_set_timer(fd, max(1, instant.milliseconds))
     due = instant
-    return -1
   }
 
   /// It expired.

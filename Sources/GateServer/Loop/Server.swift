@@ -1,254 +1,230 @@
-// The event loop: one thread, one epoll set, any number of gates. This file is the table of contents; what happens to a
-// connection stands in Connection/Server+*.swift, what happens to gates and buses in Gate.
+// Gates in one event loop. Everything happens on the thread that calls run() or dispatch(), one wake-up after the other:
 //
-// How epoll is used. Every socket is registered level-triggered under a token (EventToken.swift): an event says "there is something", again
-// and again until it was dealt with, so that one read of at most one buffer per wake-up is enough and no connection can keep the
-// loop to itself. A socket's interest changes only when its pipe blocks or unblocks. A peer that hung up is reported whether one
-// asks or not; a socket that is not being read then leaves the set, or the loop would spin.
+//   1. events of connections: each does its own input and output, and notes what it wants of others (Connection/Connection+*.swift)
+//   2. the server acts on that (Connection/Server+Connections.swift, Gate/Server+Bus*.swift, Gate/Server+Observer.swift)
+//   3. events of everything else, each by its own handler (Loop/EventSource.swift), then what is due, and 2 again
+//
+// Nothing of a connection is called from another's work. Nothing here touches the process as a whole: signals, umask, limits and environment
+// are its program's.
 
 import CLinux
 import GatePolicy
 import GateSession
 import Glibc
 
-/// Runs gates. Everything happens on the thread that calls ``run()``.
-@safe
+/// Runs gates.
 public struct Server: ~Copyable {
-  let epoll: Int32
-  var gates: [Gate] = []
+  var loop: EventLoop
+  var sources: SourceTable
+  var connections = ConnectionTable()
+  var gates = Slab<Gate>()
   /// The buses of the gates, each once.
-  var buses: [Bus] = []
-  /// When one of their observers has to be looked after.
-  var observerDeadline: Instant?
-  /// Whether observers have to be looked after at once.
-  var observersWantCare = false
-  /// Connections by index; nil where there is none.
-  var slots: [UnsafeMutablePointer<Connection>?] = unsafe []
-  var freeSlots: [Int] = []
-  /// The most connections since memory was given back.
-  var mostConnections = 0
-  /// Connections that ended during this wake-up: their memory goes when all events are dealt with.
-  var ended: [UnsafeMutablePointer<Connection>] = unsafe []
-  var nextGeneration: UInt32 = 1
-  var nextNumber: UInt64 = 1
-  var pool = BufferPool()
-  var splicePool = SplicePool()
-  var output = Output()
-  /// iovec and descriptors of the send in progress.
-  var batch = SendBatch()
-  /// Room for what one recvmsg may bring.
-  let received = UnsafeMutablePointer<Int32>.allocate(capacity: Limits.kernelDescriptorsMax)
-  var now = Instant(milliseconds: clinux_milliseconds())
-  /// The earliest deadline of a connection.
-  var nextDeadline: Instant?
-  var timer: LoopTimer
-  /// The earliest of all deadlines that were set before the loop last waited.
-  var nextLook: Instant?
-  /// Whether nothing but forwarding happened since the loop last waited: no deadline was set, and nothing has to be looked after.
-  var onlyForwarded = false
-  /// When accepting or connecting that failed for lack of something is tried again.
-  var retryAt: Instant?
-  /// When the first of the probes of buses has taken too long.
-  var probeDeadline: Instant?
-  /// When a client that keeps others out may be evicted.
-  var roomAt: Instant?
-  let log: Log
-  /// What is counted.
+  var buses = Slab<Bus>()
+  /// What connections do their input and output with.
+  var io: IOContext
+  /// Gates that are draining.
+  var draining: [GateID] = []
+  /// Buses that are to be seen to before the loop waits again.
+  var busesToSee: [BusID] = []
+  /// Whether some gate, or admin socket, does not accept because descriptors ran out.
+  var isAcceptingPaused = false
+  /// What is counted besides what gates count.
   var metrics = Metrics()
   /// Sockets for metrics and for control.
-  var adminSockets: [AdminSocket] = []
-  var nextAdminID: UInt32 = 0
-  /// When one of their clients has to be looked at.
-  var adminDeadline: Instant?
-  /// The version that these tell.
+  var admin: [AdminListener] = []
+  /// How the loop stands.
+  private var phase = Phase.rests
+  /// Whether nothing but forwarding happened since the loop last waited: no deadline was set, and nothing has to be looked after.
+  private var onlyForwarded = false
+  /// The earliest of all deadlines.
+  private var nextLook = Deadline()
+  /// How far it is in stopping.
+  private var stopping = Stopping.no
+
+  /// The version that status and metrics tell.
   public var version = "unknown"
-  var signals: Int32 = -1
-  var input: StandardInput?
-  /// A descriptor whose other end's closing stops the server; -1: none.
-  var syncDescriptor: Int32 = -1
-  /// How far the server is in draining.
-  var draining = Draining.no
-  /// When the heartbeat is due, how often it comes in milliseconds, and what it calls.
-  var heartbeat: (next: Instant, interval: UInt64, beat: () -> Void)?
-  /// Called once when draining begins.
-  public var onDraining: () -> Void = {}
-  /// Called on a signal that the loop does not handle itself.
-  var onSignal: (inout Server, Int32) -> Void = { _, _ in }
+  /// Called once when stopping begins.
+  public var onStopping: () -> Void = {}
+  /// Called when a gate that was added with `retrying` accepts at last, or can't for another reason.
+  public var onListening: (inout Server, GateID) -> Void = { _, _ in }
 
-  /// A server without gates. Throws if the kernel has no epoll descriptor for it.
+  private enum Phase { case rests, dispatches }
+  private enum Stopping { case no, drains, atOnce }
+
+  /// A server without gates. Throws if the kernel has no descriptors for it.
   public init(log: Log) throws(SystemError) {
-    let fd = clinux_epoll_create()
-    if fd < 0 { throw SystemError("cannot make an epoll descriptor", fd) }
-    epoll = fd
-    timer = LoopTimer(epoll: fd)
-    self.log = log
+    loop = try EventLoop.make()
+    sources = SourceTable(loop.poll)
+    io = IOContext(poll: loop.poll, log: log)
   }
 
-  deinit {
-    for index in unsafe slots.indices {
-      guard let slot = unsafe slots[index] else { continue }
-      unsafe slot.pointee.closeDescriptors()
-      unsafe slot.deinitialize(count: 1)
-      unsafe slot.deallocate()
-    }
-    for gate in gates where !gate.isClosed { gate.listener.close() }
-    for bus in buses { closeDescriptor(bus.probe?.fd ?? -1) }
-    for socket in adminSockets { socket.close() }
-    for bus in buses where bus.observer.isOpen { bus.observer.close() }
-    unsafe received.deallocate()
-    closeDescriptor(signals)
-    closeDescriptor(epoll)
-  }
+  // MARK: The loop
 
-  /// Adds a gate, which accepts from then on.
+  /// A descriptor that is readable when ``dispatch()`` has something to do: for a host's own loop. Not to be read, nor to be closed.
+  public var fileDescriptor: Int32 { loop.poll.fd }
+
+  /// Does what can be done without waiting.
   ///
-  /// - Returns: Its number, for ``setPolicy(_:ofGate:)``.
+  /// - Returns: How many events were dealt with. There may be more: then the descriptor is still readable.
   @discardableResult
-  public mutating func addGate(_ options: GateOptions) throws(ListenFailure) -> Int {
-    let listener = try Self.listen(options.address, options.socketFile)
-    let result = clinux_epoll_control(
-      epoll, EPOLL_CTL_ADD, listener.fd, EPOLLIN.rawValue, EventToken.listener(gate: gates.count).bits)
-    if result < 0 {
-      listener.close()
-      throw .system(SystemError("cannot watch \(listener.name)", result))
-    }
-    let bus = bus(for: options)
-    gates.append(Gate(options, bus: bus, listener))
-    log.addGate(options.label)
-    metrics.gates.append(GateMetrics())
-    policiesChanged(ofBus: bus)
-    return gates.count - 1
+  public mutating func dispatch() throws(SystemError) -> Int {
+    precondition(phase == .rests, "dispatch() was called from a handler")
+    phase = .dispatches
+    defer { phase = .rests }
+    onlyForwarded = false
+    let count = goRound(once: true)
+    rearm()
+    if count < 0 { throw SystemError("cannot wait for events", Int32(count)) }
+    return count
   }
 
-  /// The policy in force at a gate.
-  public func policy(ofGate gate: Int) -> Policy { gates[gate].policy }
-
-  /// Puts another policy in force, for every live connection too, from its next message on.
-  public mutating func setPolicy(_ policy: Policy, ofGate gate: Int) {
-    gates[gate].policy = policy
-    policiesChanged(ofBus: gates[gate].bus)
-    for index in unsafe slots.indices {
-      guard let slot = unsafe slots[index], unsafe slot.pointee.gate == gate else { continue }
-      if let reason = unsafe slot.pointee.session.policyChanged(to: policy) {
-        unsafe end(slot, reason)
-      } else if unsafe slot.pointee.session.localOutputCount(to: .bus) > 0 {
-        unsafe updatePollInterest(of: slot)
-      }
-    }
-    releaseEnded()
-  }
-
-  /// Handles these signals in the loop; SIGTERM and SIGINT stop it, others go to `handler`. They are blocked for the process.
-  public mutating func handleSignals(
-    _ numbers: [Int32], _ handler: @escaping (inout Server, Int32) -> Void = { _, _ in }
-  ) throws(SystemError) {
-    var set = sigset_t()
-    unsafe sigemptyset(&set)
-    for number in numbers { unsafe sigaddset(&set, number) }
-    let fd = unsafe clinux_signals(&set)
-    if fd < 0 { throw SystemError("cannot handle signals", fd) }
-    signals = fd
-    onSignal = handler
-    let result = clinux_epoll_control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN.rawValue, EventToken.signals.bits)
-    if result < 0 { throw SystemError("cannot watch signals", result) }
-  }
-
-  /// Where a gate listens.
-  public func listeningName(ofGate gate: Int) -> String { gates[gate].listener.name }
-
-  /// Calls `beat` every `interval` milliseconds as long as the loop goes round.
-  public mutating func setHeartbeat(every interval: UInt64, _ beat: @escaping () -> Void) {
-    heartbeat = (now.advanced(byMilliseconds: interval), interval, beat)
-  }
-
-  /// Serves until ``stop()`` has been called and what was allowed is delivered, or `drain-timeout` has passed.
+  /// Serves until ``stop()`` was called and what was allowed is delivered, or `drain-timeout` has passed.
   public mutating func run() throws(SystemError) {
-    let capacity: Int32 = 64
-    let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Int(capacity))
-    unsafe events.initialize(repeating: epoll_event(), count: Int(capacity))
-    defer { unsafe events.deallocate() }
-    lookAfterObservers()
-    while !isStopped {
-      if !onlyForwarded {
-        log.flush()
-        nextLook = earliestDeadline()
-      }
-      let count = unsafe clinux_epoll_wait(epoll, events, capacity, timer.timeout(until: nextLook, at: now))
-      now = Instant(milliseconds: clinux_milliseconds())
-      log.advance(to: now)
-      onlyForwarded = nextLook.map { now < $0 } ?? true
-      let woken = metrics.timesWakeups ? clinux_nanoseconds() : 0
-      if count < 0 && -count != EINTR { throw SystemError("cannot wait for events", count) }
-      for i in 0..<max(0, Int(count)) {
-        unsafe handle(EventToken(bits: clinux_epoll_token(events + i)), events[i].events)
-      }
-      if !onlyForwarded {
-        lookAfterObservers()
-        expireDeadlines()
-        releaseEnded()
-        keepBeating()
-      }
-      if metrics.timesWakeups && count > 0 { metrics.wakeups.observe(nanoseconds: clinux_nanoseconds() &- woken) }
-    }
-    sayUndelivered()
-    closeConnections()
-    releaseEnded()
-    log.finish()
+    precondition(phase == .rests, "run() was called from a handler")
+    phase = .dispatches
+    defer { phase = .rests }
+    let result = goRound(once: false)
+    if result < 0 { throw SystemError("cannot wait for events", Int32(result)) }
+    closeAll()
+    io.log.finish()
   }
 
-  private mutating func handle(_ token: EventToken, _ events: UInt32) {
-    if case .connection(let index, let generation, let side) = token {
-      if let slot = unsafe connection(index, generation) { unsafe handle(slot, side, events) }
+  /// Wake-ups until the server is stopped; or one that does not wait. Returns how many events the last one had, or -errno.
+  private mutating func goRound(once: Bool) -> Int {
+    var count = 0
+    repeat {
+      // After mere forwarding the timer stands as it did, and nothing is due.
+      let mayWait = onlyForwarded || (!once && lookAhead())
+      count = loop.wait(blocks: mayWait)
+      if count < 0 { break }
+      io.now = Instant(milliseconds: clinux_milliseconds())
+      io.log.advance(to: io.now)
+      onlyForwarded = !nextLook.isDue(at: io.now)
+      let woken = metrics.timesWakeups ? clinux_nanoseconds() : 0
+      var others = 0
+      for index in 0..<count {
+        let (token, events) = loop.event(index)
+        if case .connection(let id, let side) = token { handle(id, side, events) } else { others += 1 }
+      }
+      if others > 0 || !onlyForwarded { finishWakeup(count, others) }
+      if metrics.timesWakeups && count > 0 { metrics.wakeups.observe(nanoseconds: clinux_nanoseconds() &- woken) }
+    } while !once && !isStopped
+    return count
+  }
+
+  /// Sees to what is not done yet, and sets the timer. Whether the loop may wait for it.
+  @inline(never)
+  private mutating func lookAhead() -> Bool {
+    look()
+    if nextLook.isDue(at: io.now) { return false }
+    loop.timer.expire(at: nextLook.instant)
+    return true
+  }
+
+  /// What is to be done besides forwarding.
+  @inline(never)
+  private mutating func finishWakeup(_ count: Int, _ others: Int) {
+    onlyForwarded = false
+    act()
+    for index in 0..<(others > 0 ? count : 0) {
+      let (token, events) = loop.event(index)
+      switch token {
+      case .connection: continue
+      case .timer: loop.timer.wentOff()
+      case .source(let id): handle(id, EventSource.Events(epoll: events))
+      }
+      act()
+    }
+    for id in sources.expired(at: io.now) {
+      handle(id, .expired)
+      act()
+    }
+    expireConnections()
+    act()
+  }
+
+  /// More than forwarding happened.
+  @inline(__always)
+  mutating func noteMoreThanForwarding() { onlyForwarded = false }
+
+  /// Splicing keeps something for a while, and has to be asked back.
+  mutating func noteLook(at instant: Instant?) {
+    nextLook.note(instant)
+    loop.timer.expire(at: nextLook.instant)
+  }
+
+  /// Finds out when something is due.
+  private mutating func look() {
+    act()
+    io.log.flush()
+    nextLook.clear()
+    nextLook.note(io.deadline.instant)
+    nextLook.note(sources.deadline.instant)
+    nextLook.note(io.log.deadline)
+  }
+
+  /// Has the descriptor be readable when something is due.
+  private mutating func rearm() {
+    look()
+    loop.timer.expire(at: nextLook.instant)
+  }
+
+  /// The end of each call from outside that changes something: what follows from it is done at once, or by the wake-up in progress.
+  mutating func finishCall() {
+    if phase == .dispatches { return }
+    rearm()
+    onlyForwarded = false
+  }
+
+  // MARK: The end
+
+  /// Whether ``stop()`` was called and there is nothing more to do.
+  public var isStopped: Bool {
+    switch stopping {
+    case .no: false
+    case .drains: gates.count == 0
+    case .atOnce: true
+    }
+  }
+
+  /// Whether ``stop()`` was called.
+  public var isStopping: Bool { stopping != .no }
+
+  /// Begins to stop: the sockets are removed, and clients are closed as soon as what they are still to get is delivered. A
+  /// second call ends at once.
+  public mutating func stop() {
+    if isStopping {
+      stopping = .atOnce
+      finishCall()
       return
     }
-    onlyForwarded = false
-    switch token {
-    case .connection: break
-    case .listener(let gate):
-      accept(gate: gate)
-      if events & EPOLLHUP.rawValue != 0 { closeToNewClients(gate: gate) }
-    case .signals:
-      handleSignals()
-    case .standardInput:
-      readInput()
-    case .syncDescriptor:
-      syncDescriptorClosed()
-    case .timer:
-      timer.wentOff()
-    case .observer(let bus):
-      handleObserver(bus)
-    case .busProbe(let bus):
-      readProbe(bus)
-    case .adminListener(let service):
-      acceptAdminClients(service)
-    case .adminClient(let service, let id):
-      handleAdminClient(service, id: id, events)
+    stopping = .drains
+    onStopping()
+    closeAdmin()
+    for gate in allGates where !gates[gate.place].isDraining {
+      removeGate(gate, drain: gates[gate.place].options.settings.limits.drainTimeout)
+    }
+    finishCall()
+  }
+
+  /// Stops when the other end of `fd`, a pipe or a socket, is closed. Anything else, such as a file, never is. The descriptor
+  /// stays the caller's, who may not close it before ``run()`` has returned.
+  public mutating func stopWhenClosed(_ fd: Int32) throws(SystemError) {
+    // Asked for nothing, epoll still tells of errors and of the end.
+    do throws(SystemError) {
+      try watch(fd, for: []) { server, id, _ in
+        server.unwatch(id)
+        if !server.isStopping { server.stop() }
+      }
+    } catch {
+      if error.number != EPERM { throw error }
     }
   }
 
-  /// Calls `body` with each connection there is; it may end that one or others.
-  func forEachConnection(_ body: (UnsafeMutablePointer<Connection>) -> Void) {
-    for index in unsafe slots.indices {
-      if let slot = unsafe slots[index] { unsafe body(slot) }
-    }
-  }
-
-  /// The connection that a token means, if it is still there.
-  func connection(_ index: Int, _ generation: UInt32) -> UnsafeMutablePointer<Connection>? {
-    guard unsafe index < slots.count, let slot = unsafe slots[index] else { return nil }
-    return unsafe slot.pointee.generation == generation ? slot : nil
-  }
-
-  /// Handles the signals that have come, each once, and those that stop the server first. What comes meanwhile waits for its turn
-  /// behind everything else, so that no signal can keep clients or the end waiting, however often it comes.
-  private mutating func handleSignals() {
-    let handler = onSignal
-    var others: [Int32] = []
-    while true {
-      let number = clinux_next_signal(signals)
-      if number == 0 || others.contains(number) { break }
-      if number == SIGTERM || number == SIGINT { stop() } else { others.append(number) }
-    }
-    for number in others where draining == .no { handler(&self, number) }
+  /// Closes everything at once.
+  private mutating func closeAll() {
+    closeAdmin()
+    for gate in allGates { removeGate(gate, drain: 0) }
+    act()
   }
 }

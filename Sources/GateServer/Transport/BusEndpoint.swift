@@ -56,6 +56,9 @@ public struct BusEndpoint: Sendable {
     return forms.dropLast().joined(separator: ", ") + " or " + forms.suffix(1).joined()
   }
 
+  /// How many alternatives there are.
+  var alternativeCount: Int { alternatives.count }
+
   /// Whether a connection may be a program that is started for it.
   var startsPrograms: Bool { alternatives.contains { type(of: $0.connector).startsPrograms } }
 

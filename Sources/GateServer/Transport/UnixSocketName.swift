@@ -30,7 +30,7 @@ public struct UnixSocketName: Sendable, Equatable, CustomStringConvertible {
   static let lastPartBytesMax = pathBytesMax - 20
 
   /// Connects `socket`. Returns 0 or -errno.
-  func connect(_ socket: Int32) -> Int32 {
+  public func connect(_ socket: Int32) -> Int32 {
     if fits { return unsafe bytes.withUnsafeBufferPointer { unsafe clinux_connect(socket, $0.baseAddress!, $0.count) } }
     return withDescriptor(of: bytes[...], CLINUX_O_PATH) { descriptor in
       let short = Array("/proc/self/fd/\(descriptor)".utf8)

@@ -1,17 +1,18 @@
 // Telling the service manager how we are: READY, RELOADING, STOPPING, STATUS, WATCHDOG over NOTIFY_SOCKET. Source: sd_notify(3).
 
 import CLinux
+import GateServer
 import Glibc
 
 /// Sends notifications to the service manager; without one nothing is sent.
-public struct ServiceNotifier: Sendable {
+struct ServiceNotifier: Sendable {
   private let socket: UnixSocketName?
   /// Milliseconds between two WATCHDOG=1; nil: the manager asks for none. It is a third of the manager's timeout, so that two
   /// arrive within it even if one is late.
-  public let watchdogInterval: UInt64?
+  let watchdogInterval: UInt64?
 
   /// Reads the environment, and takes the variables out of it: no child process may notify in the gate's name.
-  public init() {
+  init() {
     let socket = Self.take("NOTIFY_SOCKET")
     switch socket?.utf8.first {
     case UInt8(ascii: "/"): self.socket = UnixSocketName(path: socket ?? "")
@@ -28,16 +29,16 @@ public struct ServiceNotifier: Sendable {
   }
 
   /// All sockets accept.
-  public func ready(_ status: String) { send("READY=1\nSTATUS=\(Self.line(status))") }
+  func ready(_ status: String) { send("READY=1\nSTATUS=\(Self.line(status))") }
 
   /// A reload has begun; ``ready(_:)`` ends it, whatever came of it.
-  public func reloading() { send("RELOADING=1\nMONOTONIC_USEC=\(clinux_monotonic_microseconds())") }
+  func reloading() { send("RELOADING=1\nMONOTONIC_USEC=\(clinux_monotonic_microseconds())") }
 
   /// Draining has begun.
-  public func stopping() { send("STOPPING=1") }
+  func stopping() { send("STOPPING=1") }
 
   /// The loop is alive. Does not wait for a manager that does not read, since it is said again soon.
-  public func alive() { send("WATCHDOG=1", waits: false) }
+  func alive() { send("WATCHDOG=1", waits: false) }
 
   /// Waits a second for a manager that is slow to read: its socket may queue as few as ten messages, and to a manager that misses
   /// one a reload would not end.
@@ -45,7 +46,7 @@ public struct ServiceNotifier: Sendable {
     guard let socket else { return }
     let fd = clinux_socket_datagram(1000)
     if fd < 0 { return }
-    defer { closeDescriptor(fd) }
+    defer { close(fd) }
     // A manager that does not listen is no reason to stop serving.
     if socket.connect(fd) != 0 { return }
     let bytes = Array(text.utf8)

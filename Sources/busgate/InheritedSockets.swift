@@ -1,23 +1,24 @@
 // Sockets that a service manager listened on for us. Source: sd_listen_fds(3).
 
+import GateServer
 import Glibc
 
 /// What the environment says was handed to this process.
-public struct InheritedSockets: Sendable {
+struct InheritedSockets: Sendable {
   /// A descriptor and its name: that of the gate it is for.
-  public struct Entry: Sendable {
+  struct Entry: Sendable {
     /// The name in LISTEN_FDNAMES; empty where there is none.
-    public let name: String
+    let name: String
     /// The descriptor, from 3 on.
-    public let descriptor: Int32
+    let descriptor: Int32
   }
 
   /// In order of their descriptors.
-  public let entries: [Entry]
+  let entries: [Entry]
 
   /// Reads LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES and takes them out of the environment. What is meant for another process is
   /// ignored. Throws where what is meant for us makes no sense.
-  public init() throws(UsageError) {
+  init() throws(UsageError) {
     let pid = Self.take("LISTEN_PID")
     let count = Self.take("LISTEN_FDS")
     let names = Self.take("LISTEN_FDNAMES")
