@@ -31,7 +31,8 @@ let package = Package(
     .target(name: "GatePolicy", dependencies: ["DBusWire"], swiftSettings: swift + lifetimes),
     .target(name: "GateSession", dependencies: ["DBusWire", "GatePolicy"], swiftSettings: swift + lifetimes),
     .target(name: "CLinux"),
-    .target(name: "GateServer", dependencies: ["DBusWire", "GatePolicy", "GateSession", "CLinux"], swiftSettings: swift + lifetimes),
+    .target(
+      name: "GateServer", dependencies: ["DBusWire", "GatePolicy", "GateSession", "CLinux"], swiftSettings: swift + lifetimes),
     .executableTarget(name: "busgate", dependencies: ["GateServer", "CLinux"], swiftSettings: swift),
     .target(name: "PolicyTools", dependencies: ["DBusWire", "GatePolicy", "GateSession"], swiftSettings: swift),
     .executableTarget(

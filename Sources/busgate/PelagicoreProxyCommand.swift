@@ -54,7 +54,7 @@ enum PelagicoreProxyCommand {
     if bus == .system { options.setSystemBusDefaults() }
     for change in limits { change(&options) }
     try Signals([SIGTERM, SIGINT], in: &server)
-    server.onStopping = { notifier.stopping() }
+    server.onDraining = { notifier.stopping() }
     let gate = try server.addGate(options)
     try server.readLines(from: STDIN_FILENO) { server, line, number in
       do throws(ConfigurationError) {

@@ -49,11 +49,13 @@ enum RunCommand {
       }
     }
     var server = try Server(log: log)
+    let start = StartUp(options, notifier, log)
     // Before any socket exists, too: whatever signal comes from here on, what was made is removed again.
-    try Signals([SIGTERM, SIGINT, SIGHUP], in: &server) { server, _ in reload(&server, options, &rules, notifier, log) }
-    server.onStopping = { notifier.stopping() }
-    for gate in gates { try server.addGate(gate) }
+    try Signals([SIGTERM, SIGINT, SIGHUP], in: &server) { server, _ in reload(&server, options, &rules, notifier, start, log) }
     server.version = Invocation.version
+    server.onDraining = { start.noteStop() }
+    server.onListening = { server, label in start.note(label, &server) }
+    for gate in gates { try server.addGate(gate, retrying: !gate.address.isInherited) }
     if let path = options.metricsPath { try server.serveMetrics(path: path, mode: options.metricsMode ?? 0o600) }
     if let path = options.controlPath { try server.serveControl(path: path) }
     if options.readsStandardInput {
@@ -61,12 +63,9 @@ enum RunCommand {
         add(line, number, &server, options, &rules, log)
       }
     }
-    announce(server, options, log)
-    if let interval = notifier.watchdogInterval { server.setHeartbeat(every: interval) { notifier.alive() } }
-    if let ready = options.readyDescriptor { writeReadyByte(ready, log) }
-    notifier.ready(status(options))
-    forgetStartUpCode()
+    start.look(&server)
     try server.run()
+    if let failure = start.failure { throw failure }
     return ExitStatus.success
   }
 
@@ -104,36 +103,12 @@ enum RunCommand {
     }
   }
 
-  /// Logs addresses that the gate chose itself, and that in audit mode it enforces nothing.
-  private static func announce(_ server: borrowing Server, _ options: RunOptions, _ log: Log) {
-    if options.log.mode == .audit { log.warning("audit mode: what the rules do not allow is forwarded, and logged") }
-    for listener in options.listeners {
-      guard case .directory = listener.address, let gate = server.gate(called: listener.label) else { continue }
-      if let name = server.listeningName(ofGate: gate) { log.note("gate \(listener.label) listens on \(name)") }
-    }
-  }
-
-  private static func status(_ options: RunOptions) -> String {
-    "serving \(options.listeners.map(\.label).joined(separator: ", "))"
-  }
-
-  /// Writes the byte of `--ready-fd`. Does not wait for a reader: clients are there already.
-  private static func writeReadyByte(_ descriptor: Int32, _ log: Log) {
-    var byte = UInt8(ascii: "\n")  // what s6 waits for
-    var poller = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-    errno = EAGAIN
-    if unsafe poll(&poller, 1, 0) != 1 || write(descriptor, &byte, 1) != 1 {
-      log.warning("\(SystemError("--ready-fd \(descriptor): nobody could be told", errno))")
-    }
-    // Standard descriptors stay open: else the next client would get the number, and with that of standard error the log.
-    if descriptor > STDERR_FILENO { close(descriptor) }
-  }
-
   // MARK: Changes while it runs
 
   /// Reads the files again; they replace everything, or change nothing.
   private static func reload(
-    _ server: inout Server, _ options: RunOptions, _ rules: inout PolicyFiles, _ notifier: ServiceNotifier, _ log: Log
+    _ server: inout Server, _ options: RunOptions, _ rules: inout PolicyFiles, _ notifier: ServiceNotifier, _ start: StartUp,
+    _ log: Log
   ) {
     notifier.reloading()
     do throws(ConfigurationFailure) {
@@ -142,7 +117,7 @@ enum RunCommand {
       setPolicies(&server, options, rules)
       server.noteReload(succeeded: true)
       log.reloaded()
-      notifier.ready(status(options))
+      notifier.ready(start.status(server))
     } catch {
       server.noteReload(succeeded: false)
       log.reloadRefused("\(error)")

@@ -32,6 +32,7 @@ struct RunFlag {
         "--policy", "NAME=session|system", "which array of the configuration gate NAME uses; session and system use their own"),
       RunFlag("--bus", "NAME=ADDRESS", "where the bus of gate NAME is; else DBUS_*_BUS_ADDRESS, or the usual place"),
       RunFlag("--require-bus", "", "exit 69 if a bus does not answer a Hello at the start"),
+      RunFlag("--require-all", "", "exit 78 if a socket cannot be had at the start, also if other gates accept"),
       RunFlag("--stdin", "", "configurations come on standard input too, one a line, each adding rules"),
       RunFlag("--socket-mode", "MODE", "permissions of the sockets, octal; 0666 if not given"),
       RunFlag("--socket-owner", "USER[:GROUP]", "owner of the sockets"),

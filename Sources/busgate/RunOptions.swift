@@ -24,6 +24,7 @@ struct RunOptions {
   private(set) var allowedUIDs: [UInt32] = []
   private(set) var allowsAnonymous = false
   private(set) var requiresBus = false
+  private(set) var requiresAll = false
   private(set) var readsStandardInput = false
   /// Changes to each gate's limits, in order.
   private(set) var limits: [(inout GateOptions) -> Void] = []
@@ -100,6 +101,7 @@ struct RunOptions {
       if !allowedUIDs.contains(uid) { allowedUIDs.append(uid) }
     case "--allow-anonymous": allowsAnonymous = true
     case "--require-bus": requiresBus = true
+    case "--require-all": requiresAll = true
     case "--stdin": readsStandardInput = true
     case "--metrics": metricsPath = try Self.once(flag, metricsPath, try value("a path to listen on"))
     case "--metrics-mode": metricsMode = try Self.mode(flag, try value("an octal mode such as 0660"))

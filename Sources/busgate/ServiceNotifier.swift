@@ -31,6 +31,9 @@ struct ServiceNotifier: Sendable {
   /// All sockets accept.
   func ready(_ status: String) { send("READY=1\nSTATUS=\(Self.line(status))") }
 
+  /// How it stands, in a sentence.
+  func status(_ text: String) { send("STATUS=\(Self.line(text))") }
+
   /// A reload has begun; ``ready(_:)`` ends it, whatever came of it.
   func reloading() { send("RELOADING=1\nMONOTONIC_USEC=\(clinux_monotonic_microseconds())") }
 

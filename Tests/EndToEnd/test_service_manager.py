@@ -224,13 +224,52 @@ def test_ready_is_said_once_every_socket_accepts(workshop, bus, kind):
     assert notify.is_quiet()
 
 
-def test_a_gate_that_cannot_listen_everywhere_never_says_ready(workshop, bus):
+def test_a_socket_that_cannot_be_had_costs_its_gate_which_accepts_once_it_can(workshop, bus):
+    notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
+    blocked = workshop.directory / "blocked"
+    blocked.mkdir()
+    gate = start(workshop, *flags(workshop, bus), "--session", workshop.directory / "one", "--system", blocked, "--bus",
+                 f"system={bus.address}", env=notify.environment)
+    got = notify.receive()
+    assert got["READY"] == "1"
+    assert got["STATUS"].startswith("serving session; system does not accept:") and str(blocked) in got["STATUS"]
+    gate.log.wait_for("gate system does not accept", blocked, "tried again")
+    join(workshop, workshop.directory / "one")
+    assert blocked.is_dir()
+    blocked.rmdir()
+    assert notify.receive()["STATUS"] == "serving session, system"
+    join(workshop, blocked)
+    join(workshop, workshop.directory / "one")
+
+
+def test_a_reload_says_again_which_gate_does_not_accept(workshop, bus):
+    notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
+    (workshop.directory / "blocked").mkdir()
+    gate = start(workshop, *flags(workshop, bus), "--session", workshop.directory / "one", "--system", workshop.directory / "blocked", "--bus",
+                 f"system={bus.address}", env=notify.environment)
+    first = notify.receive()["STATUS"]
+    gate.process.send_signal(signal.SIGHUP)
+    assert "RELOADING" in notify.receive()
+    assert notify.receive()["STATUS"] == first
+
+
+def test_without_a_gate_that_accepts_the_program_ends(workshop, bus):
+    notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
+    blocked = [workshop.directory / name for name in ("one", "two")]
+    for path in blocked:
+        path.mkdir()
+    done = busgate("run", *flags(workshop, bus), "--session", blocked[0], "--system", blocked[1], "--bus", f"system={bus.address}",
+                   env=notify.environment)
+    assert done.returncode == 78 and all(str(path) in done.stderr for path in blocked) and notify.is_quiet()
+
+
+def test_with_require_all_a_gate_that_cannot_listen_everywhere_never_says_ready(workshop, bus):
     notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
     blocked = workshop.directory / "directory"
     blocked.mkdir()
     read, write = os.pipe()
     done = busgate("run", *flags(workshop, bus), "--session", workshop.directory / "one", "--system", blocked, "--bus",
-                   f"system={bus.address}", "--ready-fd", write, env=notify.environment, pass_fds=[write])
+                   f"system={bus.address}", "--require-all", "--ready-fd", write, env=notify.environment, pass_fds=[write])
     os.close(write)
     assert refused(done, 78, blocked)
     assert os.read(read, 1) == b"" and notify.is_quiet()

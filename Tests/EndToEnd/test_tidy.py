@@ -247,7 +247,8 @@ def tool_flags():
 
 
 # Flags of other programs that pages speak of.
-OTHERS = {"--product", "--scratch-path", "--dest", "--method", "--object-path", "--shell", "--unix-socket"}  # swift, gdbus, contrib/demo/run, curl
+# Of swift, gdbus, contrib/demo/run, curl, benchmarks/counters.
+OTHERS = {"--product", "--scratch-path", "--filter", "--dest", "--method", "--object-path", "--shell", "--unix-socket", "--case"}
 
 
 @pytest.mark.parametrize("page", [page for page in MARKDOWN if page.parent.name != "benchmarks"], ids=lambda page: str(page.relative_to(ROOT)))

@@ -125,7 +125,10 @@ extension Server {
   private mutating func listenAgain(_ gate: GateID) {
     let before = gates[gate.place].listenFailure
     do throws(ListenFailure) { try listen(gate) } catch { listenFailed(gate, error) }
-    if gates[gate.place].listenFailure != before { onListening(&self, gate) }
+    if gates[gate.place].listenFailure != before {
+      let tell = onListening
+      tell(&self, gates[gate.place].label)
+    }
   }
 
   private mutating func closeListener(_ gate: GateID) {

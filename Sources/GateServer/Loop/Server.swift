@@ -44,9 +44,9 @@ public struct Server: ~Copyable {
   /// The version that status and metrics tell.
   public var version = "unknown"
   /// Called once when stopping begins.
-  public var onStopping: () -> Void = {}
+  public var onDraining: () -> Void = {}
   /// Called when a gate that was added with `retrying` accepts at last, or can't for another reason.
-  public var onListening: (inout Server, GateID) -> Void = { _, _ in }
+  public var onListening: (inout Server, _ label: String) -> Void = { _, _ in }
 
   private enum Phase { case rests, dispatches }
   private enum Stopping { case no, drains, atOnce }
@@ -199,7 +199,7 @@ public struct Server: ~Copyable {
       return
     }
     stopping = .drains
-    onStopping()
+    onDraining()
     closeAdmin()
     for gate in allGates where !gates[gate.place].isDraining {
       removeGate(gate, drain: gates[gate.place].options.settings.limits.drainTimeout)

@@ -15,6 +15,14 @@ public enum ListenAddress: Sendable, Equatable {
   /// A socket that was listening before the gate started.
   case inherited(Int32)
 
+  /// Whether it is what it is: another try finds it as it was.
+  public var isInherited: Bool {
+    switch self {
+    case .inherited: true
+    case .path, .abstract, .directory: false
+    }
+  }
+
   /// Parses a path or an address. Throws a sentence that says what was expected.
   ///
   /// Spec: "transports-unix-domain-sockets".

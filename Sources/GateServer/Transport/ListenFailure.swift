@@ -10,6 +10,14 @@ public enum ListenFailure: Error, Equatable, Sendable, CustomStringConvertible {
   /// has been made a moment later, or was left behind.
   case halfMade(String)
 
+  /// Whether another gate may be making the socket at this moment: it is tried again soon.
+  public var isHalfMade: Bool {
+    switch self {
+    case .halfMade: true
+    case .system, .refused: false
+    }
+  }
+
   /// A sentence.
   public var description: String {
     switch self {

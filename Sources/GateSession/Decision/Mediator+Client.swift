@@ -1,4 +1,4 @@
-// What the client may say to the bus.
+// What the client may say to the bus. What the rules' word comes to, a denial or not, stands in Mediator+Audit.
 
 import DBusWire
 import GatePolicy

@@ -2,6 +2,8 @@
 // decision, in this order: shape, limits, whether it can be decided now, replies, driver, rules. Judging reads and changes nothing; what a
 // decision changes is its Effect, applied when all is judged (Mediator+Effects).
 //
+// The steps stand in Mediator+Limits, Mediator+Admission, Mediator+Client for what the client says, and Mediator+Bus for what the bus brings.
+//
 // It owns the parts that know of calls, names, owners and the client's registration; Session streams.
 
 import DBusWire
