@@ -11,7 +11,7 @@ extension Server {
     precondition(!admin.contains { $0.service == service }, "one socket for each service")
     var options = SocketFileOptions()
     options.mode = mode
-    let listener = AdminListener(service, try ListeningSocket(path: path, options))
+    let listener = AdminListener(service, try Server.listen(path: path, options))
     defer { finishCall() }
     do throws(SystemError) { try listener.register(in: &self) } catch {
       listener.close(&self)
