@@ -158,6 +158,7 @@ private let answers: [BusAnswer] = [
     let failures: [HandshakeFailure] = [
       .noLeadingNUL, .lineTooLong, .beginBeforeAuth, .tooManyRejects, .busRejected(offered: ""),
       .busRejected(offered: "EXTERNAL"), .busError("no"), .busGUID("x"), .busLineTooLong, .busLine("HTTP/1.1 400"),
+      .busTransportWithoutCredentials,
     ]
     for failure in failures {
       let text = failure.description

@@ -6,7 +6,7 @@ import Testing
 @testable import GateSession
 
 /// The part, with what it says to either side, held where #expect does not copy it.
-private final class Held {
+final class HeldPair {
   private var pair: HandshakePair
   private var toClient = LocalOutput(limit: 65_536)
   private var toBus = LocalOutput(limit: 65_536)
@@ -53,8 +53,9 @@ private final class Held {
 
   func fill() { while toClient.hasRoom { toClient.append([UInt8](repeating: 0x20, count: 1024).span.bytes) } }
   func request(helloByteCount: Int = 128) { pair.requestBus(helloByteCount: helloByteCount) }
-  func connect(saysUID: Bool = true, at now: UInt64 = 2000) {
-    pair.connectBus(saysUID: saysUID, helloTimeout: 5000, at: Instant(milliseconds: now), &toBus)
+  @discardableResult
+  func connect(saysUID: Bool = true, over transport: Transport = .unix, at now: UInt64 = 2000) -> CloseReason? {
+    pair.connectBus(over: transport, saysUID: saysUID, helloTimeout: 5000, at: Instant(milliseconds: now), &toBus)
   }
   func identifyBus() { pair.identifyBus(Rig.identity) }
   func identifyClient(accepted: Bool) { pair.identifyClient(accepted: accepted, &toClient) }
@@ -72,9 +73,9 @@ struct HandshakePairTests {
 
   @Test("the client's comes first; the bus's when it is asked for and there; then both are open")
   func phases() {
-    let held = Held()
+    let held = HeldPair()
     #expect(held.phases == (.handshake, .absent) && held.isAuthenticating)
-    #expect(held.client("\(Held.login)BEGIN\r\nrest") == Held.login.utf8.count + 7)
+    #expect(held.client("\(HeldPair.login)BEGIN\r\nrest") == HeldPair.login.utf8.count + 7)
     #expect(held.phases == (.open, .absent) && held.isAuthenticating, "it has not said Hello")
     held.request(helloByteCount: 77)
     #expect(held.phases == (.open, .requested) && !held.isAuthenticating && held.helloByteCount == 77)
@@ -86,12 +87,12 @@ struct HandshakePairTests {
 
   @Test("half a line is left where it is, and moves nothing", arguments: [Side.client, .bus])
   func partial(side: Side) {
-    let held = Held()
+    let held = HeldPair()
     if side == .client {
       #expect(held.client("\0AUTH EXT") == 1 && held.wait == "bytes" && held.phases == (.handshake, .absent))
       return
     }
-    _ = held.client("\(Held.login)BEGIN\r\n")
+    _ = held.client("\(HeldPair.login)BEGIN\r\n")
     held.request()
     held.connect()
     #expect(held.bus("OK \(Self.guid)\r") == 0 && held.phases == (.open, .handshake) && held.requests == [])
@@ -99,8 +100,8 @@ struct HandshakePairTests {
 
   @Test("nothing that the client says reaches the bus, nor the other way round")
   func apart() {
-    let held = Held()
-    _ = held.client("\(Held.login)BEGIN\r\n")
+    let held = HeldPair()
+    _ = held.client("\(HeldPair.login)BEGIN\r\n")
     #expect(held.said(to: .client) == "OK \(Self.guid)\r\n" && held.said(to: .bus) == "")
     held.request()
     held.connect()
@@ -111,8 +112,8 @@ struct HandshakePairTests {
 
   @Test("the gate says its user, or leaves that to the transport", arguments: [true, false])
   func ownUser(saysUID: Bool) {
-    let held = Held()
-    _ = held.client("\(Held.login)BEGIN\r\n")
+    let held = HeldPair()
+    _ = held.client("\(HeldPair.login)BEGIN\r\n")
     held.request()
     held.connect(saysUID: saysUID)
     #expect(held.said(to: .bus) == (saysUID ? "\0AUTH EXTERNAL 353030\r\nBEGIN\r\n" : "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n"))
@@ -122,9 +123,9 @@ struct HandshakePairTests {
 
   @Test("descriptors are agreed on with the bus as they were with the client", arguments: [true, false])
   func descriptors(negotiates: Bool) {
-    let held = Held()
+    let held = HeldPair()
     let asks = negotiates ? "NEGOTIATE_UNIX_FD\r\n" : ""
-    _ = held.client("\(Held.login)\(asks)BEGIN\r\n")
+    _ = held.client("\(HeldPair.login)\(asks)BEGIN\r\n")
     #expect(held.said(to: .client).hasSuffix("AGREE_UNIX_FD\r\n") == negotiates)
     #expect(held.takesDescriptors == [negotiates, negotiates], "the bus is taken at the word that the client was given")
     held.request()
@@ -136,8 +137,8 @@ struct HandshakePairTests {
 
   @Test("a client is told that descriptors pass only where the bus takes them")
   func noDescriptors() {
-    let held = Held(bus: BusIdentity(guid: Rig.identity.guid, unixFDs: false))
-    _ = held.client("\(Held.login)NEGOTIATE_UNIX_FD\r\nBEGIN\r\n")
+    let held = HeldPair(bus: BusIdentity(guid: Rig.identity.guid, unixFDs: false))
+    _ = held.client("\(HeldPair.login)NEGOTIATE_UNIX_FD\r\nBEGIN\r\n")
     #expect(held.said(to: .client).contains("ERROR") && held.takesDescriptors == [false, false])
   }
 
@@ -149,8 +150,8 @@ struct HandshakePairTests {
       ("REJECTED EXTERNAL\r\n", .handshake(.bus, .busRejected(offered: "EXTERNAL"))),
     ])
   func otherBus(answer: String, reason: CloseReason) {
-    let held = Held()
-    _ = held.client("\(Held.login)NEGOTIATE_UNIX_FD\r\nBEGIN\r\n")
+    let held = HeldPair()
+    _ = held.client("\(HeldPair.login)NEGOTIATE_UNIX_FD\r\nBEGIN\r\n")
     held.request()
     held.connect()
     _ = held.bus(answer)
@@ -161,8 +162,8 @@ struct HandshakePairTests {
 
   @Test("what the client is told of the bus is asked for once, and waited for")
   func unknownBus() {
-    let held = Held(bus: nil)
-    #expect(held.client(Held.login) == Held.login.utf8.count && held.wait == "bus" && held.requests == .identifyBus)
+    let held = HeldPair(bus: nil)
+    #expect(held.client(HeldPair.login) == HeldPair.login.utf8.count && held.wait == "bus" && held.requests == .identifyBus)
     #expect(held.said(to: .client) == "" && !held.knowsBus)
     #expect(held.client("BEGIN\r\n") == 0 && held.wait == "bus" && held.requests == [], "it was asked for")
     held.identifyBus()
@@ -171,7 +172,7 @@ struct HandshakePairTests {
 
   @Test("whether the client is who it says it is others decide", arguments: [true, false])
   func identity(isAccepted: Bool) {
-    let held = Held()
+    let held = HeldPair()
     _ = held.client("\0AUTH EXTERNAL 3432\r\n")
     #expect(held.wait == "identity" && held.claimedUID == 42 && held.said(to: .client) == "")
     #expect(held.client("") == 0 && held.wait == "identity", "it is asked until it is answered")
@@ -182,23 +183,23 @@ struct HandshakePairTests {
 
   @Test("ANONYMOUS is to be had if the settings say so", arguments: [true, false])
   func anonymous(isAllowed: Bool) {
-    let held = Held { $0.allowsAnonymous = isAllowed }
+    let held = HeldPair { $0.allowsAnonymous = isAllowed }
     _ = held.client("\0AUTH ANONYMOUS\r\n")
     #expect(held.said(to: .client) == (isAllowed ? "OK \(Self.guid)\r\n" : "REJECTED EXTERNAL\r\n"))
   }
 
   @Test("a client that takes no answers is not listened to")
   func room() {
-    let held = Held()
+    let held = HeldPair()
     held.fill()
-    #expect(held.client(Held.login) == 0 && held.wait == "localOutput(GateSession.Side.client)")
+    #expect(held.client(HeldPair.login) == 0 && held.wait == "localOutput(GateSession.Side.client)")
     _ = held.said(to: .client)
-    #expect(held.client(Held.login) == Held.login.utf8.count)
+    #expect(held.client(HeldPair.login) == HeldPair.login.utf8.count)
   }
 
   @Test("a client that speaks nonsense is closed")
   func nonsense() {
-    let held = Held()
+    let held = HeldPair()
     _ = held.client("GET / HTTP/1.1\r\n")
     #expect(held.close == .handshake(.client, .noLeadingNUL))
   }
@@ -207,9 +208,9 @@ struct HandshakePairTests {
 
   @Test("until Hello is in hand the client has auth-timeout from its beginning on")
   func authentication() {
-    let held = Held { $0.limits.authTimeout = 30_000 }
+    let held = HeldPair { $0.limits.authTimeout = 30_000 }
     #expect(held.deadline() == 31_000)
-    _ = held.client("\(Held.login)BEGIN\r\n")
+    _ = held.client("\(HeldPair.login)BEGIN\r\n")
     #expect(held.deadline() == 31_000, "it may still say nothing")
     #expect(held.expire(at: 30_999) == nil && held.expire(at: 31_000) == .authTimeout)
     held.request()
@@ -218,8 +219,8 @@ struct HandshakePairTests {
 
   @Test("from the connection on the bus has hello-timeout to answer; what is answered has no time")
   func hello() {
-    let held = Held()
-    _ = held.client("\(Held.login)BEGIN\r\n")
+    let held = HeldPair()
+    _ = held.client("\(HeldPair.login)BEGIN\r\n")
     held.request()
     held.connect(at: 40_000)
     for isOpen in [false, true] {

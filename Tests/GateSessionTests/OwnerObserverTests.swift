@@ -26,7 +26,7 @@ private final class PlayedBus {
 
   init(_ policies: [Policy], owners: [String: String] = [:], ownersMax: Int = 100, cut: Int = .max) {
     directory = OwnerDirectory(ownersMax: ownersMax)
-    observer = OwnerObserver(directory, ownUID: 500)
+    observer = OwnerObserver(directory, ownUID: 500, over: .unix)!
     self.owners = owners
     self.cut = cut
     directory.awaitAnswers()
@@ -174,7 +174,7 @@ struct OwnerObserverTests {
     garbage.deliver([UInt8](repeating: 0x78, count: 64))
     #expect(garbage.failure == .malformed(.byteOrder(0)))
     let directory = OwnerDirectory(ownersMax: 1)
-    var observer = OwnerObserver(directory, ownUID: 500)
+    var observer = OwnerObserver(directory, ownUID: 500, over: .unix)!
     let rejection = Array("REJECTED EXTERNAL\r\n".utf8)
     let progress = observer.receive(rejection.span.bytes)
     guard case .handshake(.busRejected) = progress.failure else {
@@ -223,14 +223,14 @@ struct OwnerObserverTests {
     bus.directory.lose()
     #expect(bus.directory.knowledge(for: policy.identity) == .unknown)
     bus.owners = [:]
-    bus.observer = OwnerObserver(bus.directory, ownUID: 500)
+    bus.observer = OwnerObserver(bus.directory, ownUID: 500, over: .unix)!
     _ = bus.take()
     bus.deliver(Array("OK \(Rig.guid)\r\n".utf8))
     #expect(bus.directory.knowledge(for: policy.identity) == .unknown)
     try bus.answer()
     #expect(bus.peer(":1.5", policy)?.ever == ["org.a"] && bus.peer(":1.5", policy)?.owned == [])
     bus.directory.lose()
-    bus.observer = OwnerObserver(bus.directory, ownUID: 500)
+    bus.observer = OwnerObserver(bus.directory, ownUID: 500, over: .unix)!
     _ = bus.take()
     bus.deliver(Array("OK \(String(repeating: "f", count: 32))\r\n".utf8))
     try bus.answer()

@@ -220,7 +220,8 @@ package final class Rig {
 
   func tellConnected() {
     let (own, stream) = (bus.own.count, bus.stream.count)
-    session.busConnected(at: now)
+    let refusal = session.busConnected(at: now, over: .unix)
+    check(refusal == nil, "a connection that carries everything was of no use")
     twin?.busConnected(at: now)
     let opening = session.localOutputCount(to: .bus)
     connectedAt = now
@@ -274,7 +275,7 @@ package final class Rig {
   }
 
   private func greetObserver() -> OwnerObserver {
-    var observer = OwnerObserver(owners, ownUID: 500)
+    var observer = OwnerObserver(owners, ownUID: 500, over: .unix)!
     let bus = observer.receive(Array("OK \(Rig.guid)\r\n".utf8).span.bytes).bus
     check(bus != nil, "the observer knows no bus")
     return observer

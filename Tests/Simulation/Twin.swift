@@ -64,7 +64,7 @@ final class Twin {
 
   // MARK: Events
 
-  func busConnected(at now: Instant) { session.busConnected(at: now) }
+  func busConnected(at now: Instant) { _ = session.busConnected(at: now, over: .unix) }
 
   func busIdentified(_ identity: BusIdentity) {
     output.removeAll()

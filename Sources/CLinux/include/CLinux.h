@@ -1,7 +1,7 @@
 // What Swift cannot import: the CMSG macros, errno as a value, and calls that Glibc's module hides. One header per area.
 //
-// A function is one system call, or the few that answer one question. There are no loops but that of CMSG, and nothing is parsed: that is
-// Swift's. Failures come back as -errno.
+// A function is one system call, or the few that answer one question. There are no loops but those of CMSG and of the signals that a child
+// resets, and nothing is parsed: that is Swift's. Failures come back as -errno.
 #pragma once
 
 #include "clinux_epoll.h"

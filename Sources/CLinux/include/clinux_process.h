@@ -1,43 +1,51 @@
 // The process: its programs, its memory, its clock.
 #pragma once
 
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-/// posix_spawnp with `end` as standard input and output, no signal blocked or ignored, and no more descriptors than are usual, however
-/// many the gate may have. 0 or an error number.
+/// What a child made by vfork(2) does in its parent's memory: nothing but calls, and all signals are blocked, so no handler runs there.
+/// execvp(3) with `end` as standard input and output, no signal ignored or blocked, and no more descriptors than are usual, however many the
+/// gate may have. Comes back with an error number.
+static inline int clinux_become(const char *_Nonnull path, char *_Nullable *_Nonnull argv, int end) {
+  uint64_t none = 0, usual[4] = {0}; // the kernel's own struct sigaction: SIG_DFL is 0
+  struct rlimit limit;
+  for (int number = 1; number <= 64; number++) syscall(SYS_rt_sigaction, number, usual, NULL, sizeof none);
+  if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur > 1024) {
+    limit.rlim_cur = 1024;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  if (dup2(end, 0) < 0 || dup2(end, 1) < 0) return errno;
+  if (fcntl(0, F_SETFD, 0) || fcntl(1, F_SETFD, 0)) return errno; // dup2 leaves what was there already
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+  execvp(path, argv);
+  return errno;
+}
+
+/// Starts a program as clinux_become has it. posix_spawn(3) sets no limits: those of the caller would have to change meanwhile, which are the
+/// whole process's, or those of the child after it has begun to run. 0 or an error number.
 static inline int clinux_spawn(const char *_Nonnull path, char *_Nullable *_Nonnull argv, int end) {
-  extern char **environ;
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  sigset_t none, all;
-  pid_t pid;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, end, 0);
-  posix_spawn_file_actions_adddup2(&actions, end, 1);
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  struct rlimit own, usual;
-  int limited = !getrlimit(RLIMIT_NOFILE, &own);
-  usual = own;
-  if (limited && usual.rlim_cur > 1024) usual.rlim_cur = 1024;
-  if (limited) setrlimit(RLIMIT_NOFILE, &usual);
-  int r = posix_spawnp(&pid, path, &actions, &attributes, argv, environ);
-  if (limited) setrlimit(RLIMIT_NOFILE, &own);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  return r;
+  uint64_t all = ~UINT64_C(0), own; // sigprocmask would leave out the C library's own signals
+  volatile int error = 0;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &own, sizeof all);
+  pid_t pid = vfork();
+  if (pid == 0) {
+    error = clinux_become(path, argv, end);
+    _exit(127);
+  }
+  if (pid < 0) error = errno;
+  if (pid > 0 && error) waitpid(pid, NULL, 0);
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &own, NULL, sizeof own);
+  return error;
 }
 
 /// malloc_trim(3): whole free pages go back to the kernel, wherever they are.

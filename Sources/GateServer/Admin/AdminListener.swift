@@ -11,7 +11,7 @@ extension Server {
     precondition(!admin.contains { $0.service == service }, "one socket for each service")
     var options = SocketFileOptions()
     options.mode = mode
-    let listener = AdminListener(service, try ListeningSocket(path: path, options))
+    let listener = AdminListener(service, try Server.listen(path: path, options))
     defer { finishCall() }
     do throws(SystemError) { try listener.register(in: &self) } catch {
       listener.close(&self)
@@ -78,7 +78,7 @@ final class AdminListener {
   /// Control is for the gate's own user and for root, whatever the socket's mode is.
   private func mayAsk(_ fd: Int32, _ log: Log) -> Bool {
     if service == .metrics { return true }
-    guard let peer = PeerCredentials(of: fd) else { return false }
+    guard let peer = PeerCredentials(of: fd, over: .unix) else { return false }
     if peer.uid == 0 || peer.uid == geteuid() { return true }
     log.rejected(peer, "control: a client was turned away, expected the gate's own user or root")
     return false

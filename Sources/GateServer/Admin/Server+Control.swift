@@ -112,7 +112,7 @@ extension Server {
     let gate = figures.gate.place
     json.object { json in
       json.member("gate", figures.label)
-      if let name = gates[gate].listener?.name { json.member("listening", "\(name)") }
+      if let name = gates[gate].listener?.name { json.member("listening", name) }
       if let failure = gates[gate].listenFailure { json.member("not-listening", "\(failure)") }
       json.member("bus", gates[gate].options.bus.address)
       json.member("rules", gates[gate].policy.rules.count)

@@ -57,7 +57,7 @@ extension Connection {
       return
     }
     sockets[.bus] = Socket(fd: opened.fd, interest: interest)
-    busAlternative = opened.alternative
+    (busAlternative, busTransport) = (opened.alternative, opened.transport)
     self.saysUID = saysUID
     if let limit {
       busLink = .connecting(until: limit)
@@ -89,7 +89,10 @@ extension Connection {
     busLink = .open
     gate.metrics.busConnects &+= 1
     raise(.busConnected, &io)
-    session.busConnected(at: io.now, saysUID: saysUID)
+    if let reason = session.busConnected(at: io.now, saysUID: saysUID, over: busTransport) {
+      end(reason, &gate, &io)
+      return
+    }
     // Before anything else leaves, so that Hello goes with the handshake, in one write.
     pipes[.client].wait = .bytes
     pump(from: .client, &gate, &io)

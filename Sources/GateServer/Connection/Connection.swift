@@ -71,6 +71,8 @@ struct Connection: ~Copyable {
   var busLink = BusLink.none
   /// Which alternative of the bus's address its connection leads to.
   var busAlternative = 0
+  /// What that can carry.
+  var busTransport = Transport.unix
   /// Whether it sends the gate's uid there.
   var saysUID = true
   /// Whether it is one of the bus's ``Bus/helloPendingCount``.

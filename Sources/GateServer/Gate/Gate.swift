@@ -97,6 +97,7 @@ struct Gate: ~Copyable {
     settings.matchesTotal = matchesTotal
     settings.namesTotal = namesTotal
     settings.allowsAnonymous = admitsAnonymous(uid)
+    if let listener { settings.clientTransport = listener.transport }
     return settings
   }
 }

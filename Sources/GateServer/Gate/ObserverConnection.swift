@@ -81,7 +81,7 @@ final class ObserverConnection {
     precondition(!isOpen, "an observer has one connection")
     fd = opened.fd
     (alternative, saysUID, self.isConnecting) = (opened.alternative, uid != nil, isConnecting)
-    machine = OwnerObserver(directory, ownUID: uid)
+    machine = OwnerObserver(directory, ownUID: uid, over: opened.transport)
     buffer = [UInt8](repeating: 0, count: Self.bufferBytesMin)
     count = 0
   }

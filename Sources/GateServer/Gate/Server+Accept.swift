@@ -45,7 +45,7 @@ extension Server {
       io.log.limit(.connectionsMax, gates[gate.place].log, "a client was turned away, there are \(most)")
       return
     }
-    let peer = PeerCredentials(of: fd)
+    let peer = gates[gate.place].listener.flatMap { PeerCredentials(of: fd, over: $0.transport) }
     // A client that may not connect is told REJECTED, as if the transport had no credentials.
     let isAdmitted = peer.map { gates[gate.place].admits($0.uid) } ?? false
     let settings = gates[gate.place].settings(for: peer?.uid)

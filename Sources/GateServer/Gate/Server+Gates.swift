@@ -25,7 +25,7 @@ extension Server {
     sources.setHandler(of: source) { server, _, events in server.handle(gate, events) }
     policiesChanged(ofBus: bus)
     do throws(ListenFailure) {
-      try listen(gate)
+      try listen(gate, waiting: !retrying)
     } catch {
       if !retrying {
         forget(gate)
@@ -43,7 +43,7 @@ extension Server {
   public func listenFailure(ofGate gate: GateID) -> ListenFailure? { gates[gate.place].listenFailure }
 
   /// Where a gate listens; nil: it does not.
-  public func listeningName(ofGate gate: GateID) -> UnixSocketName? { gates[gate.place].listener?.name }
+  public func listeningName(ofGate gate: GateID) -> String? { gates[gate.place].listener?.name }
 
   /// The policy in force at a gate.
   public func policy(ofGate gate: GateID) -> Policy { gates[gate.place].policy }
@@ -96,6 +96,18 @@ extension Server {
     if let at = gates[gate.place].listenAgainAt, io.now >= at { listenAgain(gate) }
     acceptAgain(gate)
     schedule(gate)
+  }
+
+  /// Listens at once. Who does not retry waits here for a socket that another gate may be making: a second at most.
+  private mutating func listen(_ gate: GateID, waiting: Bool) throws(ListenFailure) {
+    while true {
+      do throws(ListenFailure) {
+        return try listen(gate)
+      } catch {
+        if !waiting || !error.isHalfMade { throw error }
+        usleep(UInt32(Self.halfMadePause) * 1000)
+      }
+    }
   }
 
   /// Listens at last, if that is possible.

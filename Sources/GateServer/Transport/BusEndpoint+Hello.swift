@@ -16,10 +16,12 @@ extension BusEndpoint {
   }
 
   /// What keeps the bus from answering a Hello within so many milliseconds; nil: nothing does. Waits that long.
-  public func failure(toAnswerHelloWithin timeout: UInt64) -> String? {
+  ///
+  /// - Parameter allowsAnonymous: Whether the gate may be nobody there, where the transport carries no credentials.
+  public func failure(toAnswerHelloWithin timeout: UInt64, allowsAnonymous: Bool = false) -> String? {
     let deadline = clinux_milliseconds() + timeout
     for uid in [geteuid(), nil] {
-      switch sayHello(as: uid, until: deadline) {
+      switch sayHello(as: uid, allowsAnonymous, until: deadline) {
       case .answered: return nil
       case .failed(let text): return text
       case .rejected(let text): if uid == nil { return text }
@@ -28,23 +30,61 @@ extension BusEndpoint {
     return nil
   }
 
-  private func sayHello(as uid: UInt32?, until deadline: UInt64) -> Outcome {
-    guard case .connected(let opened) = connect() else { return .failed("") }
-    if opened.fd < 0 { return .failed("\(SystemError("cannot connect to the bus at \(address)", opened.fd))") }
+  private func sayHello(as uid: UInt32?, _ allowsAnonymous: Bool, until deadline: UInt64) -> Outcome {
+    let opened: Opened
+    do throws(SystemError) { opened = try open(until: deadline) } catch { return .failed("\(error)") }
     defer { closeDescriptor(opened.fd) }
-    var handshake = ClientHandshake(uid: uid, anonymous: false, negotiateUnixFDs: true)
+    guard
+      var handshake = ClientHandshake(
+        over: opened.transport, uid: uid, allowsAnonymous: allowsAnonymous, negotiateUnixFDs: true)
+    else { return .failed("the bus at \(address): \(HandshakeFailure.busTransportWithoutCredentials)") }
     var opening = HandshakeOutput()
     handshake.start(into: &opening)
     let said = opening.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } } + HelloMessage.bytes(serial: 1)
     _ = unsafe said.withUnsafeBytes { unsafe clinux_send_now(opened.fd, $0.baseAddress!, $0.count) }
     var heard: [UInt8] = []
     while true {
-      let now = clinux_milliseconds()
-      var poller = pollfd(fd: opened.fd, events: Int16(POLLIN), revents: 0)
-      let isReady = unsafe now < deadline && poll(&poller, 1, Int32(clamping: deadline - now)) == 1
-      if !isReady { return .failed("the bus at \(address) did not answer Hello within hello-timeout") }
+      if !Self.wait(for: POLLIN, on: opened.fd, until: deadline) {
+        return .failed("the bus at \(address) did not answer Hello within hello-timeout")
+      }
       if !receive(opened.fd, &heard) { return .failed(Self.hungUp(address)) }
       if let outcome = outcome(of: &heard, &handshake, opened.alternative) { return outcome }
+    }
+  }
+
+  /// Milliseconds until a bus that has no room is tried again.
+  private static let busyInterval: Int32 = 10
+
+  /// Opens a connection, and waits for it: until the bus has room, and until it is known what came of one in progress.
+  private func open(until deadline: UInt64) throws(SystemError) -> Opened {
+    let attempt = "cannot connect to the bus at \(address)"
+    var opening = connect()
+    while true {
+      switch opening {
+      case .connected(let opened): return opened
+      case .failed(let number): throw SystemError(attempt, number)
+      case .busy:
+        if clinux_milliseconds() >= deadline { throw SystemError(attempt, EAGAIN) }
+        _ = poll(nil, 0, Self.busyInterval)
+        opening = connect()
+      case .inProgress(let opened):
+        let isKnown = Self.wait(for: POLLOUT, on: opened.fd, until: deadline)
+        let result = isKnown ? opened.result() : -ETIMEDOUT
+        if result == 0 { return opened }
+        closeDescriptor(opened.fd)
+        if !isKnown { throw SystemError(attempt, result) }
+        opening = connect(from: opened.alternative + 1, after: result)
+      }
+    }
+  }
+
+  /// Waits for these events of a descriptor, or for its end. False: the deadline is over.
+  private static func wait(for events: Int32, on fd: Int32, until deadline: UInt64) -> Bool {
+    var poller = pollfd(fd: fd, events: Int16(events), revents: 0)
+    while true {
+      let now = clinux_milliseconds()
+      let count = unsafe now < deadline ? poll(&poller, 1, Int32(clamping: deadline - now)) : 0
+      if count >= 0 || errno != EINTR { return count == 1 }
     }
   }
 

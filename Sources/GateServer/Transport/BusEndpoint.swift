@@ -1,36 +1,27 @@
-// Where a bus is, out of a server address of the specification. This version connects to Unix sockets, and to programs.
+// Where a bus is, out of a server address of the specification: the alternatives, and connecting to one of them. How each kind of address is
+// connected to stands in a BusConnector.
 
-import CLinux
 import DBusWire
 import GateSession
 import Glibc
 
 /// The upstream message bus: the alternatives of its address, tried in order.
 public struct BusEndpoint: Sendable {
-  private enum Way: Sendable {
-    case socket(UnixSocketName)
-    case program(BusProgram)
-  }
+  /// The transports of this version.
+  private static let connectors: [any BusConnector.Type] = [UnixConnector.self, ProgramConnector.self]
 
   private struct Alternative: Sendable {
-    let way: Way
+    let connector: any BusConnector
     /// The GUID that the bus there has to have; nil: any.
     let guid: String?
-  }
-
-  /// A connection that was opened, and the alternative it was opened to.
-  struct Opened {
-    /// The descriptor, or -errno.
-    let fd: Int32
-    let alternative: Int
-    static func result(of fd: Int32) -> Int32 { 0 }
   }
 
   /// The address as it was given.
   public let address: String
   private let alternatives: [Alternative]
 
-  /// Parses a server address. Throws a sentence that says where and what.
+  /// Parses a server address. Alternatives of transports that this version does not have are passed over, as another may do. Throws a
+  /// sentence that says where and what.
   ///
   /// Spec: "addresses".
   public init(address: String) throws(UsageError) {
@@ -43,65 +34,50 @@ public struct BusEndpoint: Sendable {
     }
     var alternatives: [Alternative] = []
     for one in parsed {
-      if let way = try Self.way(one, address) { alternatives.append(Alternative(way: way, guid: one.guid)) }
+      guard let kind = Self.connectors.first(where: { $0.transport.name == one.transport }) else { continue }
+      alternatives.append(Alternative(connector: try kind.init(one, in: address), guid: one.guid))
     }
     if alternatives.isEmpty {
       throw UsageError(
-        "bus address \"\(address)\": expected unix:path=, unix:abstract= or unixexec:path= (other transports are not in this version)"
-      )
+        "bus address \"\(address)\": expected \(Self.expectedForms) (other transports are not in this version)")
     }
     self.alternatives = alternatives
   }
 
-  /// The way to one alternative; nil for a transport that this version does not have. Another alternative may do.
-  private static func way(_ one: BusAddress, _ address: String) throws(UsageError) -> Way? {
-    switch one.transport {
-    case "unix":
-      let keys = one.parameters.map(\.key).filter { ["path", "abstract", "runtime", "dir", "tmpdir"].contains($0) }
-      if keys.contains(where: { $0 == "runtime" || $0 == "dir" || $0 == "tmpdir" }) {
-        throw UsageError("bus address \"\(address)\": \(keys[0])= is for listening only, expected unix:path= or unix:abstract=")
-      }
-      guard keys.count == 1 else { throw UsageError("bus address \"\(address)\": expected exactly one of path and abstract") }
-      if let path = one["path"] { return .socket(UnixSocketName(path: path)) }
-      return one["abstract"].map { .socket(UnixSocketName(abstract: $0)) }
-    case "unixexec":
-      return .program(try BusProgram(one, address))
-    default:
-      return nil
-    }
+  /// Alternatives that are made otherwise than out of an address. For tests.
+  init(address: String, connectors: [any BusConnector]) {
+    precondition(!connectors.isEmpty, "an endpoint without alternatives")
+    self.address = address
+    alternatives = connectors.map { Alternative(connector: $0, guid: nil) }
   }
 
-  /// Whether a connection may be a program that is started for it.
-  var startsPrograms: Bool {
-    alternatives.contains { alternative in
-      switch alternative.way {
-      case .program: true
-      case .socket: false
-      }
-    }
+  private static var expectedForms: String {
+    let forms = connectors.flatMap { $0.forms }  // by key path the compiler (6.3.1) breaks
+    return forms.dropLast().joined(separator: ", ") + " or " + forms.suffix(1).joined()
   }
 
-  /// What came of a connect.
-  enum Opening {
-    case connected(Opened)
-    case inProgress(Opened)
-    case busy
-    case failed(Int32)
-  }
-
+  /// How many alternatives there are.
   var alternativeCount: Int { alternatives.count }
 
-  func connect(from first: Int = 0) -> Opening {
-    var last = -ENOENT
-    for index in first..<alternatives.count {
-      let fd: Int32
-      switch alternatives[index].way {
-      case .socket(let name): fd = Self.connect(name)
-      case .program(let program): fd = program.start()
+  /// Whether a connection may be a program that is started for it.
+  var startsPrograms: Bool { alternatives.contains { type(of: $0.connector).startsPrograms } }
+
+  /// Starts a connection to the first alternative that can be, without waiting.
+  ///
+  /// - Parameters:
+  ///   - first: The first alternative to be tried: behind one whose connection in progress came to nothing, the next.
+  ///   - failure: What that one came to, as -errno: the answer if there is no other.
+  func connect(from first: Int = 0, after failure: Int32 = -ENOENT) -> Opening {
+    var last = failure
+    for index in alternatives.indices.dropFirst(first) {
+      let connector = alternatives[index].connector
+      func opened(_ fd: Int32) -> Opened { Opened(fd: fd, alternative: index, transport: type(of: connector).transport) }
+      switch connector.connect() {
+      case .connected(let fd): return .connected(opened(fd))
+      case .inProgress(let fd): return .inProgress(opened(fd))
+      case .busy: return .busy
+      case .failed(let number): last = number
       }
-      if fd >= 0 { return .connected(Opened(fd: fd, alternative: index)) }
-      if -fd == EAGAIN { return .busy }
-      last = fd
     }
     return .failed(last)
   }
@@ -112,14 +88,5 @@ public struct BusEndpoint: Sendable {
   func guid(ofAlternative index: Int, missedBy bus: BusIdentity) -> String? {
     guard let guid = alternatives[index].guid else { return nil }
     return bus.hasGUID(guid.utf8) ? nil : guid
-  }
-
-  private static func connect(_ name: UnixSocketName) -> Int32 {
-    let fd = clinux_socket_unix()
-    if fd < 0 { return fd }
-    let result = name.connect(fd)
-    if result == 0 { return fd }
-    closeDescriptor(fd)
-    return result
   }
 }

@@ -6,6 +6,8 @@ public enum ListenFailure: Error, Equatable, Sendable, CustomStringConvertible {
   case system(SystemError)
   /// It would have done harm: the path is in use.
   case refused(String)
+  /// Another gate may be making a socket at this path at this moment: there is a file, nobody accepts there yet, and nobody may connect. It
+  /// has been made a moment later, or was left behind.
   case halfMade(String)
 
   /// Whether another gate may be making the socket at this moment: it is tried again soon.
@@ -21,7 +23,7 @@ public enum ListenFailure: Error, Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .system(let error): error.description
     case .refused(let text): text
-    case .halfMade(let text): text
+    case .halfMade(let path): "another gate seems to be making the socket \(path) at this moment; it is left alone"
     }
   }
 }

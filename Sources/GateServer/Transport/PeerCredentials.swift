@@ -1,6 +1,7 @@
 // Who is on the other end of an accepted socket, as the kernel says.
 
 import CLinux
+import GateSession
 import Glibc
 
 /// The peer's process and user at the time it connected. Source: unix(7), SO_PEERCRED.
@@ -8,9 +9,11 @@ struct PeerCredentials {
   let pid: Int32
   let uid: UInt32
 
-  init?(of fd: Int32) {
+  /// Nil where the transport carries none, whatever the kernel may say there: of TIPC it says uid 2³²−1.
+  init?(of fd: Int32, over transport: Transport) {
     var credentials = clinux_credentials()
-    if unsafe clinux_peer_credentials(fd, &credentials) != 0 { return nil }
+    if !transport.carriesCredentials { return nil }
+    if unsafe clinux_peer_credentials(fd, &credentials) != 0 || credentials.uid == .max { return nil }
     pid = credentials.pid
     uid = credentials.uid
   }

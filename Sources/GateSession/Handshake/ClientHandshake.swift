@@ -56,6 +56,19 @@ public struct ClientHandshake: Sendable {
     }
   }
 
+  /// A handshake that says and asks what `transport` carries: EXTERNAL where there are credentials, else ANONYMOUS. Nil where that is not
+  /// allowed: there is nothing to say then.
+  ///
+  /// - Parameters:
+  ///   - uid: As above; not used where the transport carries no credentials.
+  ///   - allowsAnonymous: Whether the gate may be nobody, where the transport carries no credentials.
+  ///   - negotiateUnixFDs: Whether to ask for descriptors if the transport carries them.
+  public init?(over transport: Transport, uid: UInt32?, allowsAnonymous: Bool, negotiateUnixFDs: Bool) {
+    if !transport.carriesCredentials && !allowsAnonymous { return nil }
+    self.init(
+      uid: uid, anonymous: !transport.carriesCredentials, negotiateUnixFDs: negotiateUnixFDs && transport.carriesDescriptors)
+  }
+
   /// Appends all that there is to say, for one write. To be called once, on a fresh connection.
   public mutating func start(into output: inout HandshakeOutput) {
     output.append(0)

@@ -25,6 +25,8 @@ public enum HandshakeFailure: Equatable, Sendable {
   case busLineTooLong
   /// The bus sent a line that makes no sense here.
   case busLine(String)
+  /// The transport to the bus tells nobody's credentials, and the gate may not be nobody there. Nothing was said to the bus.
+  case busTransportWithoutCredentials
 }
 
 extension HandshakeFailure: CustomStringConvertible {
@@ -51,6 +53,8 @@ extension HandshakeFailure: CustomStringConvertible {
       "the bus sent \(LineFinder.lineBytesMax) bytes without a line end: is the address that of a message bus?"
     case .busLine(let line):
       "the bus sent '\(line)' while authenticating: is the address that of a message bus?"
+    case .busTransportWithoutCredentials:
+      "the bus is behind a transport that carries no credentials, and the gate is not allowed to be anonymous there"
     }
   }
 

@@ -13,6 +13,10 @@ struct HandshakePair: ~Copyable {
   private var server: ServerHandshake
   private var client: ClientHandshake?
   private let ownUID: UInt32
+  /// Whether descriptors can come from, and go to, the client.
+  private let clientCarriesDescriptors: Bool
+  /// Whether the gate may be nobody on the bus.
+  private let allowsAnonymousToBus: Bool
   /// What the client is told of the bus, once that is known.
   private(set) var knownBus: BusIdentity?
   /// Whether it was asked for.
@@ -28,9 +32,11 @@ struct HandshakePair: ~Copyable {
   init(_ settings: SessionSettings, peerUID: UInt32?, ownUID: UInt32, bus: BusIdentity?, at now: Instant) {
     self.ownUID = ownUID
     knownBus = bus
+    clientCarriesDescriptors = settings.clientTransport.carriesDescriptors
+    allowsAnonymousToBus = settings.allowsAnonymousToBus
     var options = ServerHandshake.Options()
     options.anonymous = settings.allowsAnonymous
-    server = ServerHandshake(peerUID: peerUID, options: options)
+    server = ServerHandshake(peerUID: settings.clientTransport.carriesCredentials ? peerUID : nil, options: options)
     authDeadline = now.advanced(byMilliseconds: settings.limits.authTimeout)
   }
 
@@ -62,12 +68,13 @@ struct HandshakePair: ~Copyable {
       case .needsRoom:
         continue
       case .needsBus:
-        guard let bus = knownBus else {
+        guard var bus = knownBus else {
           if !asksForBus { output.requests.insert(.identifyBus) }
           asksForBus = true
           output.wait = .bus
           return at
         }
+        if !clientCarriesDescriptors { bus.unixFDs = false }
         server.provide(bus: bus, into: &lines)
         Self.say(&lines, to: &reply)
       case .needsIdentity(let uid):
@@ -111,16 +118,28 @@ struct HandshakePair: ~Copyable {
 
   /// The connection to the bus is there.
   ///
-  /// - Parameter saysUID: Whether to say who we are; else the transport does.
-  mutating func connectBus(saysUID: Bool, helloTimeout: UInt64, at now: Instant, _ opening: inout LocalOutput) {
+  /// - Parameters:
+  ///   - transport: What it can carry.
+  ///   - saysUID: Whether to say who we are; else the transport does.
+  /// - Returns: Why it is of no use; then nothing is said to the bus.
+  mutating func connectBus(
+    over transport: Transport, saysUID: Bool, helloTimeout: UInt64, at now: Instant, _ opening: inout LocalOutput
+  ) -> CloseReason? {
     precondition(busPhase == .requested, "connected to the bus unasked")
+    // A bus that is not asked does not agree, and another alternative of its address may have: the client was told of that one.
+    if clientTakesDescriptors && !transport.carriesDescriptors { return .busChanged }
+    guard
+      var handshake = ClientHandshake(
+        over: transport, uid: saysUID ? ownUID : nil, allowsAnonymous: allowsAnonymousToBus,
+        negotiateUnixFDs: clientTakesDescriptors)
+    else { return .handshake(.bus, .busTransportWithoutCredentials) }
     busPhase = .handshake
     helloDeadline = now.advanced(byMilliseconds: helloTimeout)
-    var handshake = ClientHandshake(uid: saysUID ? ownUID : nil, anonymous: false, negotiateUnixFDs: clientTakesDescriptors)
     var lines = HandshakeOutput()
     handshake.start(into: &lines)
     client = handshake
     Self.say(&lines, to: &opening)
+    return nil
   }
 
   /// Deals with the bus's part of the handshake; returns how many bytes that was.

@@ -40,9 +40,14 @@ extension Session {
   /// The connection to the bus that was requested is there: the gate's side of the handshake is now in the local output. The client's bytes are
   /// to be offered again before any of that leaves, so that Hello goes with it.
   ///
-  /// - Parameter saysUID: Whether to say who we are; else the transport does, for a bus that knows our uid by another number.
-  public mutating func busConnected(at now: Instant, saysUID: Bool = true) {
+  /// - Parameters:
+  ///   - saysUID: Whether to say who we are; else the transport does, for a bus that knows our uid by another number.
+  ///   - transport: What the connection can carry. Descriptors are asked for, and credentials relied on, only where they pass.
+  /// - Returns: Why that connection is of no use, and the session over: the transport carries less than the client was told
+  ///   (``CloseReason/busChanged``), or no credentials where ``SessionSettings/allowsAnonymousToBus`` is not set. Nothing is said to the bus
+  ///   then. Nil: it goes on.
+  public mutating func busConnected(at now: Instant, saysUID: Bool = true, over transport: Transport) -> CloseReason? {
     handshakes.connectBus(
-      saysUID: saysUID, helloTimeout: mediator.settings.limits.helloTimeout, at: now, &mediator.local.toBus)
+      over: transport, saysUID: saysUID, helloTimeout: mediator.settings.limits.helloTimeout, at: now, &mediator.local.toBus)
   }
 }

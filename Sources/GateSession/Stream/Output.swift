@@ -56,7 +56,7 @@ public struct Output: ~Copyable {
     public var rawValue: UInt8
     /// From the bits.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
-    /// Open the connection to the bus, then call ``Session/busConnected(at:saysUID:)``.
+    /// Open the connection to the bus, then call ``Session/busConnected(at:saysUID:over:)``.
     public static let connectBus = Requests(rawValue: 1)
     /// Offer the client's bytes again, if some wait.
     public static let resumeClient = Requests(rawValue: 2)

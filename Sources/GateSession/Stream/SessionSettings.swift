@@ -43,6 +43,11 @@ public struct SessionSettings: Sendable {
   public var isUnfiltered = false
   /// Clients may authenticate as ANONYMOUS.
   public var allowsAnonymous = false
+  /// The gate may authenticate to the bus as ANONYMOUS, where the transport to it carries no credentials. Elsewhere it never does.
+  public var allowsAnonymousToBus = false
+  /// What the client's connection can carry. NEGOTIATE_UNIX_FD is refused where that is no descriptors, whatever the bus agreed to, and the
+  /// uid that a session is given counts for nothing where it is no credentials.
+  public var clientTransport = Transport.unix
   /// Match rules of all sessions of the gate; nil: unbounded.
   public var matchesTotal: GateCount?
   /// Well-known names that clients of the gate own or wait for; nil: unbounded.

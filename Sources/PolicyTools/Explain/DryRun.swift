@@ -122,7 +122,7 @@ struct DryRun: ~Copyable {
     if side == .client { unread.client.removeFirst(count) } else { unread.bus.removeFirst(count) }
     if let reason = output.close { throw Closed(description: "the gate would close the connection: \(reason)") }
     let isConnected = output.requests.contains(.connectBus)
-    if isConnected { session.busConnected(at: now) }
+    if isConnected { _ = session.busConnected(at: now, over: .unix) }
     session.localOutputSent(session.localOutputCount(to: .client), to: .client)
     let own = unsafe session.withLocalOutput(to: .bus) { unsafe Array($0) }
     session.localOutputSent(own.count, to: .bus)

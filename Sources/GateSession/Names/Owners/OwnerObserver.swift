@@ -59,14 +59,20 @@ public struct OwnerObserver: ~Copyable {
   /// What waits to be sent.
   public var output = LocalOutput(limit: 262_144)
 
-  /// An observer on a fresh connection; what it has to say stands in ``output``.
+  /// An observer on a fresh connection; what it has to say stands in ``output``. Nil where the transport carries no credentials, and being
+  /// anonymous is not allowed.
   ///
   /// - Parameters:
   ///   - directory: Where it writes what it hears.
   ///   - ownUID: The user that the gate is on the bus; nil leaves it to the transport to say.
-  public init(_ directory: OwnerDirectory, ownUID: UInt32?) {
+  ///   - transport: What the connection can carry.
+  ///   - allowsAnonymous: Whether the gate may be nobody there, where the transport carries no credentials.
+  public init?(_ directory: OwnerDirectory, ownUID: UInt32?, over transport: Transport, allowsAnonymous: Bool = false) {
+    guard
+      var handshake = ClientHandshake(
+        over: transport, uid: ownUID, allowsAnonymous: allowsAnonymous, negotiateUnixFDs: false)
+    else { return nil }
     self.directory = directory
-    var handshake = ClientHandshake(uid: ownUID, anonymous: false, negotiateUnixFDs: false)
     var opening = HandshakeOutput()
     handshake.start(into: &opening)
     phase = .handshake(handshake)

@@ -34,7 +34,7 @@ final class Conversation {
       output.removeAll()
       start += session.receive(
         bytes.span.bytes.extracting(start..<bytes.count), from: side, descriptors: 0, policy: policy, at: now, into: &output)
-      if output.requests.contains(.connectBus) { session.busConnected(at: now) }
+      if output.requests.contains(.connectBus) { _ = session.busConnected(at: now, over: .unix) }
       for side in [Side.client, .bus] where session.localOutputCount(to: side) > 0 {
         session.localOutputSent(session.localOutputCount(to: side), to: side)
       }

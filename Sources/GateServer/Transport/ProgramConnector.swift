@@ -3,17 +3,23 @@
 
 import CLinux
 import DBusWire
+import GateSession
 import Glibc
 
 /// A program to be started for each connection.
-struct BusProgram: Sendable {
+struct ProgramConnector: BusConnector {
+  /// A socket pair joins us to the program: both ends are Unix sockets.
+  static let transport = Transport(name: "unixexec", carriesDescriptors: true, carriesCredentials: true)
+  static let forms = ["unixexec:path="]
+  static let startsPrograms = true
+
   private let path: String
   private let arguments: [String]
 
   /// Out of a unixexec address: `path`, `argv0` and so on, without gaps.
   ///
   /// Spec: "transports-exec".
-  init(_ address: BusAddress, _ text: String) throws(UsageError) {
+  init(_ address: BusAddress, in text: String) throws(UsageError) {
     func string(_ key: String) throws(UsageError) -> String? {
       guard let bytes = address[key] else { return nil }
       if bytes.contains(0) { throw UsageError("bus address \"\(text)\": \(key) has a NUL inside") }
@@ -32,8 +38,11 @@ struct BusProgram: Sendable {
     self.arguments = arguments
   }
 
-  /// Starts the program. Returns our end of its standard input and output, or -errno.
-  func start() -> Int32 {
+  /// Starts the program. EAGAIN means that there may be no more processes at this moment.
+  func connect() -> ConnectAttempt { ConnectAttempt(result: start()) }
+
+  /// Our end of the program's standard input and output, or -errno.
+  private func start() -> Int32 {
     var ends: (Int32, Int32) = (-1, -1)
     let made = unsafe clinux_socket_pair(&ends.0, &ends.1)
     if made < 0 { return made }
