@@ -55,7 +55,7 @@ enum PelagicoreProxyCommand {
     for change in limits { change(&options) }
     try Signals([SIGTERM, SIGINT], in: &server)
     server.onDraining = { notifier.stopping() }
-    let gate = try server.addGate(options)
+    let gate = try server.addGatePatiently(options)
     try server.readLines(from: STDIN_FILENO) { server, line, number in
       do throws(ConfigurationError) {
         let document = try GatewayDocument.parse(line, file: "stdin", dialect: .classic, firstLine: number)

@@ -56,8 +56,14 @@ enum RunCommand {
     server.onDraining = { start.noteStop() }
     server.onListening = { server, label in start.note(label, &server) }
     for gate in gates { try server.addGate(gate, retrying: !gate.address.isInherited) }
-    if let path = options.metricsPath { try server.serveMetrics(path: path, mode: options.metricsMode ?? 0o600) }
-    if let path = options.controlPath { try server.serveControl(path: path) }
+    if let path = options.metricsPath {
+      try listenPatiently { replaces throws(ListenFailure) in
+        try server.serveMetrics(path: path, mode: options.metricsMode ?? 0o600, replacesHalfMade: replaces)
+      }
+    }
+    if let path = options.controlPath {
+      try listenPatiently { replaces throws(ListenFailure) in try server.serveControl(path: path, replacesHalfMade: replaces) }
+    }
     if options.readsStandardInput {
       try server.readLines(from: STDIN_FILENO) { server, line, number in
         add(line, number, &server, options, &rules, log)

@@ -71,7 +71,7 @@ enum XdgProxyCommand {
       do {
         let gate = try gateOptions(proxy, options)
         removePlaceholder(proxy.path)
-        try server.addGate(gate)
+        try server.addGatePatiently(gate)
       } catch {
         throw UsageError("Failed to start proxy for \(proxy.address): \(error)")
       }

@@ -233,7 +233,7 @@ def test_a_socket_that_cannot_be_had_costs_its_gate_which_accepts_once_it_can(wo
     got = notify.receive()
     assert got["READY"] == "1"
     assert got["STATUS"].startswith("serving session; system does not accept:") and str(blocked) in got["STATUS"]
-    gate.log.wait_for("gate system does not accept", blocked, "tried again")
+    gate.log.wait_for("gate system does not accept", str(blocked), "tried again")
     join(workshop, workshop.directory / "one")
     assert blocked.is_dir()
     blocked.rmdir()

@@ -7,11 +7,14 @@ import GateSession
 import Glibc
 
 extension Server {
-  mutating func listen(for service: AdminService, path: String, mode: UInt32) throws(ListenFailure) {
+  mutating func listen(
+    for service: AdminService, path: String, mode: UInt32, replacesHalfMade: Bool
+  ) throws(ListenFailure) {
     precondition(!admin.contains { $0.service == service }, "one socket for each service")
     var options = SocketFileOptions()
     options.mode = mode
-    let listener = AdminListener(service, try Server.listen(path: path, options))
+    let socket = try ListeningSocket(path: path, options, takesOverHalfMade: replacesHalfMade)
+    let listener = AdminListener(service, socket)
     defer { finishCall() }
     do throws(SystemError) { try listener.register(in: &self) } catch {
       listener.close(&self)

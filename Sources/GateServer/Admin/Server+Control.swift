@@ -6,7 +6,11 @@ import Glibc
 
 extension Server {
   /// Answers requests of the gate's own user and of root on a Unix socket of mode 0600.
-  public mutating func serveControl(path: String) throws(ListenFailure) { try listen(for: .control, path: path, mode: 0o600) }
+  ///
+  /// - Parameter replacesHalfMade: as ``SocketFileOptions/replacesHalfMade``.
+  public mutating func serveControl(path: String, replacesHalfMade: Bool = false) throws(ListenFailure) {
+    try listen(for: .control, path: path, mode: 0o600, replacesHalfMade: replacesHalfMade)
+  }
 
   /// Connections that an answer to `status` lists at most: some 60 KB.
   private static let listedMax = 256

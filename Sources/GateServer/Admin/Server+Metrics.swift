@@ -8,8 +8,11 @@ extension Server {
   /// Answers scrapes on a Unix socket: HTTP/1.1, `GET /metrics`.
   ///
   /// - Parameter mode: Permissions of the socket's file.
-  public mutating func serveMetrics(path: String, mode: UInt32 = 0o600) throws(ListenFailure) {
-    try listen(for: .metrics, path: path, mode: mode)
+  /// - Parameter replacesHalfMade: as ``SocketFileOptions/replacesHalfMade``.
+  public mutating func serveMetrics(
+    path: String, mode: UInt32 = 0o600, replacesHalfMade: Bool = false
+  ) throws(ListenFailure) {
+    try listen(for: .metrics, path: path, mode: mode, replacesHalfMade: replacesHalfMade)
     metrics.timesWakeups = true
   }
 

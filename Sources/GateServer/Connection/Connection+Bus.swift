@@ -69,16 +69,19 @@ extension Connection {
 
   /// The connect in progress has come to its end, one way or the other.
   mutating func finishConnecting(_ gate: inout Gate, _ io: inout IOContext) {
-    if BusEndpoint.Opened.result(of: sockets[.bus].fd) == 0 {
+    let result = BusEndpoint.Opened.result(of: sockets[.bus].fd)
+    if result == -EINPROGRESS { return }
+    if result == 0 {
       busConnected(&gate, &io)
     } else {
+      busLink = .failed(result)
       raise(.connectFailed, &io)
     }
   }
 
   /// Gives up the socket of a connect that came to nothing. Returns why it did: -errno.
   mutating func takeConnectFailure() -> Int32 {
-    let result = BusEndpoint.Opened.result(of: sockets[.bus].fd)
+    guard case .failed(let result) = busLink else { preconditionFailure("gave up a connect that did not fail") }
     closeDescriptor(sockets[.bus].fd)
     sockets[.bus] = Socket()
     busLink = .none

@@ -42,6 +42,8 @@ struct Connection: ~Copyable {
     case none
     /// The connect is in progress; the instant at which it has taken too long.
     case connecting(until: Instant)
+    /// The connect came to nothing: -errno. Another alternative may be tried.
+    case failed(Int32)
     case open
   }
 

@@ -26,6 +26,8 @@ struct Bus: ~Copyable {
   private(set) var helloPendingMax = Int.max
   private(set) var connectionsTotal = Int.max
   private(set) var helloTimeout = UInt64.max
+  /// Whether all of its gates may be nobody there, where the transport carries no credentials.
+  private(set) var allowsAnonymous = true
   /// Connections to the bus that are open, over all gates.
   var connectionCount = 0
   /// Connections that have asked the bus for something and not been told their name.
@@ -63,11 +65,14 @@ struct Bus: ~Copyable {
   }
 
   /// No gate has it, as far as is known.
-  mutating func forgetGates() { (gateCount, helloPendingMax, connectionsTotal, helloTimeout) = (0, .max, .max, .max) }
+  mutating func forgetGates() {
+    (gateCount, helloPendingMax, connectionsTotal, helloTimeout, allowsAnonymous) = (0, .max, .max, .max, true)
+  }
 
   /// One more gate has this bus.
   mutating func add(_ options: GateOptions) {
     gateCount += 1
+    allowsAnonymous = allowsAnonymous && options.settings.allowsAnonymousToBus
     helloPendingMax = min(helloPendingMax, options.helloPendingMax)
     connectionsTotal = min(connectionsTotal, options.busConnectionsTotal)
     helloTimeout = min(helloTimeout, options.settings.limits.helloTimeout)

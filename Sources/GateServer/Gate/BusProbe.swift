@@ -26,9 +26,16 @@ struct BusProbe {
   /// What the bus has said, as far as it ends within a line.
   private var input: [UInt8] = []
 
-  init(_ opened: BusEndpoint.Opened, isConnecting: Bool, saysUID: Bool, source: EventSource.ID, deadline: Instant) {
+  /// Nil: the transport carries no credentials, and without a name the gate may not be there.
+  init?(
+    _ opened: BusEndpoint.Opened, isConnecting: Bool, allowsAnonymous: Bool, saysUID: Bool, source: EventSource.ID,
+    deadline: Instant
+  ) {
+    let handshake = ClientHandshake(
+      over: opened.transport, uid: saysUID ? geteuid() : nil, allowsAnonymous: allowsAnonymous, negotiateUnixFDs: true)
+    guard let handshake else { return nil }
     (self.opened, self.isConnecting, self.saysUID, self.source, self.deadline) = (opened, isConnecting, saysUID, source, deadline)
-    handshake = ClientHandshake(uid: saysUID ? geteuid() : nil, anonymous: false, negotiateUnixFDs: true)
+    self.handshake = handshake
   }
 
   /// Says the first words. Returns 0 or -errno.

@@ -76,14 +76,18 @@ final class ObserverConnection {
 
   var isOpen: Bool { fd >= 0 }
 
+  /// Takes a connection.
+  ///
   /// - Parameter uid: Our own; nil: the transport's credentials say it.
-  func open(_ opened: BusEndpoint.Opened, isConnecting: Bool, uid: UInt32?) {
+  /// - Returns: False: the transport carries none, and without a name the gate may not be there.
+  func open(_ opened: BusEndpoint.Opened, isConnecting: Bool, uid: UInt32?, allowsAnonymous: Bool) -> Bool {
     precondition(!isOpen, "an observer has one connection")
     fd = opened.fd
     (alternative, saysUID, self.isConnecting) = (opened.alternative, uid != nil, isConnecting)
-    machine = OwnerObserver(directory, ownUID: uid, over: opened.transport)
+    machine = OwnerObserver(directory, ownUID: uid, over: opened.transport, allowsAnonymous: allowsAnonymous)
     buffer = [UInt8](repeating: 0, count: Self.bufferBytesMin)
     count = 0
+    return machine != nil
   }
 
   /// Closes the connection. Nothing is known from then on.

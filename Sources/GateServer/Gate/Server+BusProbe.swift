@@ -47,8 +47,16 @@ extension Server {
       return
     }
     let deadline = io.now.advanced(byMilliseconds: buses[bus].helloTimeout)
-    var probe = BusProbe(
-      opened, isConnecting: isConnecting, saysUID: buses[bus].saysUID, source: source, deadline: deadline)
+    let probe = BusProbe(
+      opened, isConnecting: isConnecting, allowsAnonymous: buses[bus].allowsAnonymous, saysUID: buses[bus].saysUID,
+      source: source,
+      deadline: deadline)
+    guard var probe else {
+      sources.remove(source)
+      closeDescriptor(opened.fd)
+      closeWaiting(bus, .handshake(.bus, .busTransportWithoutCredentials))
+      return
+    }
     let result = probe.start()
     buses[bus].probe = probe
     schedule(bus)

@@ -25,7 +25,7 @@ extension Server {
     sources.setHandler(of: source) { server, _, events in server.handle(gate, events) }
     policiesChanged(ofBus: bus)
     do throws(ListenFailure) {
-      try listen(gate, waiting: !retrying)
+      try listen(gate)
     } catch {
       if !retrying {
         forget(gate)
@@ -98,24 +98,12 @@ extension Server {
     schedule(gate)
   }
 
-  /// Listens at once. Who does not retry waits here for a socket that another gate may be making: a second at most.
-  private mutating func listen(_ gate: GateID, waiting: Bool) throws(ListenFailure) {
-    while true {
-      do throws(ListenFailure) {
-        return try listen(gate)
-      } catch {
-        if !waiting || !error.isHalfMade { throw error }
-        usleep(UInt32(Self.halfMadePause) * 1000)
-      }
-    }
-  }
-
   /// Listens at last, if that is possible.
   private mutating func listen(_ gate: GateID) throws(ListenFailure) {
     gates[gate.place].listenAttempts += 1
     let options = gates[gate.place].options
-    let listener = try ListeningSocket(
-      options.address, options.socketFile, takesOverHalfMade: gates[gate.place].listenAttempts > Self.halfMadeAttempts)
+    let isLeft = options.socketFile.replacesHalfMade || gates[gate.place].listenAttempts > Self.halfMadeAttempts
+    let listener = try ListeningSocket(options.address, options.socketFile, takesOverHalfMade: isLeft)
     let result = sources.attach(listener.fd, PollSet.readable, to: gates[gate.place].source)
     if result < 0 {
       listener.close()

@@ -158,7 +158,11 @@ extension Server {
 
   private mutating func startObserver(_ opened: BusEndpoint.Opened, isConnecting: Bool, _ bus: BusID) {
     let observer = buses[bus].observer
-    observer.open(opened, isConnecting: isConnecting, uid: buses[bus].saysUID ? geteuid() : nil)
+    let uid = buses[bus].saysUID ? geteuid() : nil
+    if !observer.open(opened, isConnecting: isConnecting, uid: uid, allowsAnonymous: buses[bus].allowsAnonymous) {
+      loseObserver(bus, "\(HandshakeFailure.busTransportWithoutCredentials)")
+      return
+    }
     awaitAnswer(bus)
     do throws(SystemError) {
       let interest = isConnecting ? PollSet.writable : PollSet.readable

@@ -9,6 +9,9 @@ public struct SocketFileOptions: Sendable {
   /// The group; nil: as it comes.
   public var group: UInt32?
 
+  /// Whether a socket that somebody began to make counts as left behind, and is replaced: see ``ListenFailure/halfMade(_:)``.
+  public var replacesHalfMade = false
+
   /// Everybody who can reach it may connect.
   public init() {}
 }
