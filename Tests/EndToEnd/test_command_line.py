@@ -206,10 +206,10 @@ def test_a_gate_leaves_a_socket_that_is_not_its_own_any_more(workshop, bus):
     assert stat.S_ISSOCK(gate.path.stat().st_mode)
 
 
-def test_when_one_of_two_sockets_is_refused_the_other_is_not_left_behind(workshop, bus):
+def test_with_require_all_when_one_of_two_sockets_is_refused_the_other_is_not_left_behind(workshop, bus):
     live = workshop.gate([], bus)
     path = workshop.directory / "other"
-    done = busgate("run", "--config", workshop.config([]), "--system", path, "--session", live.path,
+    done = busgate("run", "--config", workshop.config([]), "--require-all", "--system", path, "--session", live.path,
                    "--bus", f"session={NOWHERE}", "--bus", f"system={NOWHERE}")
     assert refused(done, 78, live.path)
     assert not path.exists()
