@@ -102,7 +102,7 @@ struct ExpositionTests {
   func limits() {
     let names = LimitName.allCases.map(\.name)
     #expect(names == names.sorted() && Set(names).count == names.count)
-    #expect(LimitName.allCases.map(\.rawValue) == Array(0..<names.count))
+    #expect(LimitName.allCases.map(\.place) == Array(0..<names.count))
     #expect(ConnectionEnd.allCases.map(\.rawValue) == Array(0..<ConnectionEnd.allCases.count))
     #expect(Set(ConnectionEnd.allCases.map(\.word.description)).count == ConnectionEnd.allCases.count)
   }

@@ -17,7 +17,7 @@ struct LimitNameTests {
   func order() {
     let names = LimitName.allCases.map(\.name)
     #expect(names == names.sorted() && Set(names).count == names.count)
-    #expect(LimitName.allCases.map(\.rawValue) == Array(names.indices))
+    #expect(LimitName.allCases.map(\.place) == Array(names.indices))
   }
 
   @Test("what no reason names ends a connection, or is counted where it is met")

@@ -11,10 +11,10 @@ struct GateMetrics {
   var busConnectFailures: UInt64 = 0
   /// Connections that ended, by ``ConnectionEnd``.
   private(set) var ended = [UInt64](repeating: 0, count: ConnectionEnd.allCases.count)
-  /// Limits hit, by ``LimitName``, without those that are reasons of verdicts: see ``hits(of:)``.
+  /// Limits hit, by the place of a ``LimitName``, without those that are reasons of verdicts: see ``hits(of:)``.
   private var limits = [UInt64](repeating: 0, count: LimitName.allCases.count)
 
-  mutating func hit(_ limit: LimitName) { limits[limit.rawValue] &+= 1 }
+  mutating func hit(_ limit: LimitName) { limits[limit.place] &+= 1 }
 
   mutating func ended(_ session: borrowing Session, _ why: ConnectionEnd) {
     add(session)
@@ -27,6 +27,6 @@ struct GateMetrics {
   /// How often a limit was hit.
   func hits(of limit: LimitName) -> UInt64 {
     if let reason = limit.reason { return sessions.refusals(from: .client, reason) + sessions.refusals(from: .bus, reason) }
-    return limits[limit.rawValue]
+    return limits[limit.place]
   }
 }

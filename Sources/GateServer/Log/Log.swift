@@ -175,7 +175,7 @@ public final class Log {
 
   /// A limit of a gate was hit.
   func limit(_ limit: LimitName, _ gate: GateLog, _ text: @autoclosure () -> String) {
-    let key = seed.hash(gate.number, UInt64(limit.rawValue))
+    let key = seed.hash(gate.number, UInt64(limit.place))
     if coalescer.counts(key) { return }
     offer(gate, key: key) {
       var event = LogEvent(.limit)
@@ -189,7 +189,7 @@ public final class Log {
   /// A limit was hit by a connection.
   func limit(_ limit: LimitName, _ client: inout ClientIdentity, _ text: @autoclosure () -> String) {
     // Numbers of gates and of connections are small, so that their keys are others.
-    let key = seed.hash(UInt64.max - 1 - client.number, UInt64(limit.rawValue))
+    let key = seed.hash(UInt64.max - 1 - client.number, UInt64(limit.place))
     if coalescer.counts(key) { return }
     offer(client.log, key: key, connection: client.number) {
       var event = about(&client, .limit)

@@ -1,7 +1,0 @@
-// Numbers on the command line: digits and nothing else, where Swift would also take a sign.
-
-/// The number that `text` says in digits; nil if it is none, or too large.
-func plainNumber<Number: FixedWidthInteger>(_ text: some StringProtocol, radix: Int = 10) -> Number? {
-  guard let first = text.utf8.first, first != UInt8(ascii: "+"), first != UInt8(ascii: "-") else { return nil }
-  return Number(text, radix: radix)
-}
