@@ -6,10 +6,14 @@ import GateServer
 enum LimitFlag {
   /// What `--limit NAME=VALUE` or `--limit=NAME=VALUE` asks for, to be applied to each gate; nil if `flag` is another one.
   static func take(_ flag: String, next: () -> String?) throws(UsageError) -> ((inout GateOptions) -> Void)? {
-    if flag.hasPrefix("--limit=") { return try parse(String(flag.dropFirst("--limit=".count))) }
-    if flag != "--limit" { return nil }
+    if flag != "--limit" { return try takeJoined(flag) }
     guard let value = next(), !value.isEmpty else { throw UsageError("--limit: no value, expected NAME=VALUE") }
     return try parse(value)
+  }
+
+  /// What `--limit=NAME=VALUE` asks for; nil if `flag` is another one.
+  static func takeJoined(_ flag: String) throws(UsageError) -> ((inout GateOptions) -> Void)? {
+    flag.hasPrefix("--limit=") ? try parse(String(flag.dropFirst("--limit=".count))) : nil
   }
 
   /// What `text` ("NAME=VALUE") asks for, to be applied to each gate.

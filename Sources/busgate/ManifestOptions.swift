@@ -5,26 +5,13 @@ import GateServer
 /// Where manifests are, and which of their capabilities are asked for.
 struct ManifestOptions {
   /// Directories, or files, whose capabilities apply when asked for.
-  private(set) var paths: [String] = []
+  var paths: [String] = []
   /// Directories, or files, whose capabilities always apply.
-  private(set) var defaultPaths: [String] = []
-  private(set) var capabilities: [String] = []
+  var defaultPaths: [String] = []
+  var capabilities: [String] = []
 
   /// Whether nothing was said about manifests.
   var isEmpty: Bool { paths.isEmpty && defaultPaths.isEmpty }
-
-  /// What the value of `flag` is to be.
-  static func expected(_ flag: String) -> String {
-    flag == "--capability" ? "the name of a capability" : "a directory of service manifests, or one manifest"
-  }
-
-  mutating func take(_ flag: String, _ value: String) {
-    switch flag {
-    case "--manifest-dir": paths.append(value)
-    case "--default-manifest-dir": defaultPaths.append(value)
-    default: capabilities.append(value)
-    }
-  }
 
   /// Looks at the flags together.
   func check() throws(UsageError) {

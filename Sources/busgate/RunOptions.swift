@@ -2,7 +2,6 @@
 
 import GateServer
 import GateSession
-import Glibc
 
 /// What `busgate run` was told.
 struct RunOptions {
@@ -12,34 +11,34 @@ struct RunOptions {
     var address: ListenAddress
   }
 
-  private(set) var configurations: [String] = []
-  private(set) var manifests = ManifestOptions()
+  var configurations: [String] = []
+  var manifests = ManifestOptions()
   private(set) var listeners: [Listener] = []
   /// Bus addresses by gate label.
   private(set) var buses = LabelledValues()
   /// Which array of the document a gate uses, by label: the raw value of a ``BusKind``.
   private(set) var policies = LabelledValues()
-  private(set) var log = LogFlags()
-  private(set) var socketFile = SocketFileOptions()
+  var log = LogFlags()
+  var socketFile = SocketFileOptions()
   private(set) var allowedUIDs: [UInt32] = []
-  private(set) var allowsAnonymous = false
-  private(set) var requiresBus = false
-  private(set) var requiresAll = false
-  private(set) var readsStandardInput = false
+  var allowsAnonymous = false
+  var requiresBus = false
+  var requiresAll = false
+  var readsStandardInput = false
   /// Changes to each gate's limits, in order.
-  private(set) var limits: [(inout GateOptions) -> Void] = []
-  private(set) var readyDescriptor: Int32?
+  var limits: [(inout GateOptions) -> Void] = []
+  var readyDescriptor: Int32?
   /// Where metrics are told.
-  private(set) var metricsPath: String?
-  private(set) var metricsMode: UInt32?
+  var metricsPath: String?
+  var metricsMode: UInt32?
   /// Where the gate can be asked about itself.
-  private(set) var controlPath: String?
+  var controlPath: String?
 
   /// Parses the words behind `run`. Throws what is wrong and what was expected.
   init(_ arguments: [String], inherited: InheritedSockets) throws(UsageError) {
     var rest = arguments[...]
     while let flag = rest.popFirst() {
-      if let limit = try LimitFlag.take(flag, next: { rest.popFirst() }) { limits.append(limit) } else { try take(flag, &rest) }
+      if let limit = try LimitFlag.takeJoined(flag) { limits.append(limit) } else { try RunFlag.take(flag, &rest, into: &self) }
     }
     for socket in inherited.entries { try listen(on: socket) }
     try log.check()
@@ -68,49 +67,36 @@ struct RunOptions {
     }
   }
 
-  private mutating func take(_ flag: String, _ rest: inout ArraySlice<String>) throws(UsageError) {
-    func value(_ expected: String) throws(UsageError) -> String {
-      guard let value = rest.popFirst(), !value.isEmpty else { throw UsageError("\(flag): no value, expected \(expected)") }
-      return value
-    }
-    switch flag {
-    case "--config": configurations.append(try value("a gateway configuration file"))
-    case "--manifest-dir", "--default-manifest-dir", "--capability":
-      manifests.take(flag, try value(ManifestOptions.expected(flag)))
-    case "--session", "--system":
-      try listen(flag, String(flag.dropFirst(2)), try Self.address(flag, try value("a path to listen on")))
-    case "--listen":
-      let (label, address) = try Self.pair(flag, try value("NAME=ADDRESS"), "NAME=ADDRESS-OR-PATH")
-      try listen(flag, label, try Self.address("\(flag) \(label)", address))
-    case "--bus":
-      let (label, address) = try Self.pair(flag, try value("NAME=ADDRESS"), "NAME=ADDRESS, such as session=unix:path=/run/x")
-      if !buses.add(label, address) { throw UsageError("--bus \(label) given twice, expected one address") }
-    case "--policy":
-      let (label, word) = try Self.pair(flag, try value("NAME=session or NAME=system"), "NAME=session or NAME=system")
-      if BusKind(rawValue: word) == nil { throw UsageError("--policy \(label)=\(word): expected session or system") }
-      if !policies.add(label, word) { throw UsageError("--policy \(label) given twice, expected one") }
-    case "--log", "--log-format", "--log-rate", "--log-fold", "--log-target", "--mode":
-      try log.take(flag, try value(LogFlags.expected(flag)))
-    case "--socket-mode": socketFile.mode = try Self.mode(flag, try value("an octal mode such as 0660"))
-    case "--socket-owner": try setOwner(try value("USER or USER:GROUP"))
-    case "--allow-uid":
-      let name = try value("a user's number or name")
-      guard let uid = UserDatabase.user(name) else {
-        throw UsageError("--allow-uid \(name): no such user in /etc/passwd, expected a number or a name there")
-      }
-      if !allowedUIDs.contains(uid) { allowedUIDs.append(uid) }
-    case "--allow-anonymous": allowsAnonymous = true
-    case "--require-bus": requiresBus = true
-    case "--require-all": requiresAll = true
-    case "--stdin": readsStandardInput = true
-    case "--metrics": metricsPath = try Self.once(flag, metricsPath, try value("a path to listen on"))
-    case "--metrics-mode": metricsMode = try Self.mode(flag, try value("an octal mode such as 0660"))
-    case "--control": controlPath = try Self.once(flag, controlPath, try value("a path to listen on"))
-    case "--list":
-      throw UsageError("--list stands alone, expected busgate run --list flags, limits, metrics, log-keys or reasons")
-    case "--ready-fd": readyDescriptor = try Self.descriptor(try value("a descriptor number"))
-    default: throw UsageError("unknown argument \"\(flag)\", expected one of those that busgate --help lists")
-    }
+  /// A listener for the gate `label`, by a flag.
+  mutating func listen(_ value: FlagValue, _ label: String, at address: String) throws(UsageError) {
+    try listen(value.flag.name, label, try Self.address(value.flag.name, address))
+  }
+
+  /// A listener for the gate that the value names.
+  mutating func listen(_ value: FlagValue) throws(UsageError) {
+    let (label, address) = try value.pair("NAME=ADDRESS-OR-PATH")
+    try listen(value.flag.name, label, try Self.address("\(value.flag.name) \(label)", address))
+  }
+
+  mutating func addBus(_ value: FlagValue) throws(UsageError) {
+    let (label, address) = try value.pair("NAME=ADDRESS, such as session=unix:path=/run/x")
+    if !buses.add(label, address) { throw UsageError("--bus \(label) given twice, expected one address") }
+  }
+
+  mutating func addPolicy(_ value: FlagValue) throws(UsageError) {
+    let (label, word) = try value.pair(value.flag.expected)
+    if BusKind(rawValue: word) == nil { throw UsageError("--policy \(label)=\(word): expected session or system") }
+    if !policies.add(label, word) { throw UsageError("--policy \(label) given twice, expected one") }
+  }
+
+  mutating func setOwner(_ value: FlagValue) throws(UsageError) {
+    let owner = try value.owner()
+    socketFile.owner = owner.user
+    if let group = owner.group { socketFile.group = group }
+  }
+
+  mutating func allow(_ user: UInt32) {
+    if !allowedUIDs.contains(user) { allowedUIDs.append(user) }
   }
 
   /// `origin` is where the gate comes from: a flag, or a service manager.
@@ -134,66 +120,7 @@ struct RunOptions {
     try listen("inherited socket", socket.name, .inherited(socket.descriptor))
   }
 
-  private mutating func setOwner(_ text: String) throws(UsageError) {
-    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    guard let owner = UserDatabase.user(parts[0]) else {
-      throw UsageError("--socket-owner \(text): no such user in /etc/passwd, expected USER or USER:GROUP")
-    }
-    socketFile.owner = owner
-    if parts.count == 1 { return }
-    guard let group = UserDatabase.group(parts[1]) else {
-      throw UsageError("--socket-owner \(text): no such group in /etc/group, expected USER or USER:GROUP")
-    }
-    socketFile.group = group
-  }
-
-  private static func pair(_ flag: String, _ text: String, _ expected: String) throws(UsageError) -> (String, String) {
-    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
-      throw UsageError("\(flag) \"\(text)\": expected \(expected)")
-    }
-    let isPlain = parts[0].utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-        UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
-        true
-      default: false
-      }
-    }
-    if !isPlain || parts[0].utf8.count > 64 {
-      throw UsageError("\(flag) \"\(text)\": expected a gate's name of at most 64 letters, digits, and - _ .")
-    }
-    return (parts[0], parts[1])
-  }
-
   private static func address(_ flag: String, _ text: String) throws(UsageError) -> ListenAddress {
     do throws(UsageError) { return try ListenAddress(text) } catch { throw UsageError("\(flag): \(error)") }
-  }
-
-  private static func once(_ flag: String, _ given: String?, _ path: String) throws(UsageError) -> String {
-    if given != nil { throw UsageError("\(flag) given twice, expected one path") }
-    if path.hasPrefix("unix:") { throw UsageError("\(flag) \"\(path)\": it is an address, expected a path") }
-    return path
-  }
-
-  private static func mode(_ flag: String, _ text: String) throws(UsageError) -> UInt32 {
-    guard let mode: UInt32 = plainNumber(text, radix: 8), mode <= 0o777, text.utf8.count <= 4 else {
-      throw UsageError("\(flag) \(text): expected an octal mode from 0 to 0777")
-    }
-    return mode
-  }
-
-  private static func descriptor(_ text: String) throws(UsageError) -> Int32 {
-    guard let number: Int32 = plainNumber(text) else {
-      throw UsageError("--ready-fd \"\(text)\": expected a descriptor number")
-    }
-    let flags = fcntl(number, F_GETFL)
-    if flags < 0 { throw UsageError("--ready-fd \(number): it is not open, expected an open descriptor") }
-    if flags & O_ACCMODE == O_RDONLY {
-      throw UsageError("--ready-fd \(number): it is open for reading only, expected a descriptor to write to")
-    }
-    // Programs of unixexec must not hold it open; their standard descriptors are made for them.
-    if number > STDERR_FILENO { _ = fcntl(number, F_SETFD, FD_CLOEXEC) }
-    return number
   }
 }
