@@ -28,26 +28,38 @@ struct RunFlag: Sendable {
 
   /// Puts the flag `name` and what follows it into `options`.
   static func take(_ name: String, _ rest: inout ArraySlice<String>, into options: inout RunOptions) throws(UsageError) {
-    guard let flag = all.first(where: { $0.name == name }) else {
+    let flags = all.span
+    guard let index = place(of: name, in: flags) else {
       throw UsageError("unknown argument \"\(name)\", expected one of those that busgate --help lists")
     }
-    if flag.expected.isEmpty { return try flag.take(&options, FlagValue(flag: flag, text: "")) }
-    guard let text = rest.popFirst(), !text.isEmpty else { throw UsageError("\(name): no value, expected \(flag.expected)") }
-    try flag.take(&options, FlagValue(flag: flag, text: text))
+    let expected = flags[index].expected
+    var text = ""
+    if !expected.isEmpty {
+      guard let next = rest.popFirst(), !next.isEmpty else { throw UsageError("\(name): no value, expected \(expected)") }
+      text = next
+    }
+    try flags[index].take(&options, FlagValue(flag: name, text: text, expected: expected))
+  }
+
+  private static func place(of name: String, in flags: Span<RunFlag>) -> Int? {
+    for index in flags.indices where flags[index].name == name { return index }
+    return nil
   }
 
   /// The flags for people, a line each.
   static var help: String {
-    all.map { flag in
+    lines { flag in
       let head = "  \(flag.name)\(flag.value.isEmpty ? "" : " " + flag.value)"
       return head + String(repeating: " ", count: max(2, 33 - head.count)) + flag.meaning
-    }.joined(separator: "\n")
+    }
   }
+
+  private static func lines(_ line: (RunFlag) -> String) -> String { all.indices.map { line(all[$0]) }.joined(separator: "\n") }
 
   /// A table for programs; nil if there is no such table.
   static func table(_ name: String) -> String? {
     switch name {
-    case "flags": all.map { "\($0.name)\t\($0.value)\t\($0.meaning)" }.joined(separator: "\n")
+    case "flags": lines { "\($0.name)\t\($0.value)\t\($0.meaning)" }
     case "limits": LimitName.settable.map { "\($0.name)\t\($0.entry.standard)\t\($0.entry.meaning)" }.joined(separator: "\n")
     case "metrics": MetricFamily.all.map { "\($0.name)\t\($0.kind)\t\($0.help)" }.joined(separator: "\n")
     case "reasons": Verdict.Reason.allCases.map { "\($0.word)\t\($0.entry.meaning)" }.joined(separator: "\n")

@@ -69,13 +69,13 @@ struct RunOptions {
 
   /// A listener for the gate `label`, by a flag.
   mutating func listen(_ value: FlagValue, _ label: String, at address: String) throws(UsageError) {
-    try listen(value.flag.name, label, try Self.address(value.flag.name, address))
+    try listen(value.flag, label, try Self.address(value.flag, address))
   }
 
   /// A listener for the gate that the value names.
   mutating func listen(_ value: FlagValue) throws(UsageError) {
     let (label, address) = try value.pair("NAME=ADDRESS-OR-PATH")
-    try listen(value.flag.name, label, try Self.address("\(value.flag.name) \(label)", address))
+    try listen(value.flag, label, try Self.address("\(value.flag) \(label)", address))
   }
 
   mutating func addBus(_ value: FlagValue) throws(UsageError) {
@@ -84,7 +84,7 @@ struct RunOptions {
   }
 
   mutating func addPolicy(_ value: FlagValue) throws(UsageError) {
-    let (label, word) = try value.pair(value.flag.expected)
+    let (label, word) = try value.pair(value.expected)
     if BusKind(rawValue: word) == nil { throw UsageError("--policy \(label)=\(word): expected session or system") }
     if !policies.add(label, word) { throw UsageError("--policy \(label) given twice, expected one") }
   }
