@@ -73,7 +73,9 @@ extension Connection {
       end = .stopped
       close(&gate, &io)
     }
-    if isLive { askKernel(&gate, &io) }
+    // What the server does for it at once would change what is asked for again.
+    awaitsServer = isLive && wantsBus
+    if isLive && !awaitsServer { askKernel(&gate, &io) }
   }
 
   /// Whether all that was read has left and more is awaited from both sides, as after most wake-ups: then nothing changes.

@@ -43,13 +43,17 @@ extension Server {
 
   @inline(never)
   private mutating func actOnAll() {
-    var acted = 0
+    var (acted, finished) = (0, 0)
     while true {
       if acted < io.eventful.count {
         act(on: io.eventful[acted])
         acted += 1
       } else if let bus = busesToSee.popLast() {
         see(to: bus)
+      } else if finished < acted {
+        let id = io.eventful[finished]
+        finished += 1
+        if connections.contains(id) && connections[id].awaitsServer { settle(id) }
       } else {
         break
       }
