@@ -46,7 +46,7 @@ struct RunFlag {
       RunFlag("--log-fold", "SECONDS", "repetitions are counted so long and logged as one, 5 if not given; 0: each by itself"),
       RunFlag("--log-target", "PATH", "the journal's socket, /run/systemd/journal/socket if not given"),
       RunFlag("--limit", "NAME=VALUE", "a limit, as fds-per-message-max=32 or auth-timeout=10s"),
-      RunFlag("--ready-fd", "N", "write one byte to descriptor N once every socket accepts"),
+      RunFlag("--ready-fd", "N", "write one byte to descriptor N once every socket accepts, or has failed its first try"),
       RunFlag("--metrics", "PATH", "metrics for Prometheus on the socket PATH: HTTP, GET /metrics"),
       RunFlag("--metrics-mode", "MODE", "permissions of that socket, octal; 0600 if not given"),
       RunFlag(

@@ -55,7 +55,7 @@ extension Server {
     policiesChanged(ofBus: gates[gate.place].bus)
     for index in 0..<connections.indexEnd {
       guard let id = connections.id(at: index), connections[id].gate == gate, connections[id].isLive else { continue }
-      if let reason = connections[id].session.policyChanged(to: policy) {
+      if let reason = connections[id].session.takeBack(under: policy) {
         connections[id].end(reason, &gates[gate.place], &io)
       } else if connections[id].session.localOutputCount(to: .bus) > 0 {
         settle(id)
