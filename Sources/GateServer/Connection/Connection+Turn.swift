@@ -56,6 +56,7 @@ extension Connection {
     if !isLive { return }
     isIdle = canRest(gate)
     if isIdle { return }
+    for side in [Side.client, .bus] where pipes[side].isToOffer { _ = resume(side, &gate, &io) }
     // Each round sends local output, which makes room for answers to bytes that were read already: at most one buffer's worth.
     while isLive {
       let flushedClient = flushLocalOutput(to: .client, &gate, &io)

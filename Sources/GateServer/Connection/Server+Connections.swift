@@ -46,7 +46,7 @@ extension Server {
     var (acted, finished) = (0, 0)
     while true {
       if acted < io.eventful.count {
-        act(on: io.eventful[acted])
+        fulfil(io.eventful[acted])
         acted += 1
       } else if let bus = busesToSee.popLast() {
         see(to: bus)
@@ -62,7 +62,7 @@ extension Server {
     if !draining.isEmpty { forgetDrained() }
   }
 
-  private mutating func act(on id: ConnectionID) {
+  private mutating func fulfil(_ id: ConnectionID) {
     if !connections.contains(id) { return }
     let events = connections[id].takeEvents()
     let gate = connections[id].gate
