@@ -54,12 +54,11 @@ extension Server {
         let id = io.eventful[finished]
         finished += 1
         if connections.contains(id) && connections[id].awaitsServer { settle(id) }
-      } else {
+      } else if draining.isEmpty || !forgetDrained() {
         break
       }
     }
     if acted > 0 { io.eventful.removeAll(keepingCapacity: true) }
-    if !draining.isEmpty { forgetDrained() }
   }
 
   private mutating func fulfil(_ id: ConnectionID) {

@@ -157,10 +157,12 @@ extension Server {
     forEachConnection(of: gate) { server, id in server.connections[id].close(&server.gates[gate.place], &server.io) }
   }
 
-  /// Forgets the gates that are draining and have no connections any more.
-  mutating func forgetDrained() {
+  /// Forgets the gates that are draining and have no connections any more. Returns whether there were any: their buses are to be seen to.
+  mutating func forgetDrained() -> Bool {
+    let before = draining.count
     for gate in draining where gates[gate.place].connectionCount == 0 { forget(gate) }
     draining.removeAll { !gates.contains($0.place) }
+    return draining.count < before
   }
 
   private mutating func forget(_ gate: GateID) {
