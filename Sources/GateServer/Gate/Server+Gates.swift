@@ -18,6 +18,7 @@ extension Server {
   @discardableResult
   public mutating func addGate(_ options: GateOptions, retrying: Bool = false) throws(ListenFailure) -> GateID {
     if gate(called: options.label) != nil { throw .refused("there is a gate \(options.label) already") }
+    beginCall()
     defer { finishCall() }
     let bus = bus(for: options)
     let source = addTimer { _, _, _ in }
@@ -50,6 +51,7 @@ extension Server {
 
   /// Puts another policy in force, for every live connection too, from its next message on.
   public mutating func setPolicy(_ policy: Policy, ofGate gate: GateID) {
+    beginCall()
     defer { finishCall() }
     gates[gate.place].setPolicy(policy)
     policiesChanged(ofBus: gates[gate.place].bus)
@@ -67,14 +69,16 @@ extension Server {
   /// the latest after `milliseconds`; 0: at once. Until then ``hasGate(_:)``. A gate that is gone already stays so.
   public mutating func removeGate(_ gate: GateID, drain milliseconds: UInt64) {
     if !hasGate(gate) { return }
-    defer { finishCall() }
+    beginCall()
     closeListener(gate)
-    gates[gate.place].drain(until: io.now.advanced(byMilliseconds: milliseconds))
+    let longest = UInt64.max - io.now.milliseconds
+    gates[gate.place].drain(until: io.now.advanced(byMilliseconds: min(milliseconds, longest)))
     schedule(gate)
     if !draining.contains(gate) { draining.append(gate) }
     forEachConnection(of: gate) { server, id in
       if milliseconds > 0 { server.settle(id) } else { server.connections[id].close(&server.gates[gate.place], &server.io) }
     }
+    finishCall()
   }
 
   // MARK: Listening

@@ -172,6 +172,11 @@ public struct Server: ~Copyable {
     loop.timer.expire(at: nextLook.instant)
   }
 
+  /// The beginning of each call from outside by which something becomes due later: the host may have been elsewhere for long.
+  mutating func beginCall() {
+    if phase == .rests { io.now = Instant(milliseconds: clinux_milliseconds()) }
+  }
+
   /// The end of each call from outside that changes something: what follows from it is done at once, or by the wake-up in progress.
   mutating func finishCall() {
     if phase == .dispatches { return }
@@ -196,6 +201,7 @@ public struct Server: ~Copyable {
   /// Begins to stop: the sockets are removed, and clients are closed as soon as what they are still to get is delivered. A
   /// second call ends at once.
   public mutating func stop() {
+    beginCall()
     if isStopping {
       stopping = .atOnce
       finishCall()
