@@ -78,6 +78,8 @@ extension Server {
     forEachConnection(of: gate) { server, id in
       if milliseconds > 0 { server.settle(id) } else { server.connections[id].close(&server.gates[gate.place], &server.io) }
     }
+    // In a handler too, or a gate that has nothing to deliver would keep its label until the handler is over.
+    act()
     finishCall()
   }
 
@@ -98,6 +100,7 @@ extension Server {
       return
     }
     if let at = gates[gate.place].listenAgainAt, io.now >= at { listenAgain(gate) }
+    if !hasGate(gate) { return }  // onListening removed it
     acceptAgain(gate)
     schedule(gate)
   }

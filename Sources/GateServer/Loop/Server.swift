@@ -210,7 +210,7 @@ public struct Server: ~Copyable {
     stopping = .drains
     onDraining()
     closeAdmin()
-    for gate in allGates where !gates[gate.place].isDraining {
+    for gate in allGates where hasGate(gate) && !gates[gate.place].isDraining {
       removeGate(gate, drain: gates[gate.place].options.settings.limits.drainTimeout)
     }
     finishCall()
