@@ -1,7 +1,8 @@
 // What the host does when it is told to. Each line is one command, and is answered by one line: `ok …` or `error …`. Unasked it says
 // `listening LABEL [ERROR]` when a gate that was added with `retrying` accepts at last, or why it does not.
 //
-//   add LABEL ADDRESS BUS POLICY [retrying] [hello-timeout=MS] [connections-max=N]   a gate; POLICY is a gateway document
+//   add LABEL ADDRESS BUS POLICY [OPTION …]                  a gate; POLICY is a gateway document, an OPTION
+//                               retrying, shy (removed as soon as it listens at last), hello-timeout=MS or connections-max=N
 //   remove LABEL MS                                                removes it, and drains it for so long
 //   times N LABEL ADDRESS BUS POLICY                               adds and removes a gate N times
 //   policy LABEL POLICY                                            another policy for a gate
@@ -18,6 +19,8 @@ import Glibc
 /// The commands, and the gates by their labels.
 final class Commands {
   private var gates: [String: GateID] = [:]
+  /// Gates that are removed as soon as they listen at last.
+  private var shy: Set<String> = []
   private var input: [UInt8] = []
   private(set) var isHolding = false
   private(set) var isAtEnd = false
@@ -32,7 +35,9 @@ final class Commands {
     var server = try Server(log: Log(fd: STDERR_FILENO))
     server.onListening = { [weak self] server, label in
       guard let self, let gate = server.gate(called: label) else { return }
-      answer(["listening \(label)", server.listenFailure(ofGate: gate)?.description].compactMap { $0 }.joined(separator: " "))
+      if shy.contains(label) { server.removeGate(gate, drain: 0) }
+      let failure = server.hasGate(gate) ? server.listenFailure(ofGate: gate)?.description : nil
+      answer(["listening \(label)", failure].compactMap { $0 }.joined(separator: " "))
     }
     return server
   }
@@ -92,6 +97,7 @@ final class Commands {
       let (name, value) = (word.prefix { $0 != "=" }, String(word.drop { $0 != "=" }.dropFirst()))
       switch name {
       case "retrying": break
+      case "shy": shy.insert(words[0])
       case "hello-timeout": options.settings.limits.helloTimeout = try number(value)
       case "connections-max": options.connectionsMax = Int(try number(value))
       default: throw UsageError("unknown option \(word)")
