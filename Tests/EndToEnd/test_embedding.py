@@ -1,42 +1,18 @@
-"""Gates in a program that has a loop of its own: they come and go while others serve, and nothing of them stays.
+"""Gates in a program that has a loop of its own: they come, change and go while others serve, and nothing of them stays.
 
-The program is Tests/Embedder. It polls the server's descriptor and calls dispatch(); it ignores no signal and sets no umask.
+The program is Tests/Embedder. It polls the server's descriptor and calls dispatch(). test_embedding_host.py is about the program itself.
 """
 
-import os
 import socket
 
 import pytest
 
-from embedded import ALLOW_OPEN, ALLOW_SHUT, OBSERVED, Host, PlayedBus, let_pass, outcome
-from harness import EVERYTHING, PATIENCE
-from service import expect_rest, flood, is_asleep
-from test_endurance import visit
-from wire import ACCESS_DENIED, SHUT, Client, RawBus, call, eventually, join, raw_bus
-from wire import signal as signal_message
+from embedded import ALLOW_OPEN, ALLOW_SHUT, OBSERVED, PlayedBus, Taken, host, let_pass, outcome, service  # noqa: F401
+from harness import EVERYTHING
+from service import expect_rest, flood
+from wire import ACCESS_DENIED, SHUT, Client, call, join, raw_bus
 
 pytestmark = pytest.mark.one_bus("gates come and go by the server's own doing; what they do with either bus is the subject of the other files")
-
-# KiB of its own that a host may have more, since whole pages are kept or given back as chance has them lie. Measured: 0 to 4 after 800 gates,
-# -24 to 28 after ten thousand clients. It is 164 bytes a gate, 13 a client.
-TOLERANCE = 128
-
-
-@pytest.fixture(params=["between calls of dispatch", "in a handler"])
-def host(workshop, request):
-    """One that is told what to do in either of the two ways that there are."""
-    return workshop.keep(Host(workshop, is_inside=request.param == "in a handler"))
-
-
-@pytest.fixture
-def outer(workshop):
-    """One that is told between two calls of dispatch()."""
-    return workshop.keep(Host(workshop))
-
-
-@pytest.fixture
-def service(workshop, bus):
-    return join(workshop, bus.path)
 
 
 # Gates come
@@ -104,21 +80,6 @@ def test_a_path_in_use_leaves_nothing_of_a_bus_that_no_other_gate_has(workshop, 
         host.refuse("add", *host.gate_words("one", OBSERVED, bus, path=path))
         host.expect_descriptors(before)
         assert host.gates() == [] and path.exists()
-
-
-class Taken:
-    """A path that somebody else listens on."""
-
-    def __init__(self, host, label):
-        self.path = host.path(label)
-        self.path.parent.mkdir(exist_ok=True)
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.bind(str(self.path))
-        self.socket.listen()
-
-    def free(self):
-        self.path.unlink(missing_ok=True)
-        self.socket.close()
 
 
 def test_a_gate_that_tries_again_accepts_when_its_path_becomes_free(host, bus, service):
@@ -347,221 +308,3 @@ def test_an_observer_has_all_of_its_time_though_the_host_had_nothing_to_do_befor
     observer.answer_hello(":1.2")
     assert observer.receive().member  # what the gate asks next
     assert not host.log.matching("observer")
-
-
-# A host that is busy
-
-def test_a_host_that_does_not_dispatch_for_seconds_loses_nothing(host, bus, service):
-    if host.is_inside:
-        pytest.skip("within dispatch it can't be told to dispatch again")
-    gate = host.add("one", ALLOW_OPEN, bus, "hello-timeout=1000")
-    client, serials = gate.join(), range(100, 300)
-    host.ask("hold")
-    client.send(b"".join(call(serial, service.name, "Ask") for serial in serials))
-    late = gate.knock()
-    let_pass(2)
-    host.ask("go")
-    for _ in serials:
-        service.answer(service.receive_member("Ask"), "u", [7])
-    for serial in serials:
-        assert client.receive_reply(serial).args == [7]
-    late.finish_handshake()
-    late.finish_hello()
-    assert outcome(late, service) is True
-
-
-def test_what_is_changed_while_a_host_does_not_dispatch_holds_for_what_waits(outer, bus, service):
-    gate, gone = outer.add("one", ALLOW_OPEN, bus), outer.add("gone", ALLOW_OPEN, bus)
-    client, other = gate.join(), gone.join()
-    outer.ask("hold")
-    client.send(call(7, service.name, "Ask", SHUT) + call(8, service.name, "Ask"))
-    other.send(call(7, service.name, "Other"))
-    gate.policy(ALLOW_SHUT)
-    gone.remove()
-    other.expect_end()
-    outer.ask("go")
-    assert client.receive_reply(8).error == ACCESS_DENIED
-    assert [one.interface for one in service.receive_until(lambda one: one.member == "Ask")] == [SHUT]
-    assert service.round_trip() == []
-
-
-def test_a_host_of_gates_that_have_nothing_to_do_sleeps(outer, bus, service):
-    gate = outer.add("one", OBSERVED, bus)
-    assert outcome(gate.join(), service) is True
-    expect_rest(outer)
-    before = outer.ask("dispatches")
-    expect_rest(outer)
-    assert outer.ask("dispatches") == before
-
-
-# Again and again
-
-class Measure:
-    """Descriptors and memory of a host, once it is at rest."""
-
-    def __init__(self, host):
-        self.host, self.count, self.memory = host, None, None
-
-    def begin(self):
-        eventually(lambda: is_asleep(self.host), "the host does not come to rest")
-        self.count, self.memory = self.host.descriptors(), self.host.resident_kib()
-
-    def expect_as_before(self):
-        self.host.expect_descriptors(self.count)
-        eventually(lambda: is_asleep(self.host), "the host does not come to rest")
-        more = self.host.resident_kib() - self.memory
-        print(f"{more} KiB more")
-        assert more <= TOLERANCE
-
-
-def test_gates_that_come_and_go_a_thousand_times_leave_nothing_while_another_one_serves(host, bus, service):
-    client, measure = host.add("stays", ALLOW_OPEN, bus).join(), Measure(host)
-    measure.begin()
-    for number in range(1000):
-        gate = host.add("comes", [ALLOW_OPEN, OBSERVED][number % 3 == 0], bus)
-        visitor = gate.join() if number % 5 == 0 else None
-        if number % 50 == 0:
-            assert outcome(visitor, service) is True
-            assert outcome(client, service) is True
-        gate.remove([0, 10_000][number % 2])
-        if visitor:
-            visitor.expect_end()
-            visitor.close()
-        host.await_gates("stays")
-        if number == 200:
-            measure.begin()
-    measure.expect_as_before()
-    assert outcome(client, service) is True
-    assert sorted(os.listdir(host.path("stays").parent)) == ["stays"]
-
-
-def test_gates_that_come_and_go_within_one_turn_of_the_loop_leave_nothing(host, bus, service):
-    client, measure = host.add("stays", ALLOW_OPEN, bus).join(), Measure(host)
-    for count in (200, 800):
-        measure.begin()
-        for rules in (ALLOW_OPEN, OBSERVED):
-            host.ask("times", count, *host.gate_words("comes", rules, bus))
-        assert host.gates() == ["stays"]
-    measure.expect_as_before()
-    assert outcome(client, service) is True
-
-
-def test_ten_thousand_clients_one_after_the_other_and_two_hundred_at_once_leave_nothing(outer, bus):
-    gate, measure = outer.add("one", EVERYTHING, bus, "connections-max=300"), Measure(outer)
-
-    def crowd():
-        clients = [gate.join() for _ in range(200)]
-        for client in clients:
-            client.close()
-
-    measure.begin()
-    empty = measure.count
-    visit(gate.path, 500)
-    crowd()
-    outer.expect_descriptors(empty)
-    measure.begin()
-    visit(gate.path, 9500)
-    crowd()
-    measure.expect_as_before()
-    assert measure.count == empty
-    gate.join()
-    assert not outer.log.matching("turned away")
-
-
-# The host's process
-
-def test_nothing_of_the_process_is_changed(workshop, host, bus, service):
-    def process():
-        lines = open(f"/proc/{host.pid}/status").read().splitlines()
-        limits = open(f"/proc/{host.pid}/limits").read()
-        return [line for line in lines if line.startswith(("Sig", "Shd", "Umask", "Threads"))], limits
-
-    host.gates()
-    before = process()
-    gate = host.add("one", ALLOW_OPEN, bus)
-    assert outcome(gate.join(), service) is True
-    gate.remove()
-    host.await_gates()
-    assert process() == before
-
-
-@pytest.mark.parametrize("sender", ["client", "bus"])
-def test_peers_that_leave_in_the_middle_of_large_messages_do_not_end_a_host_that_has_sigpipe_at_its_default(workshop, host, sender):
-    bus = raw_bus(workshop)
-    gate = host.add("one", EVERYTHING, bus)
-    other, others_side = gate.introduce(bus)
-    for number in range(20):
-        client, side = gate.introduce(bus)
-        sending, receiving = (client, side) if sender == "client" else (side, client)
-        large = signal_message(7, "Large", sender=":1.2", signature="ay", args=[bytes(300_000)])
-        sending.send(large)
-        assert receiving.receive().member == "Large"
-        sending.socket.setblocking(False)
-        try:
-            while True:
-                sending.socket.send(large)
-        except BlockingIOError:
-            receiving.close()
-        sending.close()
-    others_side.send(signal_message(5, "Still", sender=":1.2"))
-    assert other.receive().member == "Still"
-
-
-def test_a_reader_of_the_log_that_is_gone_does_not_end_a_host_that_has_sigpipe_at_its_default(workshop):
-    read, write = os.pipe()
-    host = workshop.keep(Host(workshop, stderr=write))
-    os.close(write)
-    os.close(read)
-    away = raw_bus(workshop)
-    away.close()
-    gate = host.add("one", EVERYTHING, away)
-    for _ in range(3):
-        gate.knock().expect_end()
-    assert host.gates() == ["one"]
-
-
-@pytest.mark.xfail(strict=True, reason="nobody waits for what unixexec: starts: the program ignores SIGCHLD, a host need not")
-def test_programs_that_are_a_bus_leave_no_zombies(workshop, host):
-    bus = raw_bus(workshop)
-    bus.address = "unixexec:path=/bin/true"
-    gate = host.add("one", EVERYTHING, bus)
-    for _ in range(3):
-        gate.knock().expect_end()
-    gate.remove()
-    children = lambda: open(f"/proc/{host.pid}/task/{host.pid}/children").read().split()
-    eventually(lambda: children() == [], lambda: f"children are left: {children()}")
-
-
-def test_a_host_that_stops_ends_as_the_program_does(workshop, host):
-    bus = raw_bus(workshop)
-    gate, other = host.add("one", EVERYTHING, bus), host.add("two", EVERYTHING, bus)
-    client, side = gate.introduce(bus)
-    flood(gate, side)
-    host.ask("stop")
-    assert not gate.path.exists() and not other.path.exists() and host.process.poll() is None
-    got = client.receive_all()
-    assert got and not client.buffer, "the last message was cut"
-    assert host.process.wait(PATIENCE) == 0
-
-
-def test_a_server_that_is_dropped_leaves_nothing_whatever_was_in_progress(workshop, outer):
-    before = outer.descriptors()
-    silent, bus = raw_bus(workshop), workshop.keep(RawBus(workshop.directory, "other-bus"))
-    asked = outer.add("asked", EVERYTHING, silent)
-    ends = [asked.knock(), workshop.keep(silent.accept_any())]
-    observed = outer.add("observed", OBSERVED, bus)
-    ends.append(workshop.keep(bus.accept()))
-    client, side = observed.introduce(bus)
-    side.send(signal_message(7, "Half", sender=":1.2", fds=3)[:20], fds=[0, 1, 2])
-    taken = Taken(outer, "tries")
-    outer.add("tries", EVERYTHING, bus, "retrying")
-    draining = outer.add("drains", EVERYTHING, bus)
-    ends += draining.introduce(bus)
-    flood(draining, ends[-1])
-    draining.remove(drain=60_000)
-    outer.ask("renew")
-    for end in [*ends, client, side]:
-        end.expect_end()
-    outer.expect_descriptors(before)
-    assert outer.gates() == [] and not asked.path.exists() and not observed.path.exists() and taken.path.exists()
-    taken.free()
