@@ -11,12 +11,14 @@ extension Server {
   private static let halfMadePause: UInt64 = 20
   private static let halfMadeAttempts = 50
 
-  /// Adds a gate, which accepts from then on.
+  /// Adds a gate, which accepts from then on. Throws `refused`, and changes nothing, if there is a gate of that label, one that drains too,
+  /// if something else listens there, or after ``stop()``.
   ///
   /// - Parameter retrying: Whether a socket that can't be had is tried again every second, rather than thrown: the gate is there all the same,
   ///   ``listenFailure(ofGate:)`` says why it does not accept, and ``onListening`` is called when that changes.
   @discardableResult
   public mutating func addGate(_ options: GateOptions, retrying: Bool = false) throws(ListenFailure) -> GateID {
+    if isStopping { throw .refused("the server is stopping") }
     if gate(called: options.label) != nil { throw .refused("there is a gate \(options.label) already") }
     beginCall()
     defer { finishCall() }
@@ -40,7 +42,7 @@ extension Server {
   /// Whether the gate was not removed, or is still draining.
   public func hasGate(_ gate: GateID) -> Bool { gates.contains(gate.place) }
 
-  /// Why a gate does not accept; nil: it does, or did.
+  /// Why a gate does not accept; nil: it does, or did. Precondition, here and below: ``hasGate(_:)``.
   public func listenFailure(ofGate gate: GateID) -> ListenFailure? { gates[gate.place].listenFailure }
 
   /// Where a gate listens; nil: it does not.
@@ -49,7 +51,7 @@ extension Server {
   /// The policy in force at a gate.
   public func policy(ofGate gate: GateID) -> Policy { gates[gate.place].policy }
 
-  /// Puts another policy in force, for every live connection too, from its next message on.
+  /// Puts another policy in force, for every live connection too, from its next message on. Precondition: ``hasGate(_:)``.
   public mutating func setPolicy(_ policy: Policy, ofGate gate: GateID) {
     beginCall()
     defer { finishCall() }
