@@ -2,7 +2,8 @@
 // `listening LABEL [ERROR]` when a gate that was added with `retrying` accepts at last, or why it does not.
 //
 //   add LABEL ADDRESS BUS POLICY [OPTION …]                  a gate; POLICY is a gateway document, an OPTION
-//                               retrying, shy (removed as soon as it listens at last), hello-timeout=MS or connections-max=N
+//                               retrying, shy (removed as soon as it listens at last), hello-timeout=MS, connections-max=N
+//                               or hello-pending-max=N
 //   remove LABEL MS                                                removes it, and drains it for so long
 //   times N LABEL ADDRESS BUS POLICY                               adds and removes a gate N times
 //   policy LABEL POLICY                                            another policy for a gate
@@ -100,6 +101,7 @@ final class Commands {
       case "shy": shy.insert(words[0])
       case "hello-timeout": options.settings.limits.helloTimeout = try number(value)
       case "connections-max": options.connectionsMax = Int(try number(value))
+      case "hello-pending-max": options.helloPendingMax = Int(try number(value))
       default: throw UsageError("unknown option \(word)")
       }
     }

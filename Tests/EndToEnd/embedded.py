@@ -12,7 +12,7 @@ import pytest
 from harness import PATIENCE, ROOT, Child, rule
 from service import is_asleep
 from test_owners import ObservedBus
-from wire import OPEN, OWN_UID, SHUT, Client, call, eventually, hello, introduce, join, raw_bus
+from wire import OPEN, OWN_UID, SHUT, Client, RawBus, call, eventually, hello, introduce, join
 
 HOST = pathlib.Path(os.environ.get("GATE_HOST", ROOT / "build/test/release/gate-host"))
 OPENING = b"\0AUTH EXTERNAL " + OWN_UID + b"\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n"
@@ -142,8 +142,8 @@ class Taken:
 class PlayedBus(ObservedBus):
     """A bus that is played, for the gates of a host."""
 
-    def __init__(self, workshop):
-        self.workshop, self.bus = workshop, raw_bus(workshop)
+    def __init__(self, workshop, name="raw-bus"):
+        self.workshop, self.bus = workshop, workshop.keep(RawBus(workshop.directory, name))
         self.address = self.bus.address
 
 

@@ -3,6 +3,7 @@
 The program is Tests/Embedder. It polls the server's descriptor and calls dispatch(). test_embedding_host.py is about the program itself.
 """
 
+import resource
 import socket
 
 import pytest
@@ -80,6 +81,25 @@ def test_a_path_in_use_leaves_nothing_of_a_bus_that_no_other_gate_has(workshop, 
         host.refuse("add", *host.gate_words("one", OBSERVED, bus, path=path))
         host.expect_descriptors(before)
         assert host.gates() == [] and path.exists()
+
+
+def test_a_gate_for_which_there_are_no_descriptors_is_an_error_that_changes_nothing(host, bus, service):
+    client, before = host.add("one", ALLOW_OPEN, bus).join(), host.descriptors()
+    usual = resource.prlimit(host.pid, resource.RLIMIT_NOFILE)
+    # Each number of descriptors that are left leaves another step without.
+    for left in range(3):
+        resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (before + left, usual[1]))
+        answer = host.answer(host.tell("add", *host.gate_words(f"more-{left}", OBSERVED, bus)))
+        assert outcome(client, service) is True
+        if answer == "ok":
+            host.ask("remove", f"more-{left}", 0)
+        else:
+            assert "Too many open files" in answer
+        assert left > 0 or answer != "ok"
+        resource.prlimit(host.pid, resource.RLIMIT_NOFILE, usual)
+        host.expect_descriptors(before)
+        assert host.gates() == ["one"] and not host.path(f"more-{left}").exists()
+    assert outcome(host.add("more", ALLOW_SHUT, bus).join(), service, SHUT) is True
 
 
 def test_a_gate_that_tries_again_accepts_when_its_path_becomes_free(host, bus, service):
@@ -213,6 +233,21 @@ def test_a_gate_that_drains_may_be_removed_at_once_after_all(workshop, host):
     host.add("one", EVERYTHING, bus).introduce(bus)
 
 
+def test_the_path_of_a_gate_that_drains_may_be_anothers(workshop, host):
+    bus = raw_bus(workshop)
+    old = host.add("old", EVERYTHING, bus)
+    client, side = old.introduce(bus)
+    flood(old, side)
+    old.remove(drain=60_000)
+    new = host.add("new", EVERYTHING, bus, path=old.path)
+    new.path = old.path
+    new.introduce(bus)
+    assert client.receive_all()
+    host.await_gates("new")
+    new.introduce(bus)
+    assert new.path.exists(), "the old one has removed the file of the new one"
+
+
 def test_a_label_and_a_path_may_be_used_again_with_another_policy(host, bus, service):
     gate = host.add("one", ALLOW_OPEN, bus)
     client = gate.join()
@@ -286,6 +321,41 @@ def test_the_last_gate_of_a_bus_takes_the_observer_with_it_and_one_that_asks_for
     gates[1].remove()
     observer.expect_end()
     host.expect_descriptors(before)
+
+
+@pytest.mark.parametrize("drain", [0, 60_000])
+def test_the_places_at_the_bus_that_a_gate_had_are_there_for_the_others(workshop, host, drain):
+    bus = raw_bus(workshop)
+    gone, stays = host.add("gone", EVERYTHING, bus), host.add("stays", EVERYTHING, bus)
+    gone.introduce(bus)
+    clients = [gone.knock() for _ in range(8)]
+    sides = [workshop.keep(bus.accept()) for _ in clients]
+    waits = stays.knock()
+    waits.await_read()
+    expect_rest(host)
+    assert not bus.is_asked(), "as many as may be have no answer to Hello"
+    gone.remove(drain)
+    side = workshop.keep(bus.accept())
+    side.handshake()
+    side.answer_hello()
+    waits.finish_handshake()
+    waits.finish_hello()
+    for end in clients + sides:
+        end.expect_end()
+
+
+def test_the_limit_of_a_gate_that_is_removed_holds_no_longer_for_the_bus(workshop, host):
+    bus = raw_bus(workshop)
+    strict, stays = host.add("strict", EVERYTHING, bus, "hello-pending-max=1"), host.add("stays", EVERYTHING, bus)
+    stays.introduce(bus)
+    first, second = stays.knock(), stays.knock()
+    side = workshop.keep(bus.accept())
+    second.await_read()
+    expect_rest(host)
+    assert not bus.is_asked(), "the smallest limit counts"
+    strict.remove()
+    workshop.keep(bus.accept())
+    assert not first.is_hung_up() and not second.is_hung_up() and not side.is_hung_up()
 
 
 @pytest.mark.parametrize("how", ["removed", "drained", "policy"])

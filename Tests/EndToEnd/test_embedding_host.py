@@ -6,10 +6,11 @@ The program is Tests/Embedder. It ignores no signal and sets no umask.
 
 import os
 import pathlib
+import re
 
 import pytest
 
-from embedded import ALLOW_OPEN, ALLOW_SHUT, OBSERVED, Host, Measure, Taken, host, let_pass, outcome, outer, service  # noqa: F401
+from embedded import ALLOW_OPEN, ALLOW_SHUT, OBSERVED, Host, Measure, PlayedBus, Taken, host, let_pass, outcome, outer, service  # noqa: F401
 from harness import EVERYTHING, PATIENCE
 from service import expect_rest, flood
 from test_endurance import visit
@@ -155,6 +156,26 @@ def test_nothing_of_the_process_is_changed(workshop, host, bus, service):
     gate.remove()
     host.await_gates()
     assert process() == before
+
+
+def test_no_descriptor_is_left_to_a_program_that_the_host_starts(workshop, host):
+    silent, bus = raw_bus(workshop), PlayedBus(workshop, "played-bus")
+    host.add("asks", EVERYTHING, silent).knock()
+    workshop.keep(silent.accept_any())
+    gate = host.add("one", OBSERVED, bus)
+    workshop.keep(bus.accept_observer())
+    client, side = gate.introduce(bus.bus)
+    read, write = os.pipe()
+    side.send(signal_message(7, "Half", sender=":1.2", fds=2)[:20], fds=[read, write])
+    side.await_read()
+    os.close(read)
+    os.close(write)
+    inherited = []
+    for number in map(int, os.listdir(f"/proc/{host.pid}/fd")):
+        info = pathlib.Path(f"/proc/{host.pid}/fdinfo/{number}").read_text()
+        is_closed = int(re.search(r"^flags:\s+(\d+)$", info, re.M)[1], 8) & os.O_CLOEXEC
+        inherited += [] if is_closed else [number]
+    assert sorted(inherited) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("sender", ["client", "bus"])
