@@ -204,6 +204,7 @@ public struct Server: ~Copyable {
     beginCall()
     if isStopping {
       stopping = .atOnce
+      closeAll()
       finishCall()
       return
     }
