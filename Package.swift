@@ -62,6 +62,9 @@ if Context.environment["BUSGATE_ORACLES"] != nil {
     .systemLibrary(name: "CDBus", path: "Tests/Libraries/CDBus", pkgConfig: "dbus-1"),
     .systemLibrary(name: "CGLib", path: "Tests/Libraries/CGLib", pkgConfig: "gio-2.0"),
     .testTarget(name: "OracleTests", dependencies: ["DBusWire", "GatePolicy", "GateSession", "CDBus", "CGLib"]),
+    // A host with gates in it, which Tests/EndToEnd/test_embedding.py runs.
+    .executableTarget(
+      name: "gate-host", dependencies: ["GatePolicy", "GateServer"], path: "Tests/Embedder", swiftSettings: swift),
   ]
   // Optimised is what runs for seconds: worlds, oracles, and what they stand on. The rest takes longer to optimise than to run.
   let optimised: Set = ["DBusWire", "GatePolicy", "GateSession", "CLinux", "GateSimulation", "OracleTests"]

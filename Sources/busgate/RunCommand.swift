@@ -71,8 +71,9 @@ enum RunCommand {
     }
     start.look(&server)
     try server.run()
-    if let failure = start.failure { throw failure }
-    return ExitStatus.success
+    guard let failure = start.failure else { return ExitStatus.success }
+    let status = report(failure)
+    return options.requiresAll ? ExitStatus.refused : status
   }
 
   private static func gateOptions(

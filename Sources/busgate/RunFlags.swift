@@ -86,7 +86,8 @@ extension RunFlag {
       "--limit", "NAME=VALUE", "a limit, as fds-per-message-max=32 or auth-timeout=10s", expected: "NAME=VALUE"
     ) { options, value throws(UsageError) in options.limits.append(try LimitFlag.parse(value.text)) },
     RunFlag(
-      "--ready-fd", "N", "write one byte to descriptor N once every socket accepts", expected: "a descriptor number"
+      "--ready-fd", "N", "write one byte to descriptor N once every socket accepts, or has failed its first try",
+      expected: "a descriptor number"
     ) { options, value throws(UsageError) in options.readyDescriptor = try value.descriptor() },
     RunFlag(
       "--metrics", "PATH", "metrics for Prometheus on the socket PATH: HTTP, GET /metrics", expected: "a path to listen on"

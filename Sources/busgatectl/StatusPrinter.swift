@@ -14,6 +14,9 @@ enum StatusPrinter {
     ]
     lines += table(status["gates"]?.elements ?? [], ["gate", "rules", "connections", "allowed", "denied", "listening", "bus"])
     for gate in status["gates"]?.elements ?? [] {
+      if let failure = gate["not-listening"]?.text {
+        lines.append("gate \(gate["gate"]?.text ?? "?") does not accept: \(failure)")
+      }
       for limit in gate["limits-hit"]?.members ?? [] {
         lines.append("gate \(gate["gate"]?.text ?? "?"): limit \(limit.key) was hit \(limit.value.text ?? "?") times")
       }

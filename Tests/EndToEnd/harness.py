@@ -65,9 +65,9 @@ class Child:
 
     def __init__(self, command, **options):
         self.process = subprocess.Popen(
-            [str(part) for part in command], stdout=options.pop("stdout", subprocess.PIPE), stderr=subprocess.PIPE,
-            stdin=options.pop("stdin", subprocess.DEVNULL), **options)
-        self.log = Output(self.process.stderr)
+            [str(part) for part in command], stdout=options.pop("stdout", subprocess.PIPE),
+            stderr=options.pop("stderr", subprocess.PIPE), stdin=options.pop("stdin", subprocess.DEVNULL), **options)
+        self.log = Output(self.process.stderr) if self.process.stderr else None
         self.out = Output(self.process.stdout) if self.process.stdout else None
 
     @property

@@ -1,5 +1,6 @@
 """Sockets that a service manager listened on, and what the manager is told: READY, RELOADING, STOPPING, STATUS, WATCHDOG."""
 
+import json
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import pytest
 from harness import BUSGATE, EVERYTHING, PATIENCE, rule
 from service import (NOBODY, NotifySocket, busgate, claim_as, connect, expect_rest, external, flood, listening, refused, run_with_sockets, start,
                      start_with_sockets)
+from test_busgatectl import CTL
 from wire import OWN_UID, Client, eventually, hello, join, raw_bus
 
 pytestmark = pytest.mark.one_bus("what passes between the gate and its service manager is no bus's business")
@@ -228,18 +230,42 @@ def test_a_socket_that_cannot_be_had_costs_its_gate_which_accepts_once_it_can(wo
     notify = workshop.keep(NotifySocket(workshop.directory / "notify"))
     blocked = workshop.directory / "blocked"
     blocked.mkdir()
+    control, metrics = workshop.directory / "control", workshop.directory / "metrics"
     gate = start(workshop, *flags(workshop, bus), "--session", workshop.directory / "one", "--system", blocked, "--bus",
-                 f"system={bus.address}", env=notify.environment)
+                 f"system={bus.address}", "--control", control, "--metrics", metrics, env=notify.environment)
     got = notify.receive()
     assert got["READY"] == "1"
     assert got["STATUS"].startswith("serving session; system does not accept:") and str(blocked) in got["STATUS"]
     gate.log.wait_for("gate system does not accept", str(blocked), "tried again")
     join(workshop, workshop.directory / "one")
     assert blocked.is_dir()
+    assert told_of(control, metrics, "system") == (False, "0") and told_of(control, metrics, "session") == (True, "1")
+    shown = subprocess.run([CTL, "status", control], capture_output=True, text=True, check=True).stdout
+    assert f"gate system does not accept: {blocked} exists and is no socket" in shown and "gate session does not" not in shown
     blocked.rmdir()
     assert notify.receive()["STATUS"] == "serving session, system"
     join(workshop, blocked)
     join(workshop, workshop.directory / "one")
+    assert told_of(control, metrics, "system") == (True, "1")
+
+
+def told_of(control, metrics, label):
+    """Whether status has a listening name for a gate, and what busgate_listening says."""
+    [gate] = [gate for gate in json.loads(exchange(control, b"status\n"))["gates"] if gate["gate"] == label]
+    assert ("listening" in gate) != ("not-listening" in gate)
+    text = exchange(metrics, b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").decode()
+    [value] = [line.split()[1] for line in text.splitlines() if line.startswith(f'busgate_listening{{gate="{label}"}}')]
+    return "listening" in gate, value
+
+
+def exchange(path, request):
+    """What a server says to one request, to its end."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(PATIENCE)
+        client.connect(str(path))
+        client.sendall(request)
+        client.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: client.recv(65536), b""))
 
 
 def test_a_reload_says_again_which_gate_does_not_accept(workshop, bus):

@@ -157,6 +157,69 @@ def test_what_parts_of_a_session_share_is_touched_where_it_may_be(name):
     assert not {stem for stem in touched if not any(fnmatch.fnmatch(stem, pattern) for pattern in where.split())}
 
 
+# Who calls whom in the server
+
+def functions(*files):
+    """Functions of `Connection` and `Server` by type and name, with what they call of each other, as far as text can tell. What a handler will do
+    (`{ server, … in server.…`) is not called by who registers it."""
+    bodies = {}
+    for file in files:
+        text = code(file)
+        owners = [(match.start(), match[1]) for match in re.finditer(r"^(?:public )?(?:extension|struct|final class) (\w+)", text, re.M)]
+        for match in re.finditer(r"^  (?:[\w@()]+ )*(?:func|var) (\w+)[(<:](?:.*\n)*?  \}\n|^  (?:[\w@()]+ )*(?:func|var) (\w+).*\}\n", text, re.M):
+            owner = ([None] + [name for start, name in owners if start < match.start()])[-1]
+            bodies.setdefault((owner, match[1] or match[2]), []).append(match[0].split("{", 1)[-1])
+    graph = {}
+    for caller, texts in bodies.items():
+        graph[caller] = set()
+        for text in texts:
+            for on, name in re.findall(r"((?:[\w\])!?]+\.)?)(\w+)\(", text):
+                owner = "Connection" if on == "]." and f"].{name}(" in text and "connections[" in text else caller[0] if on in ("", "self.", "Self.") else None
+                if owner and (owner, name) in bodies:
+                    graph[caller].add((owner, name))
+    return graph
+
+
+def rings(graph):
+    """Sets of functions that call each other, by way of others too (Tarjan's strongly connected components of more than one)."""
+    index, low, stack, found = {}, {}, [], []
+
+    def visit(node):
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in graph[node]:
+            if other not in index:
+                visit(other)
+            if other in stack:
+                low[node] = min(low[node], low[other])
+        if low[node] == index[node]:
+            ring = stack[stack.index(node):]
+            del stack[stack.index(node):]
+            if len(ring) > 1:
+                found.append(sorted(".".join(name) for name in ring))
+    for node in graph:
+        if node not in index:
+            visit(node)
+    return found
+
+
+def test_rings_are_found():
+    chain = {("S", "a"): {("S", "b")}, ("S", "b"): {("S", "c"), ("S", "b")}, ("S", "c"): set()}
+    assert rings(chain) == []
+    assert rings({**chain, ("S", "c"): {("S", "a")}}) == [["S.a", "S.b", "S.c"]]
+
+
+def test_the_work_of_one_connection_never_runs_anothers():
+    """A connection's functions call none of the server's, and nothing in the server calls in a ring."""
+    files = [file for file in swift_files("GateServer") if file.stem.startswith(("Connection", "Server"))]
+    graph = functions(*files)
+    assert len([1 for owner, _ in graph if owner == "Connection"]) >= 40 and len([1 for owner, _ in graph if owner == "Server"]) >= 60
+    assert sum(len(calls) for calls in graph.values()) >= 150, "calls are not seen"
+    assert not [call for caller, calls in graph.items() if caller[0] == "Connection" for call in calls if call[0] == "Server"]
+    assert not [file.name for file in files if file.stem.startswith("Connection") and re.search(r"\b(inout|borrowing) Server\b", code(file))]
+    assert rings(graph) == []
+
+
 # Where public symbols come from
 
 DECLARATION = re.compile(

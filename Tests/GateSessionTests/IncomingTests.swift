@@ -214,9 +214,9 @@ struct MonitorTests {
   @Test("a reload that takes the rule away closes it; another reload does not")
   func revoked() throws {
     let rig = try Self.monitor()
-    #expect(rig.session.policyChanged(to: Policy(rules: [Self.granting, rule(.incoming)], busName: "SESSION")) == nil)
-    #expect(rig.session.policyChanged(to: Policy(rules: [rule(.outgoing)], busName: "SESSION")) == .monitorRevoked)
-    #expect(try Rig.open().session.policyChanged(to: Policy(rules: [], busName: "SESSION")) == nil)
+    #expect(rig.session.takeBack(under: Policy(rules: [Self.granting, rule(.incoming)], busName: "SESSION")) == nil)
+    #expect(rig.session.takeBack(under: Policy(rules: [rule(.outgoing)], busName: "SESSION")) == .monitorRevoked)
+    #expect(try Rig.open().session.takeBack(under: Policy(rules: [], busName: "SESSION")) == nil)
   }
 
   @Test("what is over a limit is skipped; nothing is said, or the bus would disconnect the monitor")

@@ -239,8 +239,8 @@ package final class Rig {
   package func reload(_ policy: Policy) {
     self.policy = policy
     if close == nil {
-      close = session.policyChanged(to: policy)
-      twin?.policyChanged(to: policy, expected: close)
+      close = session.takeBack(under: policy)
+      twin?.takeBack(under: policy, expected: close)
     }
     flushAndResume()
   }

@@ -78,8 +78,8 @@ final class Twin {
 
   func ownersChanged(isObserverNew: Bool = false) { session.ownersChanged(isObserverNew: isObserverNew) }
 
-  func policyChanged(to policy: Policy, expected: CloseReason?) {
-    let close = session.policyChanged(to: policy)
+  func takeBack(under policy: Policy, expected: CloseReason?) {
+    let close = session.takeBack(under: policy)
     check(close == expected, "another policy would have led to \(close as Any), and not \(expected as Any)")
   }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +17,20 @@ static inline int clinux_open(const char *_Nonnull path, int flags) { int r = op
 static inline ssize_t clinux_read(int fd, void *_Nonnull p, size_t n) { ssize_t r = read(fd, p, n); return r < 0 ? -errno : r; }
 
 static inline ssize_t clinux_write(int fd, const void *_Nonnull p, size_t n) { ssize_t r = write(fd, p, n); return r < 0 ? -errno : r; }
+
+/// write(2) without SIGPIPE, which a pipe has no flag for: it is held back from this thread, and taken if it came of this call.
+static inline ssize_t clinux_write_unsignalled(int fd, const void *_Nonnull p, size_t n) {
+  const struct timespec at_once = {0, 0};
+  sigset_t pipe, before, pending;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe, &before);
+  sigpending(&pending);
+  ssize_t r = clinux_write(fd, p, n);
+  if (r == -EPIPE && !sigismember(&pending, SIGPIPE)) sigtimedwait(&pipe, NULL, &at_once);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return r;
+}
 
 /// Whether a write of up to PIPE_BUF bytes would not block.
 static inline int clinux_is_writable(int fd) {

@@ -52,27 +52,6 @@ extension Server {
 
   // MARK: Values
 
-  /// What a gate did and does, its live connections included.
-  struct GateFigures {
-    let gate: GateID
-    let label: String
-    var metrics: GateMetrics
-    var isListening: Bool
-    var connections: Int
-    var unauthenticated: Int
-    var pendingOutgoing = 0
-    var pendingIncoming = 0
-    var helloPending = 0
-
-    /// Adds what a live connection did and does.
-    mutating func add(_ connection: borrowing Connection) {
-      metrics.add(connection.session)
-      pendingOutgoing += connection.session.pendingReplies(.outgoing)
-      pendingIncoming += connection.session.pendingReplies(.incoming)
-      if connection.countsAsHelloPending { helloPending += 1 }
-    }
-  }
-
   /// The figures of all gates. Looks at each connection once.
   func figures() -> [GateFigures] {
     var all: [GateFigures] = []
@@ -92,100 +71,15 @@ extension Server {
     return all
   }
 
-  /// Every metric, each with all of its series from the start.
+  /// Every metric.
   func exposition(_ format: Exposition.Format) -> [UInt8] {
     var text = Exposition(format)
-    let labeled = figures().map { ($0.label, $0) }
-    text.begin(.build)
-    text.value(1, ("version", version))
-    text.begin(.startTime)
-    text.value(milliseconds: metrics.startedAt)
-    writeMessages(&text, labeled)
-    writeConnections(&text, labeled)
-    text.begin(.pendingReplies)
-    for (label, figures) in labeled {
-      text.value(UInt64(figures.pendingOutgoing), ("gate", label), ("direction", "outgoing"))
-      text.value(UInt64(figures.pendingIncoming), ("gate", label), ("direction", "incoming"))
+    let gates = figures()
+    for family in MetricFamily.all {
+      text.begin(family)
+      family.write(&text, self, gates)
     }
-    text.begin(.limitHits)
-    for (label, figures) in labeled {
-      for limit in LimitName.allCases { text.value(figures.metrics.hits(of: limit), ("gate", label), ("limit", limit.name)) }
-    }
-    text.begin(.busConnects)
-    for (label, figures) in labeled {
-      text.value(figures.metrics.busConnects, ("gate", label), ("result", "ok"))
-      text.value(figures.metrics.busConnectFailures, ("gate", label), ("result", "failed"))
-    }
-    text.begin(.reloads)
-    text.value(metrics.reloads, ("result", "ok"))
-    text.value(metrics.refusedReloads, ("result", "refused"))
-    text.begin(.logLinesLost)
-    text.value(io.log.lostCount)
-    text.begin(.buffersLent)
-    text.value(UInt64(io.pool.lentCount))
-    text.begin(.wakeups)
-    text.value(metrics.wakeups)
     text.end()
     return text.text
-  }
-
-  private typealias Labeled = [(label: String, figures: GateFigures)]
-
-  private func writeMessages(_ text: inout Exposition, _ gates: Labeled) {
-    let sides = [Side.client, .bus]
-    text.begin(.messages)
-    for (label, figures) in gates {
-      for side in sides {
-        for type in 1...SessionCounters.typeCount {
-          for (verdict, word) in [(Verdict.Action.allow, "allow"), (.deny, "deny"), (.drop, "drop"), (.audit, "audit")] {
-            let count = figures.metrics.sessions.messages(from: side, verdict, type: type % SessionCounters.typeCount)
-            text.value(
-              count, ("gate", label), ("direction", Self.word(side)), ("type", Self.typeNames[type - 1]), ("verdict", word))
-          }
-        }
-      }
-    }
-    text.begin(.messageBytes)
-    for (label, figures) in gates {
-      for side in sides {
-        for (forwarded, word) in [(true, "forwarded"), (false, "skipped")] {
-          let count = figures.metrics.sessions.bytes(from: side, forwarded: forwarded)
-          text.value(count, ("gate", label), ("direction", Self.word(side)), ("outcome", word))
-        }
-      }
-    }
-    text.begin(.denials)
-    for (label, figures) in gates {
-      for side in sides {
-        for reason in Verdict.Reason.allCases where reason.refuses {
-          let count = figures.metrics.sessions.refusals(from: side, reason)
-          text.value(count, ("gate", label), ("direction", Self.word(side)), ("reason", reason.word))
-        }
-      }
-    }
-  }
-
-  private static func word(_ side: Side) -> String { side == .client ? "outgoing" : "incoming" }
-
-  /// The types as the decision log calls them, from 1 on; the last is every other.
-  private static let typeNames = ["method_call", "method_return", "error", "signal", "unknown"]
-
-  private func writeConnections(_ text: inout Exposition, _ labeled: Labeled) {
-    text.begin(.listening)
-    for (label, figures) in labeled { text.value(figures.isListening ? 1 : 0, ("gate", label)) }
-    text.begin(.connections)
-    for (label, figures) in labeled { text.value(UInt64(figures.connections), ("gate", label)) }
-    text.begin(.accepted)
-    for (label, figures) in labeled { text.value(figures.metrics.accepted, ("gate", label)) }
-    text.begin(.closed)
-    for (label, figures) in labeled {
-      for end in ConnectionEnd.allCases {
-        text.value(figures.metrics.ended[end.rawValue], ("gate", label), ("reason", end.word.description))
-      }
-    }
-    text.begin(.unauthenticated)
-    for (label, figures) in labeled { text.value(UInt64(figures.unauthenticated), ("gate", label)) }
-    text.begin(.helloPending)
-    for (label, figures) in labeled { text.value(UInt64(figures.helloPending), ("gate", label)) }
   }
 }

@@ -1,10 +1,28 @@
-// A connection's own connection to the bus. When it may be opened is the server's to say (Server+Bus).
+// What a connection asks of the server: which bus it is, and a connection of its own there. When that may be opened is the server's to say
+// (Server+Bus).
 
 import CLinux
 import GateSession
 import Glibc
 
 extension Connection {
+  /// Notes what the session asks for.
+  mutating func take(_ requests: Output.Requests, _ io: inout IOContext) {
+    if requests.contains(.busKnown) { raise(.busKnown, &io) }
+    if requests.contains(.resumeClient) { pipes[.client].wait = .room }
+    if requests.contains(.helloDone) { raise(.helloDone, &io) }
+    if requests.contains(.identifyBus) { raise(.identifyBus, &io) }
+    if requests.contains(.connectBus) { raise(.connectBus, &io) }
+  }
+
+  /// The session was told what it had asked, and has said what comes next: the client's bytes are offered again unless it waits for something
+  /// else.
+  mutating func takeAnswer(_ gate: inout Gate, _ io: inout IOContext) {
+    let (wait, close, requests) = (io.output.wait, io.output.close, io.output.requests)
+    if case .bytes = wait { pipes[.client].wait = .room } else { pipes[.client].wait = wait }
+    if let close { end(close, &gate, &io) } else if !requests.isEmpty { take(requests, &io) }
+  }
+
   /// The bus that was asked for is this one.
   mutating func busIdentified(_ identity: BusIdentity, _ gate: inout Gate, _ io: inout IOContext) {
     io.output.removeAll()
@@ -96,8 +114,8 @@ extension Connection {
       end(reason, &gate, &io)
       return
     }
-    // Before anything else leaves, so that Hello goes with the handshake, in one write.
+    // Offered before anything else leaves, so that Hello goes with the handshake, in one write.
     pipes[.client].wait = .bytes
-    pump(from: .client, &gate, &io)
+    pipes[.client].isToOffer = true
   }
 }

@@ -192,28 +192,11 @@ extension Connection {
     }
   }
 
-  /// Notes what the session asks for.
-  private mutating func take(_ requests: Output.Requests, _ io: inout IOContext) {
-    if requests.contains(.busKnown) { raise(.busKnown, &io) }
-    if requests.contains(.resumeClient) { pipes[.client].wait = .room }
-    if requests.contains(.helloDone) { raise(.helloDone, &io) }
-    if requests.contains(.identifyBus) { raise(.identifyBus, &io) }
-    if requests.contains(.connectBus) { raise(.connectBus, &io) }
-  }
-
   /// Answers the session's question whether the client may call itself `uid`.
   private mutating func identify(as uid: UInt32, _ gate: inout Gate, _ io: inout IOContext) {
     let isKnown = client.peer?.isKnownInside(as: uid, socket: sockets[.client].fd) ?? false
     io.output.removeAll()
     session.identify(accepted: isKnown, into: &io.output)
     takeAnswer(&gate, &io)
-  }
-
-  /// The session was told what it had asked, and has said what comes next: the client's bytes are offered again unless it waits for something
-  /// else.
-  mutating func takeAnswer(_ gate: inout Gate, _ io: inout IOContext) {
-    let (wait, close, requests) = (io.output.wait, io.output.close, io.output.requests)
-    if case .bytes = wait { pipes[.client].wait = .room } else { pipes[.client].wait = wait }
-    if let close { end(close, &gate, &io) } else if !requests.isEmpty { take(requests, &io) }
   }
 }

@@ -56,6 +56,7 @@ extension Connection {
     if !isLive { return }
     isIdle = canRest(gate)
     if isIdle { return }
+    for side in [Side.client, .bus] where pipes[side].isToOffer { _ = resume(side, &gate, &io) }
     // Each round sends local output, which makes room for answers to bytes that were read already: at most one buffer's worth.
     while isLive {
       let flushedClient = flushLocalOutput(to: .client, &gate, &io)
@@ -73,7 +74,9 @@ extension Connection {
       end = .stopped
       close(&gate, &io)
     }
-    if isLive { askKernel(&gate, &io) }
+    // What the server does for it at once would change what is asked for again.
+    awaitsServer = isLive && wantsBus
+    if isLive && !awaitsServer { askKernel(&gate, &io) }
   }
 
   /// Whether all that was read has left and more is awaited from both sides, as after most wake-ups: then nothing changes.

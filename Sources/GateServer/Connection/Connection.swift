@@ -82,6 +82,8 @@ struct Connection: ~Copyable {
 
   /// What the server is to act on.
   private var events: ConnectionEvents = []
+  /// Whether its turn is to be finished once the server has acted.
+  var awaitsServer = false
 
   init(_ id: ConnectionID, gate: GateID, _ client: ClientIdentity, socket: Int32, _ session: consuming Session, at now: Instant) {
     self.id = id
@@ -106,6 +108,9 @@ struct Connection: ~Copyable {
   var unconsumedOfClient: Int { pipes[.client].buffer.end - pipes[.client].buffer.start }
 
   // MARK: Events
+
+  /// Whether it has asked the server for its bus, and has not been heard yet.
+  var wantsBus: Bool { !events.isDisjoint(with: [.identifyBus, .connectBus]) }
 
   /// Has the server act on something after this wake-up.
   mutating func raise(_ event: ConnectionEvents, _ io: inout IOContext) {

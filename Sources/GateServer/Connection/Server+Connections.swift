@@ -43,22 +43,25 @@ extension Server {
 
   @inline(never)
   private mutating func actOnAll() {
-    var acted = 0
+    var (acted, finished) = (0, 0)
     while true {
       if acted < io.eventful.count {
-        act(on: io.eventful[acted])
+        fulfil(io.eventful[acted])
         acted += 1
       } else if let bus = busesToSee.popLast() {
         see(to: bus)
-      } else {
+      } else if finished < acted {
+        let id = io.eventful[finished]
+        finished += 1
+        if connections.contains(id) && connections[id].awaitsServer { settle(id) }
+      } else if draining.isEmpty || !forgetDrained() {
         break
       }
     }
     if acted > 0 { io.eventful.removeAll(keepingCapacity: true) }
-    if !draining.isEmpty { forgetDrained() }
   }
 
-  private mutating func act(on id: ConnectionID) {
+  private mutating func fulfil(_ id: ConnectionID) {
     if !connections.contains(id) { return }
     let events = connections[id].takeEvents()
     let gate = connections[id].gate

@@ -51,6 +51,9 @@ struct Bus: ~Copyable {
     observer = ObserverConnection(ownersMax: options.settings.limits.ownersMax)
   }
 
+  /// A server that is dropped may be in the middle of asking.
+  deinit { closeDescriptor(probe?.opened.fd ?? -1) }
+
   /// Whether what is known of it may be kept.
   var keepsIdentity: Bool { connectionCount > 0 || observer.isOpen || endpoint.startsPrograms }
 

@@ -11,13 +11,16 @@ extension Server {
   private static let halfMadePause: UInt64 = 20
   private static let halfMadeAttempts = 50
 
-  /// Adds a gate, which accepts from then on.
+  /// Adds a gate, which accepts from then on. Throws `refused`, and changes nothing, if there is a gate of that label, one that drains too,
+  /// if something else listens there, or after ``stop()``.
   ///
   /// - Parameter retrying: Whether a socket that can't be had is tried again every second, rather than thrown: the gate is there all the same,
   ///   ``listenFailure(ofGate:)`` says why it does not accept, and ``onListening`` is called when that changes.
   @discardableResult
   public mutating func addGate(_ options: GateOptions, retrying: Bool = false) throws(ListenFailure) -> GateID {
+    if isStopping { throw .refused("the server is stopping") }
     if gate(called: options.label) != nil { throw .refused("there is a gate \(options.label) already") }
+    beginCall()
     defer { finishCall() }
     let bus = bus(for: options)
     let source = addTimer { _, _, _ in }
@@ -39,7 +42,7 @@ extension Server {
   /// Whether the gate was not removed, or is still draining.
   public func hasGate(_ gate: GateID) -> Bool { gates.contains(gate.place) }
 
-  /// Why a gate does not accept; nil: it does, or did.
+  /// Why a gate does not accept; nil: it does, or did. Precondition, here and below: ``hasGate(_:)``.
   public func listenFailure(ofGate gate: GateID) -> ListenFailure? { gates[gate.place].listenFailure }
 
   /// Where a gate listens; nil: it does not.
@@ -48,14 +51,15 @@ extension Server {
   /// The policy in force at a gate.
   public func policy(ofGate gate: GateID) -> Policy { gates[gate.place].policy }
 
-  /// Puts another policy in force, for every live connection too, from its next message on.
+  /// Puts another policy in force, for every live connection too, from its next message on. Precondition: ``hasGate(_:)``.
   public mutating func setPolicy(_ policy: Policy, ofGate gate: GateID) {
+    beginCall()
     defer { finishCall() }
     gates[gate.place].setPolicy(policy)
     policiesChanged(ofBus: gates[gate.place].bus)
     for index in 0..<connections.indexEnd {
       guard let id = connections.id(at: index), connections[id].gate == gate, connections[id].isLive else { continue }
-      if let reason = connections[id].session.policyChanged(to: policy) {
+      if let reason = connections[id].session.takeBack(under: policy) {
         connections[id].end(reason, &gates[gate.place], &io)
       } else if connections[id].session.localOutputCount(to: .bus) > 0 {
         settle(id)
@@ -67,14 +71,18 @@ extension Server {
   /// the latest after `milliseconds`; 0: at once. Until then ``hasGate(_:)``. A gate that is gone already stays so.
   public mutating func removeGate(_ gate: GateID, drain milliseconds: UInt64) {
     if !hasGate(gate) { return }
-    defer { finishCall() }
+    beginCall()
     closeListener(gate)
-    gates[gate.place].drain(until: io.now.advanced(byMilliseconds: milliseconds))
+    let longest = UInt64.max - io.now.milliseconds
+    gates[gate.place].drain(until: io.now.advanced(byMilliseconds: min(milliseconds, longest)))
     schedule(gate)
     if !draining.contains(gate) { draining.append(gate) }
     forEachConnection(of: gate) { server, id in
       if milliseconds > 0 { server.settle(id) } else { server.connections[id].close(&server.gates[gate.place], &server.io) }
     }
+    // In a handler too, or a gate that has nothing to deliver would keep its label until the handler is over.
+    act()
+    finishCall()
   }
 
   // MARK: Listening
@@ -94,6 +102,7 @@ extension Server {
       return
     }
     if let at = gates[gate.place].listenAgainAt, io.now >= at { listenAgain(gate) }
+    if !hasGate(gate) { return }  // onListening removed it
     acceptAgain(gate)
     schedule(gate)
   }
@@ -157,10 +166,12 @@ extension Server {
     forEachConnection(of: gate) { server, id in server.connections[id].close(&server.gates[gate.place], &server.io) }
   }
 
-  /// Forgets the gates that are draining and have no connections any more.
-  mutating func forgetDrained() {
+  /// Forgets the gates that are draining and have no connections any more. Returns whether there were any: their buses are to be seen to.
+  mutating func forgetDrained() -> Bool {
+    let before = draining.count
     for gate in draining where gates[gate.place].connectionCount == 0 { forget(gate) }
     draining.removeAll { !gates.contains($0.place) }
+    return draining.count < before
   }
 
   private mutating func forget(_ gate: GateID) {

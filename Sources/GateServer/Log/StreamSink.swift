@@ -30,7 +30,8 @@ struct StreamSink: LogSink {
   func write(_ bytes: [UInt8]) -> SinkResult {
     if kind == .shared && clinux_is_writable(fd) == 0 { return .busy(100) }
     let n = unsafe bytes.withUnsafeBytes {
-      unsafe kind == .socket ? clinux_send_now(fd, $0.baseAddress!, $0.count) : clinux_write(fd, $0.baseAddress!, $0.count)
+      unsafe kind == .socket
+        ? clinux_send_now(fd, $0.baseAddress!, $0.count) : clinux_write_unsignalled(fd, $0.baseAddress!, $0.count)
     }
     if n >= 0 { return .taken(n) }
     switch -Int32(n) {

@@ -21,6 +21,7 @@ extension Server {
 
   /// Calls `beat` every `interval` milliseconds as long as the loop goes round.
   public mutating func setHeartbeat(every interval: UInt64, _ beat: @escaping () -> Void) {
+    beginCall()
     let first = io.now.advanced(byMilliseconds: interval)
     _ = addTimer(at: first) { server, id, _ in
       server.sources.setDeadline(id, server.io.now.advanced(byMilliseconds: interval))

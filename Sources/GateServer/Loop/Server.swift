@@ -1,8 +1,10 @@
 // Gates in one event loop. Everything happens on the thread that calls run() or dispatch(), one wake-up after the other:
 //
-//   1. events of connections: each does its own input and output, and notes what it wants of others (Connection/Connection+*.swift)
-//   2. the server acts on that (Connection/Server+Connections.swift, Gate/Server+Bus*.swift, Gate/Server+Observer.swift)
-//   3. events of everything else, each by its own handler (Loop/EventSource.swift), then what is due, and 2 again
+//   1. events: of connections, each of which does its own input and output, and notes what it wants of others (Connection/Connection+*.swift); of
+//      everything else, each by its own handler (Loop/EventSource.swift)
+//   2. the server acts on what connections noted (Connection/Server+Connections.swift, Gate/Server+Bus*.swift, Gate/Server+Observer.swift): before a
+//      handler is called, and at the end
+//   3. what is due, and 2 again
 //
 // Nothing of a connection is called from another's work. Nothing here touches the process as a whole: signals, umask, limits and environment
 // are its program's.
@@ -101,12 +103,11 @@ public struct Server: ~Copyable {
       io.log.advance(to: io.now)
       onlyForwarded = !nextLook.isDue(at: io.now)
       let woken = metrics.timesWakeups ? clinux_nanoseconds() : 0
-      var others = 0
       for index in 0..<count {
         let (token, events) = loop.event(index)
-        if case .connection(let id, let side) = token { handle(id, side, events) } else { others += 1 }
+        if case .connection(let id, let side) = token { handle(id, side, events) } else { handle(token, events) }
       }
-      if others > 0 || !onlyForwarded { finishWakeup(count, others) }
+      if !onlyForwarded { finishWakeup() }
       if metrics.timesWakeups && count > 0 { metrics.wakeups.observe(nanoseconds: clinux_nanoseconds() &- woken) }
     } while !once && !isStopped
     return count
@@ -121,20 +122,22 @@ public struct Server: ~Copyable {
     return true
   }
 
-  /// What is to be done besides forwarding.
+  /// Deals with an event of what is no connection. What connections left to do before is done first: a client that ended makes room for the next.
   @inline(never)
-  private mutating func finishWakeup(_ count: Int, _ others: Int) {
+  private mutating func handle(_ token: EventToken, _ events: UInt32) {
     onlyForwarded = false
     act()
-    for index in 0..<(others > 0 ? count : 0) {
-      let (token, events) = loop.event(index)
-      switch token {
-      case .connection: continue
-      case .timer: loop.timer.wentOff()
-      case .source(let id): handle(id, EventSource.Events(epoll: events))
-      }
-      act()
+    switch token {
+    case .connection: break
+    case .timer: loop.timer.wentOff()
+    case .source(let id): handle(id, EventSource.Events(epoll: events))
     }
+  }
+
+  /// What is to be done besides forwarding.
+  @inline(never)
+  private mutating func finishWakeup() {
+    act()
     for id in sources.expired(at: io.now) {
       handle(id, .expired)
       act()
@@ -169,6 +172,11 @@ public struct Server: ~Copyable {
     loop.timer.expire(at: nextLook.instant)
   }
 
+  /// The beginning of each call from outside by which something becomes due later: the host may have been elsewhere for long.
+  mutating func beginCall() {
+    if phase == .rests { io.now = Instant(milliseconds: clinux_milliseconds()) }
+  }
+
   /// The end of each call from outside that changes something: what follows from it is done at once, or by the wake-up in progress.
   mutating func finishCall() {
     if phase == .dispatches { return }
@@ -193,15 +201,17 @@ public struct Server: ~Copyable {
   /// Begins to stop: the sockets are removed, and clients are closed as soon as what they are still to get is delivered. A
   /// second call ends at once.
   public mutating func stop() {
+    beginCall()
     if isStopping {
       stopping = .atOnce
+      closeAll()
       finishCall()
       return
     }
     stopping = .drains
     onDraining()
     closeAdmin()
-    for gate in allGates where !gates[gate.place].isDraining {
+    for gate in allGates where hasGate(gate) && !gates[gate.place].isDraining {
       removeGate(gate, drain: gates[gate.place].options.settings.limits.drainTimeout)
     }
     finishCall()

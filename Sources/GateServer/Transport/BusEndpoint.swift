@@ -34,7 +34,7 @@ public struct BusEndpoint: Sendable {
     }
     var alternatives: [Alternative] = []
     for one in parsed {
-      guard let kind = Self.connectors.first(where: { $0.transport.name == one.transport }) else { continue }
+      guard let kind = Self.connectors.first(where: { $0.transport.name.description == one.transport }) else { continue }
       alternatives.append(Alternative(connector: try kind.init(one, in: address), guid: one.guid))
     }
     if alternatives.isEmpty {

@@ -6,7 +6,7 @@ import DBusWire
 import GatePolicy
 
 extension Mediator {
-  /// A new policy is in force: see ``Session/policyChanged(to:)``.
+  /// A new policy is in force: see ``Session/takeBack(under:)``.
   mutating func takeBack(under policy: Policy) -> CloseReason? {
     if registration.isMonitor { return mayMonitor(policy) ? nil : .monitorRevoked }
     if registration.phase == .unsaid { return nil }  // a bus gives nobody names before

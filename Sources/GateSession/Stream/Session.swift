@@ -121,13 +121,13 @@ public struct Session: ~Copyable {
     if mediator.ownership.isFollowing || isObserverNew { mediator.invalidate() }
   }
 
-  /// Another policy is in force: what the client was granted, and would not be granted now, is taken back. Calls already forwarded keep their
-  /// right to a reply.
+  /// Takes back what the client was granted and would not be granted under `policy`, which is in force from now on: with the bytes that are
+  /// offered next. Calls already forwarded keep their right to a reply.
   ///
   /// The local output may have grown: see ``localOutputCount(to:)``.
   ///
   /// - Returns: Why the connection must end, if it must.
-  public mutating func policyChanged(to policy: Policy) -> CloseReason? { mediator.takeBack(under: policy) }
+  public mutating func takeBack(under policy: Policy) -> CloseReason? { mediator.takeBack(under: policy) }
 
   /// Where in `message`, one of the client's, the name stands that it asks the driver about; no bytes if it asks about none, does not say
   /// it as it should, or is not all there or too large to be looked into.

@@ -1,0 +1,124 @@
+// The metrics there are, a row each. A new one is a row here, and what it counts where that happens.
+
+import GateSession
+
+extension MetricFamily {
+  /// Every metric, in the order in which they are told, each with all of its series from the start.
+  public static let all: [MetricFamily] = [
+    MetricFamily("busgate_build", .info, "The version that runs.") { $0.value(1, ("version", $1.version)) },
+    MetricFamily("busgate_start_time_seconds", .gauge, unit: "seconds", "When the gate was started, in seconds since 1970.") {
+      $0.value(milliseconds: $1.metrics.startedAt)
+    },
+    MetricFamily(
+      "busgate_messages", .counter,
+      "Messages by direction, type and verdict: allow, deny (the sender is told if it asked), drop, audit (forwarded, would be denied).",
+      ofGate: writeMessages),
+    MetricFamily(
+      "busgate_message_bytes", .counter, unit: "bytes", "Bytes of messages that were forwarded, or skipped.",
+      ofGate: writeMessageBytes),
+    MetricFamily(
+      "busgate_denials", .counter, "Messages that did not pass, by the reason that the decision log gives.", ofGate: writeDenials),
+    MetricFamily(
+      "busgate_listening", .gauge, "Whether the gate's socket accepts clients.",
+      ofGate: {
+        $0.value($1.isListening ? 1 : 0, ("gate", $1.label))
+      }),
+    MetricFamily(
+      "busgate_connections", .gauge, "Connections of clients.",
+      ofGate: {
+        $0.value(UInt64($1.connections), ("gate", $1.label))
+      }),
+    MetricFamily(
+      "busgate_connections_accepted", .counter, "Connections that were accepted.",
+      ofGate: {
+        $0.value($1.metrics.accepted, ("gate", $1.label))
+      }),
+    MetricFamily(
+      "busgate_connections_closed", .counter, "Connections that ended, by what ended them.",
+      ofGate: { text, gate in
+        for end in ConnectionEnd.allCases {
+          text.value(gate.metrics.ended[end.rawValue], ("gate", gate.label), ("reason", end.word.description))
+        }
+      }),
+    MetricFamily(
+      "busgate_connections_unauthenticated", .gauge,
+      "Connections of clients that have not authenticated, or not said Hello, yet.",
+      ofGate: { $0.value(UInt64($1.unauthenticated), ("gate", $1.label)) }),
+    MetricFamily(
+      "busgate_connections_hello_pending", .gauge, "Connections to the bus that have no unique name yet.",
+      ofGate: {
+        $0.value(UInt64($1.helloPending), ("gate", $1.label))
+      }),
+    MetricFamily(
+      "busgate_replies_pending", .gauge, "Calls that were forwarded and not answered yet.",
+      ofGate: { text, gate in
+        text.value(UInt64(gate.pendingOutgoing), ("gate", gate.label), ("direction", "outgoing"))
+        text.value(UInt64(gate.pendingIncoming), ("gate", gate.label), ("direction", "incoming"))
+      }),
+    MetricFamily(
+      "busgate_limit_hits", .counter, "How often a limit was hit; descriptors: the process may open no more.",
+      ofGate: { text, gate in
+        for limit in LimitName.allCases { text.value(gate.metrics.hits(of: limit), ("gate", gate.label), ("limit", limit.name)) }
+      }),
+    MetricFamily(
+      "busgate_bus_connects", .counter, "Attempts to connect to the bus.",
+      ofGate: { text, gate in
+        text.value(gate.metrics.busConnects, ("gate", gate.label), ("result", "ok"))
+        text.value(gate.metrics.busConnectFailures, ("gate", gate.label), ("result", "failed"))
+      }),
+    MetricFamily("busgate_reloads", .counter, "Reloads of the configuration; a refused one changed nothing.") { text, server in
+      text.value(server.metrics.reloads, ("result", "ok"))
+      text.value(server.metrics.refusedReloads, ("result", "refused"))
+    },
+    MetricFamily("busgate_log_lines_lost", .counter, "Lines of the log that its reader was too slow for.") {
+      $0.value($1.io.log.lostCount)
+    },
+    MetricFamily("busgate_buffers_lent", .gauge, "Read buffers of 256 KiB that hold bytes on their way to a slow receiver.") {
+      $0.value(UInt64($1.io.pool.lentCount))
+    },
+    MetricFamily(
+      "busgate_wakeup_duration_seconds", .histogram, unit: "seconds",
+      "From the moment the gate learns that something is ready until all of that is dealt with: what the gate adds to a message."
+    ) { $0.value($1.metrics.wakeups) },
+  ]
+
+  // MARK: Values by several labels
+
+  @Sendable
+  private static func writeMessages(_ text: inout Exposition, _ gate: GateFigures) {
+    for side in [Side.client, .bus] {
+      for type in 1...SessionCounters.typeCount {
+        for (verdict, word) in [(Verdict.Action.allow, "allow"), (.deny, "deny"), (.drop, "drop"), (.audit, "audit")] {
+          let count = gate.metrics.sessions.messages(from: side, verdict, type: type % SessionCounters.typeCount)
+          text.value(
+            count, ("gate", gate.label), ("direction", self.word(side)), ("type", typeNames[type - 1]), ("verdict", word))
+        }
+      }
+    }
+  }
+
+  @Sendable
+  private static func writeMessageBytes(_ text: inout Exposition, _ gate: GateFigures) {
+    for side in [Side.client, .bus] {
+      for (forwarded, word) in [(true, "forwarded"), (false, "skipped")] {
+        let count = gate.metrics.sessions.bytes(from: side, forwarded: forwarded)
+        text.value(count, ("gate", gate.label), ("direction", self.word(side)), ("outcome", word))
+      }
+    }
+  }
+
+  @Sendable
+  private static func writeDenials(_ text: inout Exposition, _ gate: GateFigures) {
+    for side in [Side.client, .bus] {
+      for reason in Verdict.Reason.allCases where reason.refuses {
+        let count = gate.metrics.sessions.refusals(from: side, reason)
+        text.value(count, ("gate", gate.label), ("direction", word(side)), ("reason", reason.word))
+      }
+    }
+  }
+
+  private static func word(_ side: Side) -> String { side == .client ? "outgoing" : "incoming" }
+
+  /// The types as the decision log calls them, from 1 on; the last is every other.
+  private static let typeNames = ["method_call", "method_return", "error", "signal", "unknown"]
+}
