@@ -39,7 +39,7 @@ struct Pipe: ~Copyable {
   /// Whether everything that was read has left, or is the beginning of a message, and more is awaited.
   var hasNoBacklog: Bool {
     mutating get {
-      if case .bytes = wait { return !hasUnsent && !isAtEnd && !isWriteClosed }
+      if case .bytes = wait { return !hasUnsent && !isToOffer && !isAtEnd && !isWriteClosed }
       return false
     }
   }

@@ -1,0 +1,54 @@
+"""A side that leaves, and messages that stand behind a large one: nothing of it ends the gate, or is kept from its receiver."""
+
+import contextlib
+import signal as signals
+
+import pytest
+
+from test_flow import DIRECTIONS, TrafficScene
+from test_large import KIB, body
+from wire import introduce
+
+
+@pytest.fixture
+def scene(workshop):
+    return TrafficScene(workshop)
+
+
+def other(direction):
+    return "incoming" if direction == "outgoing" else "outgoing"
+
+
+@contextlib.contextmanager
+def asleep(gate):
+    """What is sent meanwhile is all there when the gate looks."""
+    gate.process.send_signal(signals.SIGSTOP)
+    yield
+    gate.process.send_signal(signals.SIGCONT)
+
+
+@DIRECTIONS
+@pytest.mark.parametrize("said", [1, 15, 40], ids=["a byte", "less than a frame", "less than a header"])
+def test_the_rest_of_a_message_whose_receiver_has_left_is_dropped_and_the_gate_lives_on(scene, direction, said):
+    leaver, stays, _, _ = scene.traffic(direction)
+    message = scene.traffic(other(direction))[2](5, signature="ay", body=body(5, 1000))
+    stays.send(message[:said])
+    stays.await_read()
+    leaver.close()
+    stays.expect_end()  # told of that
+    stays.send(message[said:])
+    stays.await_read()
+    stays.close()
+    introduce(scene.workshop, scene.gate, scene.bus, name=":1.9")
+
+
+@DIRECTIONS
+def test_a_small_message_behind_a_large_one_does_not_wait_for_the_next(scene, direction):
+    sender, receiver, make, _ = scene.traffic(direction)
+    # By then the gate knows what they look like.
+    for serial in range(10, 20):
+        sender.send(make(serial, signature="ay", body=body(serial, 64 * KIB)))
+        assert receiver.receive().serial == serial
+    with asleep(scene.gate):
+        sender.send(make(20, signature="ay", body=body(20, 64 * KIB)) + make(21, path="/another/one"))
+    assert [receiver.receive().serial for _ in range(2)] == [20, 21]
