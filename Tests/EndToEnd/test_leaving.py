@@ -7,7 +7,7 @@ import pytest
 
 from test_flow import DIRECTIONS, TrafficScene
 from test_large import KIB, body
-from wire import introduce
+from wire import expect_descriptors, introduce
 
 
 @pytest.fixture
@@ -52,3 +52,17 @@ def test_a_small_message_behind_a_large_one_does_not_wait_for_the_next(scene, di
     with asleep(scene.gate):
         sender.send(make(20, signature="ay", body=body(20, 64 * KIB)) + make(21, path="/another/one"))
     assert [receiver.receive().serial for _ in range(2)] == [20, 21]
+
+
+@DIRECTIONS
+def test_what_large_messages_needed_is_given_back_when_a_small_one_was_the_last(scene, direction):
+    before = scene.gate.descriptors()
+    sender, receiver, make, _ = scene.traffic(direction)
+    for start in (100, 200, 300):  # at first other deadlines may come to its help
+        for serial in range(start, start + 10):
+            sender.send(make(serial, signature="ay", body=body(serial, 64 * KIB)))
+            assert receiver.receive().serial == serial
+        expect_descriptors(scene.gate, before)
+        sender.send(make(serial + 1, path="/another/one"))
+        assert receiver.receive().serial == serial + 1
+        expect_descriptors(scene.gate, before)
