@@ -1,10 +1,12 @@
 """A side that leaves, and messages that stand behind a large one: nothing of it ends the gate, or is kept from its receiver."""
 
 import contextlib
+import os
 import signal as signals
 
 import pytest
 
+from service import expect_rest
 from test_flow import DIRECTIONS, TrafficScene
 from test_large import KIB, body
 from wire import expect_descriptors, introduce
@@ -40,6 +42,18 @@ def test_the_rest_of_a_message_whose_receiver_has_left_is_dropped_and_the_gate_l
     stays.await_read()
     stays.close()
     introduce(scene.workshop, scene.gate, scene.bus, name=":1.9")
+
+
+def test_nobody_looks_whether_a_receiver_that_has_left_has_taken_its_descriptors(workshop):
+    scene = TrafficScene(workshop, "--limit", "fds-in-flight-max=1", "--limit", "drain-timeout=100s")
+    sender, receiver, make, _ = scene.traffic("outgoing")
+    with open(os.devnull) as file:
+        for serial in (10, 11):
+            sender.send(make(serial, fds=1), fds=[file.fileno()])
+    scene.gate.log.wait_for("limit=fds-in-flight-max")
+    receiver.close()
+    sender.expect_end()
+    expect_rest(scene.gate)
 
 
 @DIRECTIONS
