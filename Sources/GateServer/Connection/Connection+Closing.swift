@@ -91,6 +91,8 @@ extension Connection {
 
   /// Reads and drops what nobody will get.
   mutating func discard(from side: Side, _ gate: inout Gate, _ io: inout IOContext) {
+    // The beginning of a message may still stand there, whose end comes now.
+    pipes[side].buffer.dropUnconsumed()
     do throws(SystemError) { try pipes[side].buffer.lend(from: &io.pool) } catch {
       io.log.failure(&client, "\(error)")
       close(&gate, &io)

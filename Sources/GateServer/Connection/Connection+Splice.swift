@@ -37,7 +37,6 @@ extension Connection {
     let source = sockets[side].fd
     var waiting = min(io.splicePool.plainByteCount(in: source, at: io.now), SplicePipe.byteCountMax)
     if waiting < Self.spliceByteCountMin { return false }
-    io.deadline.note(io.splicePool.expiry)
     guard var spliced = io.splicePool.takePipe() else { return false }
     widen(to: side.other)
     // What a message may do can rest on what the observer has not heard yet. Only what was decided on goes on here then.

@@ -39,7 +39,7 @@ struct Pipe: ~Copyable {
   /// Whether everything that was read has left, or is the beginning of a message, and more is awaited.
   var hasNoBacklog: Bool {
     mutating get {
-      if case .bytes = wait { return !hasUnsent && !isAtEnd && !isWriteClosed }
+      if case .bytes = wait { return !hasUnsent && !isToOffer && !isAtEnd && !isWriteClosed }
       return false
     }
   }
@@ -85,6 +85,7 @@ struct Pipe: ~Copyable {
   mutating func dropUnsent() {
     closeDescriptors(unsent.reduce(0) { $0 + Int($1.descriptors) })
     unsent = []
+    waitsForDescriptors = false
     dropSpliced()
   }
 
@@ -102,6 +103,7 @@ extension Pipe {
   /// Receives what fits into the buffer, and the descriptors that come with it. Returns how many bytes, 0 at the end, or -errno.
   @inline(__always)
   mutating func receive(from socket: Int32, _ received: inout ReceivedDescriptors, _ pool: inout BufferPool) -> Int {
+    precondition(buffer.start == 0 || !hasUnsent, "moved bytes that are still to be sent")
     let n = buffer.receive(from: socket, &received)
     if n <= 0 { releaseBuffer(to: &pool) }
     received.append(to: &descriptors)

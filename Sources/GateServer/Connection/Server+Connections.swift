@@ -9,11 +9,8 @@ extension Server {
   mutating func handle(_ id: ConnectionID, _ side: Side, _ events: UInt32) {
     if !connections.contains(id) { return }
     let turn = connections[id].wake(side, events, &gates[connections[id].gate.place], &io)
-    if turn != .over {
-      goOn(id, side, turn)
-    } else if io.splicePool.expiry != nil {
-      noteLook(at: io.splicePool.expiry)
-    }
+    if turn != .over { goOn(id, side, turn) }
+    if io.splicePool.expiry != nil { noteLook(at: io.splicePool.expiry) }
   }
 
   /// A connection's turn is not over yet.
@@ -102,7 +99,6 @@ extension Server {
     io.splicePool.expire(at: io.now)
     if !io.deadline.isDue(at: io.now) { return }
     io.deadline.clear()
-    io.deadline.note(io.splicePool.expiry)
     for index in 0..<connections.indexEnd {
       guard let id = connections.id(at: index) else { continue }
       if connections[id].expire(&gates[connections[id].gate.place], &io) { settle(id) }

@@ -162,6 +162,7 @@ public struct Server: ~Copyable {
     io.log.flush()
     nextLook.clear()
     nextLook.note(io.deadline.instant)
+    nextLook.note(io.splicePool.expiry)
     nextLook.note(sources.deadline.instant)
     nextLook.note(io.log.deadline)
   }
