@@ -116,7 +116,8 @@ public struct Server: ~Copyable {
   @inline(never)
   private mutating func lookAhead() -> Bool {
     look()
-    if nextLook.isDue(at: io.now) { return false }
+    // What was seen to may have been the last thing to do.
+    if isStopped || nextLook.isDue(at: io.now) { return false }
     loop.timer.expire(at: nextLook.instant)
     return true
   }
