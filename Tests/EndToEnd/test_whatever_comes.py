@@ -148,7 +148,8 @@ class Outside(End):
 
     def odd(self):
         if self.numbers.random() < 0.5:
-            return message(METHOD_RETURN, self.serial, reply=self.numbers.randint(1, 60), sender=self.numbers.choice([DRIVER, PEER]), destination=NAME)
+            sender = self.numbers.choice([DRIVER, PEER])
+            return message(METHOD_RETURN, self.serial, reply=self.numbers.randint(1, 60), sender=sender, destination=NAME)
         return call(self.serial, NAME, "Go", sender=PEER)
 
 

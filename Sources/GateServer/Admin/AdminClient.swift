@@ -33,6 +33,9 @@ final class AdminClient {
     if service == .metrics { deadline = now.advanced(byMilliseconds: AdminService.patience) }
   }
 
+  /// A server that is dropped closes nobody.
+  deinit { if source != nil { closeDescriptor(fd) } }
+
   private var hasOutput: Bool { sent < output.count || listing != nil }
 
   func register(

@@ -164,7 +164,8 @@ extension Connection {
       return true
     }
     let fd = sockets[side].fd
-    if fd < 0 || !session.isAtMessageBoundary(to: side) { return false }
+    let isThere = side == .client || busLink == .open
+    if fd < 0 || !isThere || !session.isAtMessageBoundary(to: side) { return false }
     io.batch.removeParts()
     io.batch.add(localOutputOf: session, to: side, 0, count)
     let sent = io.batch.send(to: fd, with: Span())

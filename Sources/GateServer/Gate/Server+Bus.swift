@@ -59,7 +59,11 @@ extension Server {
   }
 
   /// Has the loop look at the bus when something is due there.
-  mutating func schedule(_ bus: BusID) { sources.setDeadline(buses[bus].timer, buses[bus].deadline) }
+  mutating func schedule(_ bus: BusID) {
+    sources.setDeadline(buses[bus].timer, buses[bus].deadline)
+    // It may come of hearing the observer, and then mere forwarding.
+    noteMoreThanForwarding()
+  }
 
   /// The bus went away, or is another one: the next client asks anew who it is.
   mutating func forgetIdentity(of bus: BusID) { buses[bus].knownBus = nil }

@@ -117,7 +117,8 @@ public struct Server: ~Copyable {
   @inline(never)
   private mutating func lookAhead() -> Bool {
     look()
-    if nextLook.isDue(at: io.now) { return false }
+    // What was seen to may have been the last thing to do.
+    if isStopped || nextLook.isDue(at: io.now) { return false }
     loop.timer.expire(at: nextLook.instant)
     return true
   }
@@ -212,8 +213,11 @@ public struct Server: ~Copyable {
     stopping = .drains
     onDraining()
     closeAdmin()
-    for gate in allGates where hasGate(gate) && !gates[gate.place].isDraining {
-      removeGate(gate, drain: gates[gate.place].options.settings.limits.drainTimeout)
+    for gate in allGates where hasGate(gate) {
+      let timeout = gates[gate.place].options.settings.limits.drainTimeout
+      // One that drains already may have less time left, never more.
+      if let until = gates[gate.place].drainsUntil, until <= io.now.advanced(byMilliseconds: timeout) { continue }
+      removeGate(gate, drain: timeout)
     }
     finishCall()
   }
