@@ -9,7 +9,7 @@ import pytest
 from service import expect_rest
 from test_flow import DIRECTIONS, TrafficScene
 from test_large import KIB, body
-from wire import expect_descriptors, introduce
+from wire import eventually, expect_descriptors, introduce
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_the_rest_of_a_message_whose_receiver_has_left_is_dropped_and_the_gate_l
     leaver.close()
     stays.expect_end()  # told of that
     stays.send(message[said:])
-    stays.await_read()
+    eventually(lambda: stays.unread() == 0, "the rest is not read")
     stays.close()
     introduce(scene.workshop, scene.gate, scene.bus, name=":1.9")
 

@@ -258,15 +258,17 @@ class Peer:
     def await_read(self):
         """Returns when the other end has read everything that was sent. BrokenPipeError: it never will."""
         deadline = time.monotonic() + PATIENCE
-        unread = array.array("i", [1])
-        while True:
-            fcntl.ioctl(self.socket, termios.TIOCOUTQ, unread)
-            if unread[0] == 0:
-                return
+        while self.unread():
             if self.is_hung_up():
                 raise BrokenPipeError
             assert time.monotonic() < deadline, "the other end does not read"
             os.sched_yield()
+
+    def unread(self):
+        """How many bytes the other end has not read yet."""
+        count = array.array("i", [1])
+        fcntl.ioctl(self.socket, termios.TIOCOUTQ, count)
+        return count[0]
 
     def is_hung_up(self):
         poll = select.poll()
