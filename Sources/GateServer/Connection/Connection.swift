@@ -28,6 +28,17 @@ struct Connection: ~Copyable {
     var isHungUp = false
   }
 
+  /// Both sockets. Unlike ``BothSides`` without memory of its own: an idle connection is to be small.
+  struct Sockets {
+    private var client = Socket()
+    private var bus = Socket()
+
+    subscript(side: Side) -> Socket {
+      @inline(__always) get { side == .client ? client : bus }
+      @inline(__always) set { if side == .client { client = newValue } else { bus = newValue } }
+    }
+  }
+
   /// How far a connection is in closing.
   enum Closing: Equatable {
     case none
@@ -51,7 +62,7 @@ struct Connection: ~Copyable {
   let gate: GateID
   var client: ClientIdentity
   var session: Session
-  var sockets = BothSides { Socket() }
+  var sockets = Sockets()
   /// What comes from each side.
   var pipes = BothSides { Pipe() }
 
