@@ -16,9 +16,9 @@ struct Gate: ~Copyable {
   let source: EventSource.ID
   /// Nil: it could not be had yet, see `listenFailure`; or the gate is draining.
   var listener: ListeningSocket?
-  /// Why there is no listener, and how often it was tried.
+  /// Why there is no listener.
   var listenFailure: ListenFailure?
-  var listenAttempts = 0
+  var halfMadePatience = HalfMadePatience()
   private(set) var policy: Policy
   /// Whether the policy asks who owns which name.
   private(set) var followsNames: Bool

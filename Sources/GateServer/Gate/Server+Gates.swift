@@ -6,10 +6,9 @@ import GateSession
 import Glibc
 
 extension Server {
-  /// A socket that can't be had is tried again after so many milliseconds; one that another gate is just making, after so many, so often.
+  /// A socket that can't be had is tried again after so many milliseconds; one that another gate is just making, after so many.
   private static let listenPause: UInt64 = 1000
   private static let halfMadePause: UInt64 = 20
-  private static let halfMadeAttempts = 50
 
   /// Adds a gate, which accepts from then on. Throws `refused`, and changes nothing, if there is a gate of that label, one that drains too,
   /// if something else listens there, or after ``stop()``.
@@ -109,9 +108,8 @@ extension Server {
 
   /// Listens at last, if that is possible.
   private mutating func listen(_ gate: GateID) throws(ListenFailure) {
-    gates[gate.place].listenAttempts += 1
     let options = gates[gate.place].options
-    let isLeft = options.socketFile.replacesHalfMade || gates[gate.place].listenAttempts > Self.halfMadeAttempts
+    let isLeft = options.socketFile.replacesHalfMade || gates[gate.place].halfMadePatience.isOver
     let listener = try ListeningSocket(options.address, options.socketFile, takesOverHalfMade: isLeft)
     let result = sources.attach(listener.fd, PollSet.readable, to: gates[gate.place].source)
     if result < 0 {
@@ -124,8 +122,8 @@ extension Server {
   }
 
   private mutating func listenFailed(_ gate: GateID, _ failure: ListenFailure) {
-    var pause = Self.listenPause
-    if case .halfMade = failure { pause = Self.halfMadePause }
+    let pause = failure.isHalfMade ? Self.halfMadePause : Self.listenPause
+    gates[gate.place].halfMadePatience.note(failure)
     gates[gate.place].listenFailure = failure
     gates[gate.place].listenAgainAt = io.now.advanced(byMilliseconds: pause)
     schedule(gate)
