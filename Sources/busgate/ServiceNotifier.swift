@@ -31,8 +31,8 @@ struct ServiceNotifier: Sendable {
   /// All sockets accept.
   func ready(_ status: String) { send("READY=1\nSTATUS=\(Self.line(status))") }
 
-  /// How it stands, in a sentence.
-  func status(_ text: String) { send("STATUS=\(Self.line(text))") }
+  /// How it stands, in a sentence. Does not wait for a manager that does not read: clients are served meanwhile.
+  func status(_ text: String) { send("STATUS=\(Self.line(text))", waits: false) }
 
   /// A reload has begun; ``ready(_:)`` ends it, whatever came of it.
   func reloading() { send("RELOADING=1\nMONOTONIC_USEC=\(clinux_monotonic_microseconds())") }

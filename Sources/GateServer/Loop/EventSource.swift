@@ -43,14 +43,12 @@ public struct EventSource {
   public typealias Handler = (inout Server, ID, Events) -> Void
 
   /// Not its own: whoever registered it closes it, after the source was removed. Below 0: there is only a deadline.
-  private(set) var fd: Int32
-  private(set) var interest: UInt32
+  private(set) var fd: Int32 = -1
+  private(set) var interest: UInt32 = 0
   private(set) var deadline: Instant?
   private(set) var handle: Handler
 
-  init(_ fd: Int32, _ interest: UInt32, deadline: Instant?, _ handle: @escaping Handler) {
-    (self.fd, self.interest, self.deadline, self.handle) = (fd, interest, deadline, handle)
-  }
+  init(deadline: Instant?, _ handle: @escaping Handler) { (self.deadline, self.handle) = (deadline, handle) }
 
   /// Asks for other events. 0, or -errno.
   mutating func setInterest(_ interest: UInt32, _ id: ID, _ poll: PollSet) -> Int32 {

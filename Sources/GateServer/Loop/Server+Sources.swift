@@ -34,18 +34,12 @@ extension Server {
   mutating func addSource(
     _ fd: Int32, _ interest: UInt32, deadline: Instant? = nil, _ handle: @escaping EventSource.Handler
   ) throws(SystemError) -> EventSource.ID {
-    switch sources.add(fd, interest, deadline: deadline, handle) {
-    case .success(let id): return id
-    case .failure(let error): throw SystemError("cannot watch descriptor \(fd)", error.number)
-    }
+    try sources.add(fd, interest, deadline: deadline, handle)
   }
 
   /// Registers something that is due at an instant, once it has one.
   mutating func addTimer(at deadline: Instant? = nil, _ handle: @escaping EventSource.Handler) -> EventSource.ID {
-    switch sources.add(-1, 0, deadline: deadline, handle) {
-    case .success(let id): return id
-    case .failure: preconditionFailure("a timer has no descriptor that the kernel could refuse")
-    }
+    sources.addTimer(at: deadline, handle)
   }
 
   /// Tells a source what happened to it, if it is still there.

@@ -11,22 +11,25 @@ struct SourceTable: ~Copyable {
 
   init(_ poll: PollSet) { self.poll = poll }
 
-  /// Watches a descriptor. Returns the source, or -errno.
+  /// Watches a descriptor.
   mutating func add(
     _ fd: Int32, _ interest: UInt32, deadline: Instant?, _ handle: @escaping EventSource.Handler
-  ) -> Result<EventSource.ID, SourceError> {
-    let id = EventSource.ID(slab.insert { _ in EventSource(fd, interest, deadline: deadline, handle) })
-    let result = fd < 0 ? 0 : poll.add(fd, interest, .source(id))
+  ) throws(SystemError) -> EventSource.ID {
+    let id = addTimer(at: nil, handle)
+    let result = attach(fd, interest, to: id)
     if result < 0 {
       slab.remove(id.place)
-      return .failure(SourceError(number: result))
+      throw SystemError("cannot watch descriptor \(fd)", result)
     }
-    self.deadline.note(deadline)
-    return .success(id)
+    setDeadline(id, deadline)
+    return id
   }
 
-  /// Why a descriptor cannot be watched: -errno.
-  struct SourceError: Error { let number: Int32 }
+  /// A source without a descriptor.
+  mutating func addTimer(at deadline: Instant?, _ handle: @escaping EventSource.Handler) -> EventSource.ID {
+    self.deadline.note(deadline)
+    return EventSource.ID(slab.insert { _ in EventSource(deadline: deadline, handle) })
+  }
 
   /// Forgets a source. Its descriptor stays open.
   mutating func remove(_ id: EventSource.ID) {
