@@ -55,8 +55,10 @@ struct DocumentParser {
     while let key = try reader.nextKey() {
       switch Key(rawValue: String(decoding: key.text, as: UTF8.self)) {
       case .session:
+        document.hasSessionArray = true
         document.sessionRules += try parseRules(of: .session)
       case .system:
+        document.hasSystemArray = true
         document.systemRules += try parseRules(of: .system)
       case .busgate:
         try parseSettings()

@@ -18,6 +18,10 @@ public struct GatewayDocument: Sendable {
   public var sessionRules: [GatewayRule]
   /// Rules for the system bus, in order of the document.
   public var systemRules: [GatewayRule]
+  /// Whether the session bus has an array, be it an empty one. One that is missing closes the bus too, and is more often a mistake.
+  public var hasSessionArray = false
+  /// The same of the system bus.
+  public var hasSystemArray = false
   /// The names that are open, on either bus; nil if the document says nothing about names.
   public var names: NameRules?
   /// What was accepted, but looks like a mistake, in order of the document.

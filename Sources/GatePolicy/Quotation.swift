@@ -19,10 +19,12 @@ func describe(_ byte: UInt8) -> String {
   return "byte 0x" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
 }
 
-/// The one of `words` that differs from `text` in at most two letters put in, left out or replaced, the nearest and first of
-/// them.
+/// The one of `words` that differs from `text` in at most two letters put in, left out or replaced, and in less than a third of its own, the
+/// nearest and first of them.
 package func nearest(to text: [UInt8], among words: [String]) -> String? {
-  let candidates = words.compactMap { word in editDistance(text, Array(word.utf8), max: 2).map { (word: word, distance: $0) } }
+  let candidates = words.compactMap { word in
+    editDistance(text, Array(word.utf8), max: min(2, (word.utf8.count - 1) / 3)).map { (word: word, distance: $0) }
+  }
   return candidates.min { $0.distance < $1.distance }?.word
 }
 

@@ -1,12 +1,16 @@
 // Which of the programs in this one is meant: by the first word, or by the name it was started under.
 
+import GatePolicy
 import Glibc
 
 /// A command line, and what it asks for.
 struct Invocation {
-  enum Program { case run, pelagicoreProxy, xdgProxy, version, help, nothing, unknown(String) }
+  enum Program { case run, pelagicoreProxy, xdgProxy, list([String]), version, help, nothing, unknown(String) }
 
   static let version = "0.1.0"
+
+  /// What `--version` says, in the form that every program of busgate has.
+  static var versionLine: String { "busgate \(version)" }
 
   let program: Program
   let arguments: [String]
@@ -20,6 +24,10 @@ struct Invocation {
     }
     let word = line.dropFirst().first
     arguments = Array(line.dropFirst(2))
+    if let words = Self.listed(Array(line.dropFirst())) {
+      program = .list(words)
+      return
+    }
     switch word {
     case nil: program = .nothing
     case "run": program = .run
@@ -27,6 +35,12 @@ struct Invocation {
     case "--help", "-h", "help": program = .help
     case let word?: program = Self.personality(word) ?? .unknown(word)
     }
+  }
+
+  /// What stands behind `--list`, if that is what a command line begins with: `--list TABLE` or `--list=TABLE`.
+  static func listed(_ words: [String]) -> [String]? {
+    guard let first = words.first.map(FlagWord.init), first.name == "--list" else { return nil }
+    return (first.value.map { [$0] } ?? []) + words.dropFirst()
   }
 
   private static func personality(_ name: String) -> Program? {
@@ -42,37 +56,23 @@ struct Invocation {
     case .run: return RunCommand.perform(arguments)
     case .pelagicoreProxy: return PelagicoreProxyCommand.perform(arguments)
     case .xdgProxy: return XdgProxyCommand.perform(arguments)
+    case .list(let words): return RunFlag.list(words)
     case .version:
-      print("busgate \(Self.version)")
+      print(Self.versionLine)
       return ExitStatus.success
     case .help:
-      print(Self.usage)
+      print(Usage.all)
       return ExitStatus.success
     case .nothing:
-      printError("busgate: what is to be done? expected: busgate run …, busgate dbus-proxy …, busgate --help")
+      printError("busgate: what is to be done? expected busgate run with its flags; busgate --help lists the commands")
       return ExitStatus.usage
     case .unknown(let word):
-      printError("busgate: unknown command \"\(word)\", expected run, dbus-proxy or xdg-dbus-proxy")
+      let commands = Usage.commands.map(\.name)
+      let meant =
+        nearest(to: Array(word.utf8), among: commands)
+        ?? "\(commands.dropLast().joined(separator: ", ")) or \(commands.last ?? "")"
+      printError("busgate: unknown command \"\(word)\", expected \(meant); busgate --help lists the commands")
       return ExitStatus.usage
     }
-  }
-
-  static var usage: String {
-    """
-    usage: busgate run --config FILE… --session PATH | --system PATH | --listen NAME=ADDRESS … [options]
-           busgate dbus-proxy SOCKET session|system
-           busgate xdg-dbus-proxy [ADDRESS PATH [options]]…
-
-    A D-Bus filtering proxy: listens on a socket for one container and forwards only what the configuration allows.
-
-    \(RunFlag.help)
-
-    As dbus-proxy: configuration documents come on standard input, one a line, each adding rules.
-    As xdg-dbus-proxy: see busgate xdg-dbus-proxy --help.
-
-    Sockets may be inherited (LISTEN_FDS, LISTEN_FDNAMES); readiness is told to NOTIFY_SOCKET. SIGHUP reads the files again.
-
-    Exit status: 0 stopped by SIGTERM or SIGINT, 64 usage, 65 configuration, 69 no bus, 71 system error, 78 refused for safety.
-    """
   }
 }

@@ -12,7 +12,7 @@ enum PelagicoreProxyCommand {
 
   static func perform(_ arguments: [String]) -> Int32 {
     if arguments.contains("--version") || arguments.contains("--help") {
-      print(usage)
+      print("\(usage)\n\(Invocation.versionLine)")
       return ExitStatus.success
     }
     var words: [String] = []
@@ -44,6 +44,9 @@ enum PelagicoreProxyCommand {
     _ = try InheritedSockets()
     let notifier = ServiceNotifier()
     let log = Log(fd: STDERR_FILENO)
+    if bus == .system && HostRoot.isCurrent {
+      log.warning("it serves a system bus as root, whom services let do everything, expected another user")
+    }
     var server = try Server(log: log)
     let endpoint = try BusEndpoint(address: bus.defaultAddress())
     // Denies everything until the first line.

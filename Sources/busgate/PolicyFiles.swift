@@ -9,14 +9,23 @@ struct PolicyFiles {
   private(set) var system: [GatewayRule] = []
   /// The names of all files, for either bus; nil if none has any.
   private(set) var names: NameRules?
+  /// Whether any document has the array of a bus, be it an empty one.
+  private var hasSession = false
+  private var hasSystem = false
   /// What whoever started the gate should know about the files.
-  private(set) var notes: [String] = []
+  private var notes: [String] = []
+  /// What whoever started the gate hardly meant.
+  private var warnings: [String] = []
+  /// Where documents contradict each other.
+  private var contradictions: [Contradiction] = []
 
   /// Reads what `options` name; the first thing that is wrong refuses all of it. A pipe can be read once: `again` refuses it, and
   /// whatever else might not answer while clients wait.
   static func read(_ options: RunOptions, again: Bool = false) throws(ConfigurationFailure) -> PolicyFiles {
     var all = PolicyFiles()
-    for file in options.configurations {
+    var files: [String] = []
+    for place in options.configurations { files += try place.files() }
+    for file in files {
       let text = try ConfigurationFile.contents(of: file, expected: "a gateway configuration", mustBeRegular: again)
       do throws(ConfigurationError) {
         all.add(try GatewayDocument.parse(text, file: file))
@@ -25,6 +34,7 @@ struct PolicyFiles {
       }
     }
     try all.add(options.manifests, again: again)
+    all.noteDoubts(options, files)
     return all
   }
 
@@ -52,11 +62,40 @@ struct PolicyFiles {
   mutating func add(_ document: GatewayDocument) {
     session += document.sessionRules
     system += document.systemRules
+    hasSession = hasSession || document.hasSessionArray
+    hasSystem = hasSystem || document.hasSystemArray
     if let added = document.names {
       var all = names ?? NameRules()
       all.add(added)
       names = all
     }
+  }
+
+  /// Tells whoever started the gate.
+  func report(to log: Log) {
+    for note in notes { log.note(note) }
+    for warning in warnings { log.warning(warning) }
+    for contradiction in contradictions { log.configuration("\(contradiction)", isError: false) }
+  }
+
+  /// Warns of gates that deny everything, and of documents that contradict each other.
+  private mutating func noteDoubts(_ options: RunOptions, _ files: [String]) {
+    for listener in options.listeners {
+      guard let bus = options.policies[listener.label].flatMap(BusKind.init) else { continue }
+      // Rules are still to come where standard input has them.
+      if !policyIsEmpty(for: bus) || options.readsStandardInput { continue }
+      let array = "\"dbus-gateway-config-\(bus.rawValue)\""
+      let place = files.isEmpty ? "the manifests' capabilities" : files.joined(separator: ", ")
+      let hasArray = bus == .session ? hasSession : hasSystem
+      let reason = hasArray ? "is empty" : "is not there"
+      warnings.append(
+        "gate \(listener.label) denies everything, since \(array) \(reason) in \(place), expected rules in it")
+    }
+    contradictions = [session, system].compactMap { Contradiction.first(in: $0) }
+  }
+
+  private func policyIsEmpty(for bus: BusKind) -> Bool {
+    names == nil && (bus == .session ? session : system).isEmpty
   }
 
   func policy(for bus: BusKind) -> Policy {

@@ -9,19 +9,20 @@ import Glibc
 enum RunCommand {
   static func perform(_ arguments: [String]) -> Int32 {
     holdReloads()
-    if arguments.contains("--help") {
-      print(Invocation.usage)
+    if arguments.contains("--help") || arguments.contains("-h") {
+      print(Usage.run)
       return ExitStatus.success
     }
-    if arguments.count == 2 && arguments[0] == "--list", let table = RunFlag.table(arguments[1]) {
-      print(table)
+    if arguments == ["--version"] {
+      print(Invocation.versionLine)
       return ExitStatus.success
     }
+    if let words = Invocation.listed(arguments) { return RunFlag.list(words) }
     let options: RunOptions
     do throws(UsageError) {
       options = try RunOptions(arguments, inherited: try InheritedSockets())
     } catch {
-      printError("busgate run: \(error)")
+      printError("busgate run: \(error)\("\(error)".contains("--help") ? "" : "; busgate run --help lists the flags")")
       return ExitStatus.usage
     }
     do {
@@ -36,7 +37,10 @@ enum RunCommand {
     let log = try Log(options.log.options)
     // Before any socket exists: a configuration that is refused leaves nothing behind. Standard input adds to the files.
     var rules = try PolicyFiles.read(options)
-    for note in rules.notes { log.note(note) }
+    if let refusal = HostRoot.refusal(options) {
+      printError("busgate: \(refusal)")
+      return ExitStatus.refused
+    }
     let gates = try options.listeners.map { try gateOptions($0, options, rules) }
     if options.requiresBus {
       var asked: [String] = []
@@ -49,7 +53,7 @@ enum RunCommand {
       }
     }
     var server = try Server(log: log)
-    let start = StartUp(options, notifier, log)
+    let start = StartUp(options, notifier, log, rules)
     // Before any socket exists, too: whatever signal comes from here on, what was made is removed again.
     try Signals([SIGTERM, SIGINT, SIGHUP], in: &server) { server, _ in reload(&server, options, &rules, notifier, start, log) }
     server.version = Invocation.version
@@ -120,7 +124,7 @@ enum RunCommand {
     notifier.reloading()
     do throws(ConfigurationFailure) {
       rules = try PolicyFiles.read(options, again: true)
-      for note in rules.notes { log.note(note) }
+      rules.report(to: log)
       setPolicies(&server, options, rules)
       server.noteReload(succeeded: true)
       log.reloaded()

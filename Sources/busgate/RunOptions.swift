@@ -11,7 +11,21 @@ struct RunOptions {
     var address: ListenAddress
   }
 
-  var configurations: [String] = []
+  /// Where configurations are: a file or a directory, or a path to which `.json` and `.d` are added.
+  enum ConfigurationPlace {
+    case path(String)
+    case base(String)
+
+    /// The files there now.
+    func files() throws(ConfigurationFailure) -> [String] {
+      switch self {
+      case .path(let path): try ConfigurationFile.configurations(at: path)
+      case .base(let base): try ConfigurationFile.configurations(of: base)
+      }
+    }
+  }
+
+  var configurations: [ConfigurationPlace] = []
   var manifests = ManifestOptions()
   private(set) var listeners: [Listener] = []
   /// Bus addresses by gate label.
@@ -24,6 +38,7 @@ struct RunOptions {
   var allowsAnonymous = false
   var requiresBus = false
   var requiresAll = false
+  var servesAsRoot = false
   var readsStandardInput = false
   /// Changes to each gate's limits, in order.
   var limits: [(inout GateOptions) -> Void] = []
@@ -38,14 +53,14 @@ struct RunOptions {
   init(_ arguments: [String], inherited: InheritedSockets) throws(UsageError) {
     var rest = arguments[...]
     while let flag = rest.popFirst() {
-      if let limit = try LimitFlag.takeJoined(flag) { limits.append(limit) } else { try RunFlag.take(flag, &rest, into: &self) }
+      try RunFlag.take(flag, &rest, into: &self)
     }
     for socket in inherited.entries { try listen(on: socket) }
     try log.check()
     if metricsMode != nil && metricsPath == nil { throw UsageError("--metrics-mode: expected --metrics PATH with it") }
     try manifests.check()
     if configurations.isEmpty && manifests.isEmpty && !readsStandardInput {
-      throw UsageError("no --config, expected at least one gateway configuration file (or --manifest-dir, or --stdin)")
+      throw UsageError("no --config, expected at least one gateway configuration (or --config-base, --manifest-dir or --stdin)")
     }
     if listeners.isEmpty {
       throw UsageError("nothing to listen on, expected --session PATH, --system PATH or --listen NAME=ADDRESS")

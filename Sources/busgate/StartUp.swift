@@ -9,12 +9,14 @@ final class StartUp {
   private let options: RunOptions
   private let notifier: ServiceNotifier
   private let log: Log
+  /// What they were at the start.
+  private let rules: PolicyFiles
   private var isReady = false
   /// With what the program has to end, if the start came to nothing.
   private(set) var failure: ListenFailure?
 
-  init(_ options: RunOptions, _ notifier: ServiceNotifier, _ log: Log) {
-    (self.options, self.notifier, self.log) = (options, notifier, log)
+  init(_ options: RunOptions, _ notifier: ServiceNotifier, _ log: Log, _ rules: PolicyFiles) {
+    (self.options, self.notifier, self.log, self.rules) = (options, notifier, log, rules)
   }
 
   /// The gates were added, or one of them has another state.
@@ -77,12 +79,16 @@ final class StartUp {
     return failures
   }
 
-  /// Logs addresses that the gate chose itself, and that in audit mode it enforces nothing.
+  /// Logs of each gate that accepts where it listens, what it goes by and whom it stands before; and what was hardly meant.
   private func announce(_ server: borrowing Server) {
+    rules.report(to: log)
     if options.log.mode == .audit { log.warning("audit mode: what the rules do not allow is forwarded, and logged") }
     for listener in options.listeners {
-      guard case .directory = listener.address, let gate = server.gate(called: listener.label) else { continue }
-      if let name = server.listeningName(ofGate: gate) { log.note("gate \(listener.label) listens on \(name)") }
+      guard let gate = server.gate(called: listener.label), let name = server.listeningName(ofGate: gate) else { continue }
+      let rules = server.policy(ofGate: gate).rules.count
+      log.note(
+        "gate \(listener.label) listens on \(name): \(rules) rule\(rules == 1 ? "" : "s"), bus \(server.busAddress(ofGate: gate)), "
+          + "\(options.log.mode == .audit ? "audit" : "enforce")")
     }
   }
 

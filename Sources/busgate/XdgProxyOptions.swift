@@ -64,7 +64,8 @@ struct XdgProxyOptions {
       limits.append(limit)
       return
     }
-    let (option, value) = Self.parts(argument)
+    let option = Self.parts(argument).0
+    let value = Self.parts(argument).1 ?? valueBehind(option)
     switch (option, value) {
     case ("--help", nil): request = .help
     case ("--version", nil): request = .version
@@ -82,11 +83,24 @@ struct XdgProxyOptions {
     }
   }
 
+  /// The next word, where `option` takes a value and none stands behind its `=`: the peer refuses that, busgate's other programs have it.
+  private mutating func valueBehind(_ option: String) -> String? {
+    guard Self.takesValue.contains(option) || option == "--fd" || option == "--args", waiting.last?.hasPrefix("-") == false else {
+      return nil
+    }
+    return next()
+  }
+
+  private static func unknown(_ argument: String, _ option: String) -> UsageError {
+    let options = takesNoValue + takesValue + ["--help", "--version", "--fd", "--args", "--limit"]
+    let meant = nearest(to: Array(option.utf8), among: options) ?? "one of those that --help lists"
+    return UsageError("Unknown argument \(argument), expected \(meant)")
+  }
+
   /// These belong to the ADDRESS before them.
   private mutating func takeProxyOption(_ argument: String, _ option: String, _ value: String?) throws(UsageError) {
-    let known = "expected one of those that --help lists"
     guard Self.takesNoValue.contains(option) || Self.takesValue.contains(option) else {
-      throw UsageError("Unknown argument \(argument), \(known)")
+      throw Self.unknown(argument, option)
     }
     if Self.takesValue.contains(option) != (value != nil) {
       throw UsageError("Unknown argument \(argument), expected \(option)\(value == nil ? "=NAME" : " without a value")")
@@ -115,8 +129,8 @@ struct XdgProxyOptions {
     proxies[proxies.count - 1] = proxy
   }
 
-  private static let takesNoValue: Set = ["--filter", "--log", "--sloppy-names"]
-  private static let takesValue: Set = ["--see", "--talk", "--own", "--call", "--broadcast"]
+  private static let takesNoValue = ["--filter", "--log", "--sloppy-names"]
+  private static let takesValue = ["--see", "--talk", "--own", "--call", "--broadcast"]
 
   /// What stands before and behind the first `=`; nil if there is none.
   private static func parts(_ text: String) -> (String, String?) {

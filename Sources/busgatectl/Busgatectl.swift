@@ -27,6 +27,6 @@ struct Busgatectl: ParsableCommand {
 
       Exit status: 0 done, 1 found something (see each command), 64 usage, 65 bad input, 71 system error.
       """,
-    version: version,
+    version: "busgatectl \(version)",
     subcommands: commands)
 }

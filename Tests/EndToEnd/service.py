@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import BUSGATE, PATIENCE, await_byte
+from harness import BUSGATE, PATIENCE, await_byte, command_line
 from wire import SIGNAL, eventually, join, message
 
 NOBODY = 65534
@@ -18,7 +18,7 @@ NOBODY = 65534
 def busgate(*arguments, **options):
     """Runs it to its end."""
     options.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.run([str(BUSGATE), *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE, **options)
+    return subprocess.run(command_line([BUSGATE, *arguments]), capture_output=True, text=True, timeout=PATIENCE, **options)
 
 
 def refused(done, status, *parts):
@@ -75,7 +75,7 @@ def handed_over(sockets, command, names=None, pid="$$", count=None):
 def start_with_sockets(workshop, sockets, *arguments, names, **options):
     """A gate that takes over sockets; returns once it is ready."""
     read, write = os.pipe()
-    line, high = handed_over(sockets, [BUSGATE, "run", *arguments, "--ready-fd", write], names)
+    line, high = handed_over(sockets, command_line([BUSGATE, "run", *arguments, "--ready-fd", write]), names)
     gate = workshop.child(line, pass_fds=[write, *high], **options)
     for descriptor in [write, *high]:
         os.close(descriptor)
@@ -85,7 +85,7 @@ def start_with_sockets(workshop, sockets, *arguments, names, **options):
 
 def run_with_sockets(sockets, *arguments, **how):
     """The same, to its end."""
-    line, high = handed_over(sockets, [BUSGATE, "run", *arguments], **how)
+    line, high = handed_over(sockets, command_line([BUSGATE, "run", *arguments]), **how)
     done = subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL, pass_fds=high)
     for descriptor in high:
         os.close(descriptor)

@@ -124,11 +124,13 @@ def test_a_manifest_is_checked_with_all_its_capabilities(workshop):
 
 
 def test_files_that_cannot_be_read_are_named_and_the_others_are_checked_all_the_same(workshop):
-    done = ctl("check", workshop.directory / "missing", workshop.directory, write(workshop, "["))
+    empty = workshop.directory / "empty"
+    empty.mkdir()
+    done = ctl("check", workshop.directory / "missing", empty, write(workshop, "["))
     assert done.returncode == 65
     lines = done.stderr.splitlines()
     assert len(lines) == 3 and all(": error: " in line for line in lines), done.stderr
-    assert "missing: error: cannot be read: No such file" in lines[0] and "Is a directory" in lines[1]
+    assert "missing: error: cannot be read: No such file" in lines[0] and "empty: error: cannot be read: no name in it ends in .json" in lines[1]
 
 
 def test_standard_input_is_a_file_called_dash():

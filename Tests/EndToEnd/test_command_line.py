@@ -11,24 +11,11 @@ import pytest
 
 from harness import BUSGATE, EVERYTHING, PATIENCE, Gate, rule
 from peer import Peer, call, error_of, refusal
+from service import busgate, refused
 
 pytestmark = pytest.mark.one_bus("flags and files are read, and sockets made and removed, without asking a bus")
 
 NOWHERE = "unix:path=/nonexistent"
-
-
-def busgate(*arguments, **options):
-    return subprocess.run([str(BUSGATE), *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL,
-                          **options)
-
-
-def refused(done, status, *parts):
-    """It ended with this status, nothing on standard output and one line on standard error that has all parts in it."""
-    assert (done.returncode, done.stdout) == (status, ""), done.stderr
-    assert done.stderr.endswith("\n") and done.stderr.count("\n") == 1, done.stderr
-    for part in parts:
-        assert str(part) in done.stderr
-    return True
 
 
 # Usage

@@ -65,12 +65,12 @@ def documented(heading):
 
 
 def test_every_flag_stands_in_the_operators_table_as_the_program_has_it(workshop):
-    flags = [[f"{name} {value}".strip(), meaning] for name, value, meaning in listing(workshop, "flags")]
+    flags = [[f"{name} {value}".strip(), meaning] for name, value, meaning, _ in listing(workshop, "flags")]
     assert documented("Flags of `busgate run`") == flags
 
 
 def test_every_flag_in_the_table_is_one_that_is_understood(workshop):
-    for name, value, _ in listing(workshop, "flags"):
+    for name, value, _, _ in listing(workshop, "flags"):
         child = workshop.child([BUSGATE, "run", name] + (["?"] if value else []))
         assert child.process.wait(10) == 64
         child.log.wait_until(lambda: child.log.ended)

@@ -12,7 +12,7 @@ LISTEN = ["--config", CONFIG, "--listen"]
 RADIO = ["--config", CONFIG, "--listen", f"radio={SOCKET}", "--policy", "radio=session"]
 
 FLAGS = [line.split("\t") for line in busgate("run", "--list", "flags").stdout.splitlines()]
-NEED_A_VALUE = [name for name, value, _ in FLAGS if value and name != "--list"]  # which stands alone
+NEED_A_VALUE = [name for name, value, _, _ in FLAGS if value and name != "--list"]  # which stands alone
 
 
 @pytest.mark.parametrize("flag", NEED_A_VALUE)
@@ -51,6 +51,7 @@ MISUSES = [
     (["--config", CONFIG, "--system", "tcp:"], "--system", "unix: only"),
     # Manifests
     (["--capability", "radio", "--session", SOCKET], "--capability radio", "--manifest-dir"),
+    (["--config-base", "/nonexistent/radio", "--log", "loud", "--session", SOCKET], "--log", "denied, all or none"),
     # Policies and buses
     ([*GOOD, "--policy", "session"], "--policy", "NAME=session or NAME=system"),
     ([*GOOD, "--policy", "session=user"], "--policy session=user", "session or system"),
@@ -102,7 +103,7 @@ MISUSES = [
     # What is there and should not be, and the reverse
     ([*GOOD, "--verbose"], '"--verbose"', "--help"),
     ([*GOOD, "stray"], '"stray"', "--help"),
-    ([*GOOD, "--require-bus=yes"], '"--require-bus=yes"', "--help"),
+    ([*GOOD, "--require-bus=yes"], '"--require-bus=yes"', "--require-bus alone"),
     (["--session", SOCKET], "--config", "at least one"),
     (["--config", CONFIG], "--session PATH", "nothing to listen on"),
     (["--stdin"], "--session PATH", "nothing to listen on"),
@@ -123,6 +124,11 @@ MISUSES = [
     ([*GOOD, "--control", "/x", "--control", "/y"], "--control given twice", "one path"),
     ([*GOOD, "--control", "unix:abstract=x"], '--control "unix:abstract=x"', "a path"),
     ([*GOOD, "--list", "flags"], "--list", "alone"),
+    ([*GOOD, "--list=flags"], "--list", "alone"),
+    # Misspelt
+    ([*GOOD, "--metric", "/x"], '"--metric"', "expected --metrics"),
+    ([*GOOD, "--lisen=radio=/x"], '"--lisen=radio=/x"', "expected --listen"),
+    ([*GOOD, "--limit=conections-max=5"], '"conections-max"', "expected connections-max"),
     ([*GOOD, "--socket-mode", "-0"], "--socket-mode", "octal"),
     ([*GOOD, "--limit", "connections-max=+5"], "--limit connections-max=+5", "a number"),
     ([*GOOD, "--limit", "auth-timeout=+5s"], "--limit auth-timeout=+5s", "a time"),

@@ -1,5 +1,7 @@
 // Limits by their names: one value as people write it, parsed and checked, for one gate or for all that are still to be made.
 
+import GatePolicy
+
 extension GateOptions {
   /// Sets the limit `name`, such as `auth-timeout`, to `value`, such as `10s`. Throws what is wrong and what was expected: there is no such
   /// limit, or it does not take that value.
@@ -20,8 +22,9 @@ extension GateOptions {
       }
       return { set(&$0, time) }
     case .fixed:
-      let names = LimitName.settable.map(\.name).joined(separator: ", ")
-      throw UsageError("\"\(name)\": no such limit, expected one of \(names)")
+      let names = LimitName.settable.map(\.name)
+      let meant = nearest(to: Array(name.utf8), among: names) ?? "one of \(names.joined(separator: ", "))"
+      throw UsageError("\"\(name)\": no such limit, expected \(meant)")
     }
   }
 

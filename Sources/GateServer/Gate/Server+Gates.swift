@@ -47,6 +47,9 @@ extension Server {
   /// Where a gate listens; nil: it does not.
   public func listeningName(ofGate gate: GateID) -> String? { gates[gate.place].listener?.name }
 
+  /// The address of a gate's bus, as it was given.
+  public func busAddress(ofGate gate: GateID) -> String { gates[gate.place].options.bus.address }
+
   /// The policy in force at a gate.
   public func policy(ofGate gate: GateID) -> Policy { gates[gate.place].policy }
 

@@ -87,7 +87,7 @@ public enum ConfigurationFile {
   ) throws(ConfigurationFailure) -> [ServiceManifest] {
     var manifests: [ServiceManifest] = []
     for path in paths {
-      for file in try manifestFiles(at: path) {
+      for file in try documents(at: path, expected: "a service manifest or a directory of them") {
         let text = try contents(of: file, expected: "a service manifest", mustBeRegular: mustBeRegular)
         do throws(ConfigurationError) {
           manifests.append(try ServiceManifest.parse(text, file: file))
@@ -99,35 +99,11 @@ public enum ConfigurationFile {
     return manifests
   }
 
-  /// `path`, if it is a file; if it is a directory, the names in it that end in `.json` and do not begin with a dot, sorted bytewise.
-  /// The root directory is refused: whoever names it has an empty variable in front of the slash.
-  private static func manifestFiles(at path: String) throws(ConfigurationFailure) -> [String] {
-    let expected = "a service manifest or a directory of them"
-    var (status, root) = (stat(), stat())
-    if unsafe stat(path, &status) < 0 { throw failure(path, errno, expected) }
-    if status.st_mode & S_IFMT != S_IFDIR { return [path] }
-    if unsafe stat("/", &root) == 0 && (root.st_dev, root.st_ino) == (status.st_dev, status.st_ino) {
-      throw ConfigurationFailure(description: "\(path): error: it is the root directory, expected \(expected)")
-    }
-    guard let directory = unsafe opendir(path) else { throw failure(path, errno, expected) }
-    defer { unsafe closedir(directory) }
-    var names: [String] = []
-    errno = 0
-    while let entry = unsafe readdir(directory) {
-      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) {
-        unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if name.hasSuffix(".json") && !name.hasPrefix(".") { names.append(name) }
-    }
-    if errno != 0 { throw failure(path, errno, expected) }
-    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.map { path.hasSuffix("/") ? path + $0 : "\(path)/\($0)" }
-  }
-
-  private static func failure(_ file: String, _ number: Int32, _ expected: String) -> ConfigurationFailure {
+  static func failure(_ file: String, _ number: Int32, _ expected: String) -> ConfigurationFailure {
     failure(file, unsafe String(cString: strerror(number)), expected)
   }
 
-  private static func failure(_ file: String, _ reason: String, _ expected: String) -> ConfigurationFailure {
+  static func failure(_ file: String, _ reason: String, _ expected: String) -> ConfigurationFailure {
     ConfigurationFailure(description: "\(file): error: cannot be read: \(reason), expected \(expected)")
   }
 }
