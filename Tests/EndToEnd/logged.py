@@ -141,9 +141,12 @@ class LoggedScene(Scene):
         return self.inside.ask(call(self.outside.name, path, interface, member, **more))
 
     def read_so_far(self):
+        """All events but what is said of the gate itself at the start (test_newcomers.py)."""
         if self.journal:
-            return [read_journal(datagram) for datagram in self.journal.datagrams]
-        return [(read_json if self.format == "json" else read_text)(line) for line in self.gate.log.lines]
+            events = [read_journal(datagram) for datagram in self.journal.datagrams]
+        else:
+            events = [(read_json if self.format == "json" else read_text)(line) for line in self.gate.log.lines]
+        return [event for event in events if not is_about_start(event)]
 
     def await_event(self, wanted):
         """Returns when an event was written that is ``wanted``."""
@@ -167,6 +170,11 @@ class LoggedScene(Scene):
         else:
             self.gate.log.wait_until(lambda: self.gate.log.ended)
         return checked(self.read_so_far())
+
+
+def is_about_start(event):
+    said = event.get("message", "")
+    return event["event"] == "note" and " listens on " in said or event["event"] == "warning" and " denies everything, " in said
 
 
 def checked(events):

@@ -134,6 +134,7 @@ def test_what_is_learned_of_a_client_that_calls_unique_names_asks_for_the_servic
     gate = workshop.gate(config, bus, socket="named/bus")
     house, other, inside = Peer(bus.address), Peer(bus.address), Peer(gate.address)
     house.ask(driver_call("RequestName", GLib.Variant("(su)", (HOUSE, 3))))
+    inside.fence()  # behind the news of the owner
     for peer, verdict in ((house, None), (other, ACCESS_DENIED)):
         serial = inside.send(call(peer.name, "/org/example/house/door3/lock1", PROPERTIES, "Get"))
         if verdict is None:

@@ -73,9 +73,14 @@ struct LimitSettingTests {
     #expect(options.connectionsMax == 128)
   }
 
+  @Test("a misspelt limit is refused with the one that was meant", arguments: ["authTimeout", "auth-timeuot"])
+  func misspelt(name: String) {
+    #expect(misuse(name, "1") == "\"\(name)\": no such limit, expected auth-timeout")
+  }
+
   @Test(
     "what is no limit, or none that can be set, is refused with all that can be",
-    arguments: ["descriptors", "no-such", "", "authTimeout"])
+    arguments: ["descriptors", "no-such", ""])
   func unknown(name: String) {
     let names = LimitName.allCases.filter { $0 != .descriptors }.map(\.name)
     #expect(names.count == 23)
