@@ -5,7 +5,7 @@ import Glibc
 
 /// A command line, and what it asks for.
 struct Invocation {
-  enum Program { case run, pelagicoreProxy, xdgProxy, list([String]), version, help, nothing, unknown(String) }
+  enum Program { case run, reload, pelagicoreProxy, xdgProxy, list([String]), version, help, nothing, unknown(String) }
 
   static let version = "0.1.0"
 
@@ -31,6 +31,7 @@ struct Invocation {
     switch word {
     case nil: program = .nothing
     case "run": program = .run
+    case "reload": program = .reload
     case "--version": program = .version
     case "--help", "-h", "help": program = .help
     case let word?: program = Self.personality(word) ?? .unknown(word)
@@ -54,6 +55,7 @@ struct Invocation {
   func perform() -> Int32 {
     switch program {
     case .run: return RunCommand.perform(arguments)
+    case .reload: return ReloadCommand.perform(arguments)
     case .pelagicoreProxy: return PelagicoreProxyCommand.perform(arguments)
     case .xdgProxy: return XdgProxyCommand.perform(arguments)
     case .list(let words): return RunFlag.list(words)

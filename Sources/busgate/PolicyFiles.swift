@@ -19,23 +19,31 @@ struct PolicyFiles {
   /// Where documents contradict each other.
   private var contradictions: [Contradiction] = []
 
-  /// Reads what `options` name; the first thing that is wrong refuses all of it. A pipe can be read once: `again` refuses it, and
-  /// whatever else might not answer while clients wait.
+  /// Reads what `options` name; anything that is wrong refuses all of it, and is told of each file. A pipe can be read once: `again` refuses
+  /// it, and whatever else might not answer while clients wait.
   static func read(_ options: RunOptions, again: Bool = false) throws(ConfigurationFailure) -> PolicyFiles {
     var all = PolicyFiles()
     var files: [String] = []
-    for place in options.configurations { files += try place.files() }
-    for file in files {
-      let text = try ConfigurationFile.contents(of: file, expected: "a gateway configuration", mustBeRegular: again)
-      do throws(ConfigurationError) {
-        all.add(try GatewayDocument.parse(text, file: file))
-      } catch {
-        throw ConfigurationFailure(description: "\(error)")
-      }
+    var failures: [ConfigurationFailure] = []
+    for place in options.configurations {
+      do throws(ConfigurationFailure) { files += try place.files() } catch { failures.append(error) }
     }
-    try all.add(options.manifests, again: again)
+    for file in files {
+      do throws(ConfigurationFailure) { all.add(try document(file, again)) } catch { failures.append(error) }
+    }
+    do throws(ConfigurationFailure) { try all.add(options.manifests, again: again) } catch { failures.append(error) }
+    if !failures.isEmpty { throw ConfigurationFailure(failures) }
     all.noteDoubts(options, files)
     return all
+  }
+
+  private static func document(_ file: String, _ again: Bool) throws(ConfigurationFailure) -> GatewayDocument {
+    let text = try ConfigurationFile.contents(of: file, expected: "a gateway configuration", mustBeRegular: again)
+    do throws(ConfigurationError) {
+      return try GatewayDocument.parse(text, file: file)
+    } catch {
+      throw ConfigurationFailure(description: "\(error)")
+    }
   }
 
   private mutating func add(_ options: ManifestOptions, again: Bool) throws(ConfigurationFailure) {

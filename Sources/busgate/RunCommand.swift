@@ -55,7 +55,12 @@ enum RunCommand {
     var server = try Server(log: log)
     let start = StartUp(options, notifier, log, rules)
     // Before any socket exists, too: whatever signal comes from here on, what was made is removed again.
-    try Signals([SIGTERM, SIGINT, SIGHUP], in: &server) { server, _ in reload(&server, options, &rules, notifier, start, log) }
+    try Signals([SIGTERM, SIGINT, SIGHUP], in: &server) { server, _ in
+      _ = reload(&server, options, &rules, notifier, start, log)
+    }
+    server.onReloadRequest = { server, request in
+      server.answer(request, reload(&server, options, &rules, notifier, start, log))
+    }
     server.version = Invocation.version
     server.onDraining = { start.noteStop() }
     server.onListening = { server, label in start.note(label, &server) }
@@ -120,7 +125,7 @@ enum RunCommand {
   private static func reload(
     _ server: inout Server, _ options: RunOptions, _ rules: inout PolicyFiles, _ notifier: ServiceNotifier, _ start: StartUp,
     _ log: Log
-  ) {
+  ) -> ReloadOutcome {
     notifier.reloading()
     do throws(ConfigurationFailure) {
       rules = try PolicyFiles.read(options, again: true)
@@ -129,10 +134,12 @@ enum RunCommand {
       server.noteReload(succeeded: true)
       log.reloaded()
       notifier.ready(start.status(server))
+      return .done
     } catch {
       server.noteReload(succeeded: false)
-      log.reloadRefused("\(error)")
+      log.reloadRefused(error.lines)
       notifier.ready("the reload was refused: \(error)")
+      return .refused(error.lines)
     }
   }
 
@@ -159,7 +166,7 @@ enum RunCommand {
   static func report(_ error: any Error) -> Int32 {
     switch error {
     case let error as ConfigurationFailure:
-      printError("\(error)")
+      for line in error.lines { printError(line) }
       return ExitStatus.configuration
     case let error as UsageError:
       printError("busgate: \(error)")

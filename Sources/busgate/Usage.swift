@@ -5,6 +5,7 @@ enum Usage {
   /// The programs in this one, and what each is for.
   static let commands: [(name: String, text: String)] = [
     ("run", "serve gates; --help has its flags"),
+    ("reload", "CONTROL: have a running gate read its files again"),
     ("dbus-proxy", "as Pelagicore's dbus-proxy, which SoftwareContainer starts: SOCKET session|system"),
     ("xdg-dbus-proxy", "as xdg-dbus-proxy, which flatpak and firejail start; --help has its options"),
   ]

@@ -17,6 +17,7 @@ struct Busgatectl: ParsableCommand {
     ManifestCommand.self,
     StatusCommand.self,
     PolicyCommand.self,
+    ReloadCommand.self,
   ]
 
   static let configuration = CommandConfiguration(

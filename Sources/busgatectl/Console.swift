@@ -37,6 +37,12 @@ struct Console {
   /// Writes a line to standard error.
   func printError(_ text: String) { Console.write(text + "\n", to: STDERR_FILENO) }
 
+  /// Writes to standard error what somebody else said: one line, which does nothing to a terminal.
+  func printErrorLine(_ text: String) {
+    let plain = String(text.unicodeScalars.map { $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) ? "?" : Character($0) })
+    printError(plain)
+  }
+
   /// Writes all of `text`. A reader that is gone ends the program, quietly, as everybody expects of a filter.
   static func write(_ text: String, to descriptor: Int32) {
     let bytes = Array(text.utf8)

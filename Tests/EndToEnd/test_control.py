@@ -145,7 +145,7 @@ def test_a_request_that_is_none_is_answered_with_what_can_be_asked(workshop, bus
     control.socket.sendall(request_bytes)
     line = control.stream.readline()
     refused = json.loads(line)
-    assert refused["error"] and refused["commands"] == ["help", "policy", "status"] and b"\x1b" not in line
+    assert refused["error"] and refused["commands"] == ["help", "policy", "reload", "status"] and b"\x1b" not in line
     assert set(control.ask("help")["commands"]) == set(refused["commands"])
 
 

@@ -14,7 +14,8 @@ struct ControlTests {
     "a request is words or an object",
     arguments: [
       ("status", ControlRequest(command: .status)), (" status \r", ControlRequest(command: .status)),
-      ("policy", ControlRequest(command: .policy)), ("policy x", ControlRequest(command: .policy, gate: "x")),
+      ("policy", ControlRequest(command: .policy)), ("reload", ControlRequest(command: .reload)),
+      ("policy x", ControlRequest(command: .policy, gate: "x")),
       (#"{"command":"help"}"#, ControlRequest(command: .help)),
       (#" { "gate" : "a", "command" : "policy" } "#, ControlRequest(command: .policy, gate: "a")),
     ])
@@ -24,9 +25,9 @@ struct ControlTests {
     "what is none says why",
     arguments: [
       ("", "empty request"), ("reboot", "unknown command \"reboot\""), ("status x", "too many words"),
-      ("policy a b", "too many words"),
+      ("policy a b", "too many words"), ("reload a", "too many words"),
       ("{}", "no \"command\""), (#"{"command":"x"}"#, "unknown command"),
-      (#"{"command":"status","gate":"a"}"#, "unknown key \"gate\""),
+      (#"{"command":"status","gate":"a"}"#, "unknown key \"gate\""), (#"{"command":"reload","gate":"a"}"#, "unknown key"),
       (#"{"command":1}"#, "expected a string"), (#"{"command":"status"} x"#, "the end"), ("{", "expected"),
       (#"{"command":"status","command":"status"}"#, "duplicate key"),
     ])

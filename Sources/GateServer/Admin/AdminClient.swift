@@ -19,6 +19,8 @@ final class AdminClient {
   private var sent = 0
   /// What is still to be written of a long answer.
   var listing: PolicyListing?
+  /// The reload that it waits for, as long as that takes. Nothing more of it is read meanwhile.
+  var waitsFor: ReloadRequest?
   /// The events that the kernel is asked for.
   private var interest = PollSet.readable
   private(set) var isAtEnd = false
@@ -58,17 +60,33 @@ final class AdminClient {
       if service == .metrics && !hasOutput && !input.isEmpty { sayTimeout() }
       return false
     }
+    if waitsFor != nil { return !events.contains(.hungUp) }
     if interest == PollSet.readable && !events.isDisjoint(with: [.readable, .hungUp]) && !read(at: now) { return false }
     if !hasOutput {
       switch service {
       case .metrics: server.answerHTTP(self)
       case .control: server.answerControl(self)
       }
+      // Whoever reloads may have stopped the server.
+      if source == nil { return false }
+      if waitsFor != nil {
+        deadline = nil
+        return watch(&server)
+      }
       if hasOutput { deadline = now.advanced(byMilliseconds: AdminService.patience) }
     }
     if !write(at: now) { return false }
     if !hasOutput && (closesAfterOutput || (isAtEnd && input.isEmpty)) { return false }
     return watch(&server)
+  }
+
+  /// What it waited for is there, and is sent when the socket is found to have room.
+  func take(_ answer: [UInt8], _ server: inout Server) {
+    waitsFor = nil
+    output = answer
+    deadline = server.io.now.advanced(byMilliseconds: AdminService.patience)
+    // The kernel has no memory for it: then the deadline ends it.
+    _ = watch(&server)
   }
 
   private func read(at now: Instant) -> Bool {
@@ -129,7 +147,7 @@ final class AdminClient {
       case .metrics: HTTPRequest.read(input) != .incomplete
       case .control: ControlRequest.isComplete(input, isAtEnd: isAtEnd)
       }
-    interest = hasOutput || hasRequest ? PollSet.writable : PollSet.readable
+    interest = waitsFor != nil ? 0 : hasOutput || hasRequest ? PollSet.writable : PollSet.readable
     if isAtEnd && interest == PollSet.readable { return false }
     server.sources.setDeadline(source, deadline)
     return server.sources.setInterest(source, interest) == 0

@@ -88,9 +88,7 @@ final class AdminListener {
   }
 
   private func welcome(_ fd: Int32, _ server: inout Server) {
-    while clients.count >= service.clientsMax, let silent = clients.min(by: { $0.lastActive < $1.lastActive }) {
-      forget(silent, &server)
-    }
+    while clients.count >= service.clientsMax, let silent = longestSilent { forget(silent, &server) }
     let client = AdminClient(service, fd, at: server.io.now)
     do throws(SystemError) {
       try client.register(in: &server) { [unowned self] server, events in
@@ -102,6 +100,14 @@ final class AdminListener {
     }
     clients.append(client)
   }
+
+  /// Who gives way to the next; whoever waits for a reload, last.
+  private var longestSilent: AdminClient? {
+    clients.min { ($0.waitsFor == nil ? 0 : 1, $0.lastActive) < ($1.waitsFor == nil ? 0 : 1, $1.lastActive) }
+  }
+
+  /// The client that waits for this reload, if it is still there.
+  func client(waitingFor request: ReloadRequest) -> AdminClient? { clients.first { $0.waitsFor == request } }
 
   private func forget(_ client: AdminClient, _ server: inout Server) {
     client.close(&server)

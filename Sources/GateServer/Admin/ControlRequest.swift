@@ -10,12 +10,14 @@ struct ControlRequest: Equatable {
   enum Command: String, CaseIterable {
     case help
     case policy
+    case reload
     case status
 
     var help: String {
       switch self {
       case .help: "what can be asked"
       case .policy: "policy [GATE]: the rules in force, as configurations that can be given to the gate again"
+      case .reload: "the configuration is read again; the answer comes when it is in force, or refused"
       case .status: "the gates and their connections"
       }
     }

@@ -16,7 +16,7 @@ extension Server {
   private static let listedMax = 256
 
   /// Answers the line at the front of the client's input, if there is one.
-  func answerControl(_ client: AdminClient) {
+  mutating func answerControl(_ client: AdminClient) {
     if !ControlRequest.isComplete(client.input, isAtEnd: client.isAtEnd) { return }
     guard let end = client.input.firstIndex(of: UInt8(ascii: "\n")) ?? (client.isAtEnd ? client.input.count : nil) else {
       client.input = []
@@ -37,6 +37,10 @@ extension Server {
     case .help: writeHelp(client)
     case .status: writeStatus(client)
     case .policy: listPolicy(request.gate, client)
+    case .reload:
+      if !askForReload(for: client) {
+        refuse("this gate has no configuration to read again: whoever started it gives it its rules", client)
+      }
     }
   }
 

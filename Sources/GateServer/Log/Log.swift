@@ -84,9 +84,9 @@ public final class Log {
     write(event)
   }
 
-  /// The configuration was read again and is refused.
-  public func reloadRefused(_ reason: String) {
-    configuration(reason)
+  /// The configuration was read again and is refused, for each of these reasons.
+  public func reloadRefused(_ reasons: [String]) {
+    for reason in reasons { configuration(reason) }
     var event = LogEvent(.reload)
     event.add(.outcome, "refused")
     event.add(.message, "the reload was refused; the policy stays as it was")

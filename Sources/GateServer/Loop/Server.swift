@@ -34,6 +34,8 @@ public struct Server: ~Copyable {
   var metrics = Metrics()
   /// Sockets for metrics and for control.
   var admin: [AdminListener] = []
+  /// Reloads that were asked for on the control socket.
+  var reloadRequestCount: UInt64 = 0
   /// How the loop stands.
   private var phase = Phase.rests
   /// Whether nothing but forwarding happened since the loop last waited: no deadline was set, and nothing has to be looked after.
@@ -49,6 +51,8 @@ public struct Server: ~Copyable {
   public var onDraining: () -> Void = {}
   /// Called when a gate that was added with `retrying` accepts at last, or can't for another reason.
   public var onListening: (inout Server, _ label: String) -> Void = { _, _ in }
+  /// Called when a reload is asked for on the control socket; ``answer(_:_:)`` ends the wait. Nil: such requests are refused.
+  public var onReloadRequest: ((inout Server, ReloadRequest) -> Void)?
 
   private enum Phase { case rests, dispatches }
   private enum Stopping { case no, drains, atOnce }

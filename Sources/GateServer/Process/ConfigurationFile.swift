@@ -79,24 +79,38 @@ public enum ConfigurationFile {
     if count == 0 { throw failure(file, "nothing came for \(patience / 1000) s", expected) }
   }
 
-  /// The manifests at `paths`, each a directory of `*.json` or one file.
+  /// The manifests at `paths`, each a directory of `*.json` or one file. Throws what is wrong with each of them.
   ///
   /// - Parameter mustBeRegular: as for ``contents(of:expected:mustBeRegular:)``.
   public static func manifests(
     at paths: [String], mustBeRegular: Bool = false
   ) throws(ConfigurationFailure) -> [ServiceManifest] {
     var manifests: [ServiceManifest] = []
+    var failures: [ConfigurationFailure] = []
     for path in paths {
-      for file in try documents(at: path, expected: "a service manifest or a directory of them") {
-        let text = try contents(of: file, expected: "a service manifest", mustBeRegular: mustBeRegular)
-        do throws(ConfigurationError) {
-          manifests.append(try ServiceManifest.parse(text, file: file))
-        } catch {
-          throw ConfigurationFailure(description: "\(error)")
+      do throws(ConfigurationFailure) {
+        for file in try documents(at: path, expected: "a service manifest or a directory of them") {
+          do throws(ConfigurationFailure) {
+            manifests.append(try manifest(file, mustBeRegular: mustBeRegular))
+          } catch {
+            failures.append(error)
+          }
         }
+      } catch {
+        failures.append(error)
       }
     }
+    if !failures.isEmpty { throw ConfigurationFailure(failures) }
     return manifests
+  }
+
+  private static func manifest(_ file: String, mustBeRegular: Bool) throws(ConfigurationFailure) -> ServiceManifest {
+    let text = try contents(of: file, expected: "a service manifest", mustBeRegular: mustBeRegular)
+    do throws(ConfigurationError) {
+      return try ServiceManifest.parse(text, file: file)
+    } catch {
+      throw ConfigurationFailure(description: "\(error)")
+    }
   }
 
   static func failure(_ file: String, _ number: Int32, _ expected: String) -> ConfigurationFailure {

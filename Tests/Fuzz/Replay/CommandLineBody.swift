@@ -16,6 +16,7 @@ enum CommandLineBody {
       switch invocation.program {
       case .run: check(try RunOptions(invocation.arguments, inherited: try InheritedSockets()))
       case .xdgProxy: check(try XdgProxyOptions(invocation.arguments) { _ in [] })
+      case .reload: if try ReloadCommand.path(invocation.arguments).hasPrefix("-") { fatalError("an option is no path") }
       default: break  // nothing of them is parsed into options
       }
     } catch {
