@@ -91,14 +91,17 @@ final class AdminListener {
     while clients.count >= service.clientsMax, let silent = longestSilent { forget(silent, &server) }
     let client = AdminClient(service, fd, at: server.io.now)
     do throws(SystemError) {
-      try client.register(in: &server) { [unowned self] server, events in
-        if !client.handle(events, &server) { forget(client, &server) }
-      }
+      try client.register(in: &server) { [unowned self] server, events in handle(client, events, &server) }
     } catch {
       closeDescriptor(fd)
       return
     }
     clients.append(client)
+  }
+
+  /// Something happened to a client. What it asked for may have closed this listener.
+  private func handle(_ client: AdminClient, _ events: EventSource.Events, _ server: inout Server) {
+    if !client.handle(events, &server) { forget(client, &server) }
   }
 
   /// Who gives way to the next; whoever waits for a reload, last.
