@@ -3,6 +3,8 @@
 /// Exit statuses, as sysexits.h has them.
 enum ExitStatus {
   static let success: Int32 = 0
+  /// A gate that was asked how it is is not well.
+  static let unwell: Int32 = 1
   /// The command line cannot be understood.
   static let usage: Int32 = 64
   /// The configuration is wrong.

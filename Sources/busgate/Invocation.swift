@@ -5,7 +5,7 @@ import Glibc
 
 /// A command line, and what it asks for.
 struct Invocation {
-  enum Program { case run, reload, pelagicoreProxy, xdgProxy, list([String]), version, help, nothing, unknown(String) }
+  enum Program { case run, reload, healthz, pelagicoreProxy, xdgProxy, list([String]), version, help, nothing, unknown(String) }
 
   static let version = "0.1.0"
 
@@ -32,6 +32,7 @@ struct Invocation {
     case nil: program = .nothing
     case "run": program = .run
     case "reload": program = .reload
+    case "healthz": program = .healthz
     case "--version": program = .version
     case "--help", "-h", "help": program = .help
     case let word?: program = Self.personality(word) ?? .unknown(word)
@@ -56,6 +57,7 @@ struct Invocation {
     switch program {
     case .run: return RunCommand.perform(arguments)
     case .reload: return ReloadCommand.perform(arguments)
+    case .healthz: return HealthCommand.perform(arguments)
     case .pelagicoreProxy: return PelagicoreProxyCommand.perform(arguments)
     case .xdgProxy: return XdgProxyCommand.perform(arguments)
     case .list(let words): return RunFlag.list(words)

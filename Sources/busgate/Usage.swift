@@ -6,6 +6,7 @@ enum Usage {
   static let commands: [(name: String, text: String)] = [
     ("run", "serve gates; --help has its flags"),
     ("reload", "CONTROL: have a running gate read its files again"),
+    ("healthz", "METRICS [--gate NAME]: say whether a running gate is well"),
     ("dbus-proxy", "as Pelagicore's dbus-proxy, which SoftwareContainer starts: SOCKET session|system"),
     ("xdg-dbus-proxy", "as xdg-dbus-proxy, which flatpak and firejail start; --help has its options"),
   ]

@@ -26,7 +26,7 @@ struct HTTPRequestTests {
     arguments: [
       ("HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n", HTTPRequest.Method.head, "/metrics", true),
       ("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", .other, "/x", true),
-      ("GET /metrics?a=b HTTP/1.1\nHost: a\n\n", .get, "/metrics", true),
+      ("GET /metrics?a=b HTTP/1.1\nHost: a\n\n", .get, "/metrics", true), ("GET /a?b?c HTTP/1.1\nHost: a\n\n", .get, "/a", true),
       ("GET http://h:1/metrics HTTP/1.1\r\nHost: a\r\n\r\n", .get, "/metrics", true),
       ("GET http://h HTTP/1.1\r\nHost: a\r\n\r\n", .get, "/", true),
       ("GET / HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n", .get, "/", false),

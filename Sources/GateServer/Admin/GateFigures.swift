@@ -8,6 +8,13 @@ struct GateFigures {
   let label: String
   var metrics: GateMetrics
   var isListening: Bool
+  /// Whether its bus answered when the gate last tried for itself, or was not tried.
+  var isBusReachable: Bool
+  /// What /healthz says of it.
+  var isWell: Bool
+  var connectionsMax: Int
+  var unauthenticatedMax: Int
+  var pendingRepliesTotal: Int
   var connections: Int
   var unauthenticated: Int
   var pendingOutgoing = 0

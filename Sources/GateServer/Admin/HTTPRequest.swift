@@ -10,6 +10,8 @@ struct HTTPRequest: Equatable {
   var method: Method
   /// The target's path, without a query.
   var path: String
+  /// What stands behind the path's `?`, as it was sent; nil: nothing does.
+  var query: String?
   /// Which format is wanted.
   var format: Exposition.Format
   /// Whether another request may follow on the connection.
@@ -99,7 +101,8 @@ struct HTTPRequest: Equatable {
       default: .other
       }
     let path = target.prefix { $0 != "?" }
-    let request = HTTPRequest(method: method, path: String(path), format: .text, keepsAlive: true)
+    let query = path.endIndex == target.endIndex ? nil : String(target[path.endIndex...].dropFirst())
+    let request = HTTPRequest(method: method, path: String(path), query: query, format: .text, keepsAlive: true)
     return .success(request, isOld: version == "HTTP/1.0")
   }
 

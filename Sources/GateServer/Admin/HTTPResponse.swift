@@ -7,14 +7,15 @@ enum HTTPResponse {
   ///
   /// - Parameters:
   ///   - body: Left out, but counted, for HEAD.
+  ///   - variesByFormat: Whether another answer is given to who asks for another format.
   ///   - now: Milliseconds since 1970.
   static func bytes(
     _ status: HTTPStatus, type: StaticString = "text/plain; charset=utf-8", body: [UInt8], isHead: Bool, keepsAlive: Bool,
-    now: UInt64
+    variesByFormat: Bool = false, now: UInt64
   ) -> [UInt8] {
     var head = "HTTP/1.1 \(status.rawValue) \(status.phrase)\r\nDate: \(WallClock.httpDate(now))\r\n"
     head += "Content-Type: \(type)\r\nContent-Length: \(body.count)\r\n"
-    if status == .ok { head += "Vary: Accept\r\n" }
+    if variesByFormat { head += "Vary: Accept\r\n" }
     if status == .methodNotAllowed { head += "Allow: GET, HEAD\r\n" }
     if !keepsAlive { head += "Connection: close\r\n" }
     return Array((head + "\r\n").utf8) + (isHead ? [] : body)

@@ -9,6 +9,7 @@ enum HTTPStatus: Int {
   case methodNotAllowed = 405
   case requestTimeout = 408
   case headerFieldsTooLarge = 431
+  case serviceUnavailable = 503
   case versionNotSupported = 505
 
   var phrase: StaticString {
@@ -19,6 +20,7 @@ enum HTTPStatus: Int {
     case .methodNotAllowed: "Method Not Allowed"
     case .requestTimeout: "Request Timeout"
     case .headerFieldsTooLarge: "Request Header Fields Too Large"
+    case .serviceUnavailable: "Service Unavailable"
     case .versionNotSupported: "HTTP Version Not Supported"
     }
   }

@@ -24,10 +24,19 @@ extension MetricFamily {
         $0.value($1.isListening ? 1 : 0, ("gate", $1.label))
       }),
     MetricFamily(
+      "busgate_bus_reachable", .gauge, "Whether the gate's own last try at its bus worked; 1 before any.",
+      ofGate: { $0.value($1.isBusReachable ? 1 : 0, ("gate", $1.label)) }),
+    MetricFamily(
+      "busgate_healthy", .gauge, "Whether /healthz says that the gate is well.",
+      ofGate: { $0.value($1.isWell ? 1 : 0, ("gate", $1.label)) }),
+    MetricFamily(
       "busgate_connections", .gauge, "Connections of clients.",
       ofGate: {
         $0.value(UInt64($1.connections), ("gate", $1.label))
       }),
+    MetricFamily(
+      "busgate_connections_max", .gauge, "Connections of clients that there may be: connections-max.",
+      ofGate: { $0.value(UInt64($1.connectionsMax), ("gate", $1.label)) }),
     MetricFamily(
       "busgate_connections_accepted", .counter, "Connections that were accepted.",
       ofGate: {
@@ -45,6 +54,10 @@ extension MetricFamily {
       "Connections of clients that have not authenticated, or not said Hello, yet.",
       ofGate: { $0.value(UInt64($1.unauthenticated), ("gate", $1.label)) }),
     MetricFamily(
+      "busgate_connections_unauthenticated_max", .gauge,
+      "How many of those there may be until further clients wait: unauthenticated-max.",
+      ofGate: { $0.value(UInt64($1.unauthenticatedMax), ("gate", $1.label)) }),
+    MetricFamily(
       "busgate_connections_hello_pending", .gauge, "Connections to the bus that have no unique name yet.",
       ofGate: {
         $0.value(UInt64($1.helloPending), ("gate", $1.label))
@@ -55,6 +68,9 @@ extension MetricFamily {
         text.value(UInt64(gate.pendingOutgoing), ("gate", gate.label), ("direction", "outgoing"))
         text.value(UInt64(gate.pendingIncoming), ("gate", gate.label), ("direction", "incoming"))
       }),
+    MetricFamily(
+      "busgate_replies_pending_max", .gauge, "How many of those there may be in each direction: pending-replies-total.",
+      ofGate: { $0.value(UInt64($1.pendingRepliesTotal), ("gate", $1.label)) }),
     MetricFamily(
       "busgate_limit_hits", .counter, "How often a limit was hit; descriptors: the process may open no more.",
       ofGate: { text, gate in
@@ -69,6 +85,9 @@ extension MetricFamily {
     MetricFamily("busgate_reloads", .counter, "Reloads of the configuration; a refused one changed nothing.") { text, server in
       text.value(server.metrics.reloads, ("result", "ok"))
       text.value(server.metrics.refusedReloads, ("result", "refused"))
+    },
+    MetricFamily("busgate_last_reload_successful", .gauge, "Whether the last reload was not refused; 1 before any.") {
+      $0.value($1.metrics.isLastReloadRefused ? 0 : 1)
     },
     MetricFamily("busgate_log_lines_lost", .counter, "Lines of the log that its reader was too slow for.") {
       $0.value($1.io.log.lostCount)

@@ -5,7 +5,7 @@ import CLinux
 import GateSession
 
 extension Server {
-  /// Answers scrapes on a Unix socket: HTTP/1.1, `GET /metrics`.
+  /// Answers scrapes and questions about health on a Unix socket: HTTP/1.1, `GET /metrics`, `GET /healthz`.
   ///
   /// - Parameter mode: Permissions of the socket's file.
   /// - Parameter replacesHalfMade: as ``SocketFileOptions/replacesHalfMade``.
@@ -14,11 +14,16 @@ extension Server {
   ) throws(ListenFailure) {
     try listen(for: .metrics, path: path, mode: mode, replacesHalfMade: replacesHalfMade)
     metrics.timesWakeups = true
+    metrics.watchesBuses = true
+    for index in 0..<buses.indexEnd {
+      if let bus = buses.id(at: index) { awaitReach(bus) }
+    }
   }
 
   /// A reload was asked for; `succeeded` says whether it changed anything.
   public mutating func noteReload(succeeded: Bool) {
     if succeeded { metrics.reloads &+= 1 } else { metrics.refusedReloads &+= 1 }
+    metrics.isLastReloadRefused = !succeeded
   }
 
   // MARK: Answering
@@ -41,13 +46,18 @@ extension Server {
 
   private func response(to request: HTTPRequest, _ time: UInt64) -> [UInt8] {
     let isHead = request.method == .head
-    if request.path != "/metrics" {
+    let (isMetrics, isHealth) = (request.path == "/metrics", request.path == "/healthz")
+    if !isMetrics && !isHealth {
       return HTTPResponse.error(.notFound, isHead: isHead, keepsAlive: request.keepsAlive, now: time)
     }
     if request.method == .other { return HTTPResponse.error(.methodNotAllowed, keepsAlive: request.keepsAlive, now: time) }
+    if isHealth {
+      let (status, text) = health(askedFor: request.query)
+      return HTTPResponse.bytes(status, body: Array(text.utf8), isHead: isHead, keepsAlive: request.keepsAlive, now: time)
+    }
     return HTTPResponse.bytes(
       .ok, type: request.format.contentType, body: exposition(request.format), isHead: isHead, keepsAlive: request.keepsAlive,
-      now: time)
+      variesByFormat: true, now: time)
   }
 
   // MARK: Values
@@ -58,17 +68,23 @@ extension Server {
     var places = [Int](repeating: 0, count: gates.indexEnd)
     for gate in allGates {
       places[Int(gate.place.index)] = all.count
-      all.append(
-        GateFigures(
-          gate: gate, label: gates[gate.place].label, metrics: gates[gate.place].metrics,
-          isListening: gates[gate.place].listener != nil, connections: gates[gate.place].connectionCount,
-          unauthenticated: gates[gate.place].unauthenticated.count))
+      all.append(figures(of: gate))
     }
     for index in 0..<connections.indexEnd {
       guard let id = connections.id(at: index), connections[id].isLive else { continue }
       all[places[Int(connections[id].gate.place.index)]].add(connections[id])
     }
     return all
+  }
+
+  private func figures(of gate: GateID) -> GateFigures {
+    let options = gates[gate.place].options
+    return GateFigures(
+      gate: gate, label: gates[gate.place].label, metrics: gates[gate.place].metrics,
+      isListening: gates[gate.place].isListening, isBusReachable: !buses[gates[gate.place].bus].reach.hasFailed,
+      isWell: gates[gate.place].isDraining || isWell(gate), connectionsMax: options.connectionsMax,
+      unauthenticatedMax: options.unauthenticatedMax, pendingRepliesTotal: options.pendingRepliesTotal,
+      connections: gates[gate.place].connectionCount, unauthenticated: gates[gate.place].unauthenticated.count)
   }
 
   /// Every metric.

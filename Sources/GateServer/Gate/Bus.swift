@@ -36,6 +36,8 @@ struct Bus: ~Copyable {
   var waitingForBus: [ConnectionID] = []
   /// When a connect that found the bus busy is tried again.
   var retryAt: Instant?
+  /// What came of the gate's own last try.
+  var reach = BusReach()
   /// The observer, which follows who owns which name there. It has no connection as long as no policy asks.
   let observer: ObserverConnection
   /// Whether policies of its gates changed that the observer has not been told of.
@@ -63,7 +65,7 @@ struct Bus: ~Copyable {
   /// When something is to be done for it without an event.
   var deadline: Instant? {
     var earliest = Deadline()
-    for instant in [retryAt, observer.deadline, observer.retryAt, probe?.deadline] { earliest.note(instant) }
+    for instant in [retryAt, observer.deadline, observer.retryAt, probe?.deadline, reach.retryAt] { earliest.note(instant) }
     return earliest.instant
   }
 

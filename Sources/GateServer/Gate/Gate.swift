@@ -61,6 +61,9 @@ struct Gate: ~Copyable {
 
   var label: String { options.label }
 
+  /// Whether its socket accepts.
+  var isListening: Bool { listener != nil && listenFailure == nil }
+
   mutating func setPolicy(_ new: Policy) {
     policy = new
     followsNames = new.followsNames

@@ -32,6 +32,7 @@ extension Server {
 
   /// Another process that has an inherited socket too has shut it down, which epoll would report for ever.
   mutating func closeToNewClients(_ gate: GateID) {
+    gates[gate.place].listenFailure = .refused("its socket was shut down by another process that has it")
     io.log.error(
       "gate \(gates[gate.place].label) accepts no more clients: its socket was shut down by another process that has it")
     sources.detach(gates[gate.place].source)

@@ -50,8 +50,9 @@ extension Server {
     buses[bus].isToSee = false
     if let at = buses[bus].retryAt, io.now >= at {
       buses[bus].retryAt = nil
-      probe(bus)
+      if !buses[bus].waitingForIdentity.isEmpty { probe(bus) }
     }
+    if let at = buses[bus].reach.retryAt, io.now >= at { probeAgain(bus) }
     expireProbe(bus)
     seeToObserver(of: bus)
     connectWaiting(bus)

@@ -7,9 +7,9 @@ import GateSession
 import Glibc
 
 extension Server {
-  /// Finds out who the bus is, if somebody waits for that.
+  /// Finds out who the bus is.
   mutating func probe(_ bus: BusID, from alternative: Int = 0) {
-    if buses[bus].probe != nil || buses[bus].waitingForIdentity.isEmpty { return }
+    if buses[bus].probe != nil { return }
     let attempt = "cannot connect to the bus at \(buses[bus].endpoint.address)"
     switch buses[bus].endpoint.connect(from: alternative) {
     case .busy:
@@ -78,6 +78,32 @@ extension Server {
 
   // MARK: What comes of it
 
+  /// The gate's own last try came to nothing.
+  mutating func noteUnreached(_ bus: BusID, _ error: SystemError) {
+    buses[bus].reach.noteFailed(error, at: io.now)
+    awaitReach(bus)
+  }
+
+  /// The same, where the bus is to blame.
+  mutating func noteUnreached(_ bus: BusID, _ reason: String) {
+    buses[bus].reach.noteFailed(reason, at: io.now)
+    awaitReach(bus)
+  }
+
+  /// Has a bus tried again that the gate could not reach, if somebody may ask for its health: else that would be what it was until a client comes.
+  mutating func awaitReach(_ bus: BusID) {
+    if metrics.watchesBuses && buses[bus].reach.awaitsRetry { buses[bus].reach.postpone(from: io.now) }
+    schedule(bus)
+  }
+
+  /// Tries again a bus that the gate could not reach, without a client that asks for it.
+  mutating func probeAgain(_ bus: BusID) {
+    buses[bus].reach.postpone(from: io.now)
+    // The observer tries for itself.
+    if buses[bus].observer.isOpen || buses[bus].observer.retryAt != nil { return }
+    probe(bus)
+  }
+
   private mutating func learn(_ bus: BusID, _ identity: BusIdentity, _ probe: BusProbe) {
     endProbe(bus)
     if let guid = buses[bus].endpoint.guid(ofAlternative: probe.opened.alternative, missedBy: identity) {
@@ -85,6 +111,7 @@ extension Server {
       refuseWaiting(bus, SystemError(attempt, -EREMCHG, hint: "its GUID is not \(guid)"))
       return
     }
+    buses[bus].reach.noteReached(at: io.now)
     if buses[bus].keepsIdentity { buses[bus].knownBus = identity }
     leadObserver(bus, to: identity)
     for id in takeWaiting(bus) { tell(id, identity) }
@@ -140,10 +167,12 @@ extension Server {
   }
 
   private mutating func refuseWaiting(_ bus: BusID, _ error: SystemError) {
+    noteUnreached(bus, error)
     for id in takeWaiting(bus) { connections[id].refuse(error, &gates[connections[id].gate.place], &io) }
   }
 
   private mutating func closeWaiting(_ bus: BusID, _ reason: CloseReason) {
+    noteUnreached(bus, "the bus at \(buses[bus].endpoint.address): \(reason)")
     forgetIdentity(of: bus)
     for id in takeWaiting(bus) { connections[id].busNotIdentified(reason, &gates[connections[id].gate.place], &io) }
   }

@@ -59,6 +59,7 @@ extension Server {
           "the observer of the bus at \(buses[bus].endpoint.address) knows again who owns which name")
       }
       observer.noteAnswers(at: io.now)
+      buses[bus].reach.noteReached(at: io.now)
     }
     if observer.isAsked && observer.deadline == nil { awaitAnswer(bus) }
     let events = PollSet.readable | (observer.send() ? PollSet.writable : 0)
@@ -122,6 +123,8 @@ extension Server {
 
   /// A client has a connection to the bus, so the observer is tried again at once.
   mutating func busIsThere(_ bus: BusID) {
+    buses[bus].reach.hasten(at: io.now)
+    schedule(bus)
     if buses[bus].observer.retryAt == nil { return }
     openObserver(bus)
     tellNews(ofBus: bus)
@@ -144,7 +147,7 @@ extension Server {
     if observer.failures == 0 { observer.directory.awaitAnswers() }
     switch buses[bus].endpoint.connect(from: alternative) {
     case .busy: loseObserver(bus, "\(SystemError("cannot connect", -EAGAIN))")
-    case .failed(let number): loseObserver(bus, "\(SystemError("cannot connect", number))")
+    case .failed(let number): loseObserver(bus, SystemError("cannot connect", number))
     case .connected(let opened):
       if isOwn(opened, bus) {
         closeDescriptor(opened.fd)
@@ -168,7 +171,7 @@ extension Server {
       let interest = isConnecting ? PollSet.writable : PollSet.readable
       observer.source = try addSource(opened.fd, interest) { server, _, _ in server.hearObserver(bus) }
     } catch {
-      loseObserver(bus, "\(error)")
+      loseObserver(bus, error)
       return
     }
     if !isConnecting { serveObserver(bus) }
@@ -185,7 +188,19 @@ extension Server {
     }
   }
 
+  /// What it could not do itself is no fault of the bus, if it is for want of descriptors.
+  private mutating func loseObserver(_ bus: BusID, _ error: SystemError) {
+    let attempt = "the observer of the bus at \(buses[bus].endpoint.address): \(error.attempt)"
+    noteUnreached(bus, SystemError(attempt, error.number, hint: error.hint))
+    giveUpObserver(bus, "\(error)")
+  }
+
   private mutating func loseObserver(_ bus: BusID, _ reason: String) {
+    noteUnreached(bus, "the observer of the bus at \(buses[bus].endpoint.address): \(reason)")
+    giveUpObserver(bus, reason)
+  }
+
+  private mutating func giveUpObserver(_ bus: BusID, _ reason: String) {
     let observer = buses[bus].observer
     if observer.failures == 0 {
       io.log.observer(

@@ -17,6 +17,7 @@ enum CommandLineBody {
       case .run: check(try RunOptions(invocation.arguments, inherited: try InheritedSockets()))
       case .xdgProxy: check(try XdgProxyOptions(invocation.arguments) { _ in [] })
       case .reload: if try ReloadCommand.path(invocation.arguments).hasPrefix("-") { fatalError("an option is no path") }
+      case .healthz: if try HealthCommand(invocation.arguments).path.hasPrefix("-") { fatalError("an option is no path") }
       default: break  // nothing of them is parsed into options
       }
     } catch {
