@@ -1,4 +1,4 @@
-// What is logged, how and where to, and whether the rules are enforced: the flags `--log…` and `--mode`.
+// What is logged, how and where to, and whether the rules are enforced: the flags `--log…`, `--instance` and `--mode`.
 
 import GateServer
 import GateSession
@@ -48,6 +48,11 @@ struct LogFlags {
   mutating func set(target path: String) {
     options.journalSocket = path
     hasTarget = true
+  }
+
+  mutating func set(instance text: String) -> Bool {
+    options.instance = InstanceName(text)
+    return options.instance != nil
   }
 
   mutating func set(mode word: String) -> Bool {

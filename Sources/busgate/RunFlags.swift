@@ -98,6 +98,10 @@ extension RunFlag {
       expected: "the path of the journal's socket"
     ) { options, value in options.log.set(target: value.text) },
     RunFlag(
+      .log, "--instance", "NAME", "which of several programs this is, as systemd's %i: in every event and metric",
+      expected: "a name of at most 255 letters, digits, and : - _ . \\ @"
+    ) { options, value throws(UsageError) in try value.check(options.log.set(instance: value.text)) },
+    RunFlag(
       .supervision, "--ready-fd", "N", "write one byte to descriptor N once every socket accepts, or has failed its first try",
       expected: "a descriptor number"
     ) { options, value throws(UsageError) in options.readyDescriptor = try value.descriptor() },

@@ -8,8 +8,9 @@ enum StatusPrinter {
   /// An answer to `status`.
   static func text(_ status: JSONValue) -> String {
     func value(_ key: String) -> String { status[key]?.text ?? "?" }
+    let instance = status["instance"]?.text.map { " \($0)" } ?? ""
     var lines = [
-      "busgate \(value("version")), pid \(value("pid")), since \(value("started")), reloads \(status["reloads"]?["ok"]?.text ?? "?") "
+      "busgate\(instance) \(value("version")), pid \(value("pid")), since \(value("started")), reloads \(status["reloads"]?["ok"]?.text ?? "?") "
         + "(\(status["reloads"]?["refused"]?.text ?? "?") refused)"
     ]
     lines += table(status["gates"]?.elements ?? [], ["gate", "rules", "connections", "allowed", "denied", "listening", "bus"])

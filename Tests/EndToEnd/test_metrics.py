@@ -236,18 +236,19 @@ def test_every_limit_has_its_series_from_the_start(workshop, bus):
 
 def test_every_label_and_its_values_stand_in_the_operators_table(workshop, bus):
     page = (ROOT / "contrib/OPERATORS.md").read_text()
-    rows = re.findall(r"(?m)^\| `([a-z]+)`([a-z ]*) \| (.*) \|$", page.split("| label | values |")[1].split("\n\n")[0])
+    rows = re.findall(r"(?m)^\| `([a-z_]+)`([a-z ]*) \| (.*) \|$", page.split("| label | values |")[1].split("\n\n")[0])
     told = {name + what: set(re.findall("`([a-z_-]+)`", values)) for name, what, values in rows}
     tables = {name: {line.split("\t")[0] for line in subprocess.run(
         [BUSGATE, "run", "--list", name], capture_output=True, text=True, check=True).stdout.splitlines()} for name in ("limits", "reasons")}
     told["limit"] |= tables["limits"]
     found = {}
-    for (name, labels) in values(metered(workshop, EVERYTHING, bus)):
+    for (name, labels) in values(metered(workshop, EVERYTHING, bus, "--instance", "radio")):
         for label, text in labels:
             what = {"busgate_denials_total": " of a denial", "busgate_connections_closed_total": " of an end"}.get(name, "")
             found.setdefault(label + (what if label == "reason" else ""), set()).add(text)
     assert found.pop("reason of a denial") < tables["reasons"] and told.pop("reason of a denial") == set()
     assert found.pop("gate") == {"session"} and told.pop("gate") == set()
+    assert found.pop("gate_instance") == {"radio"} and told.pop("gate_instance")
     del found["le"], found["version"]
     assert found == told
 

@@ -28,6 +28,28 @@ struct LogFormatTests {
         + "\n")
   }
 
+  @Test("the name of an instance is what systemd allows, to 255 bytes")
+  func instances() {
+    for name in ["r", "radio-2.a:b_c@d\\x2de", "AZaz09", String(repeating: "r", count: 255)] {
+      #expect(InstanceName(name)?.description == name)
+    }
+    for name in ["", "a b", "a/b", "a\nb", "a\0", "é", "a%i", "a=b", "\"", String(repeating: "r", count: 256)] {
+      #expect(InstanceName(name) == nil)
+    }
+  }
+
+  @Test("an instance's name stands in every event, in a sentence too, and where there is none no key does")
+  func instance() {
+    let event = Self.event(.error, [(.message, "it broke")])
+    let name = InstanceName("radio@\\x2d")
+    #expect(
+      Self.text(LogFormat.text.write(event, of: name))
+        == #"error 2026-01-31T09:30:00.250Z instance="radio@\\x2d" message="it broke""# + "\n")
+    #expect(Self.text(LogFormat.json.write(event, of: name)).contains(#""event":"error","instance":"radio@\\x2d","#))
+    #expect(Self.text(LogFormat.journal.write(event, of: name)).contains("\nBUSGATE_INSTANCE=radio@\\x2d\n"))
+    for format in LogFormat.allCases { #expect(!Self.text(format.write(event)).lowercased().contains("instance")) }
+  }
+
   @Test(
     "a sentence in text is one as other programs write it",
     arguments: [

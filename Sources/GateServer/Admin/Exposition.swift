@@ -21,11 +21,13 @@ struct Exposition {
   typealias Label = (name: StaticString, value: String)
 
   let format: Format
+  /// Which of several programs this is.
+  let instance: InstanceName?
   /// What was written so far.
   private(set) var text: [UInt8] = []
   private var family: MetricFamily?
 
-  init(_ format: Format) { self.format = format }
+  init(_ format: Format, of instance: InstanceName? = nil) { (self.format, self.instance) = (format, instance) }
 
   // MARK: Writing
 
@@ -39,10 +41,23 @@ struct Exposition {
     line("# TYPE ", name, format == .text && family.kind == .info ? " gauge" : " " + family.kind.rawValue)
   }
 
-  /// A value of the metric that was begun last.
+  /// A value of the metric that was begun last; labels are what an info is for, so that it has the instance too.
   mutating func value(_ value: UInt64, _ labels: Label...) {
     guard let family else { preconditionFailure("a value without its metric") }
-    sample(family.base, family.suffix, labels, String(value))
+    sample(family.base, family.suffix, labels + (family.kind == .info ? instanceLabel : []), String(value))
+  }
+
+  /// A value of one gate.
+  mutating func value(_ value: UInt64, of gate: GateFigures, _ labels: Label...) {
+    guard let family else { preconditionFailure("a value without its metric") }
+    let gateLabel: [Label] = [("gate", gate.label)]
+    sample(family.base, family.suffix, gateLabel + instanceLabel + labels, String(value))
+  }
+
+  /// Prometheus itself gives the label `instance` to what it scrapes.
+  private var instanceLabel: [Label] {
+    guard let instance else { return [] }
+    return [("gate_instance", instance.description)]
   }
 
   /// As ``value(_:_:)``, for a whole number of milliseconds that are to be seconds.

@@ -21,7 +21,7 @@ extension MetricFamily {
     MetricFamily(
       "busgate_listening", .gauge, "Whether the gate's socket accepts clients.",
       ofGate: {
-        $0.value($1.isListening ? 1 : 0, ("gate", $1.label))
+        $0.value($1.isListening ? 1 : 0, of: $1)
       }),
     MetricFamily(
       "busgate_bus_reachable", .gauge, "Whether the gate's own last try at its bus worked; 1 before any.",
@@ -32,7 +32,7 @@ extension MetricFamily {
     MetricFamily(
       "busgate_connections", .gauge, "Connections of clients.",
       ofGate: {
-        $0.value(UInt64($1.connections), ("gate", $1.label))
+        $0.value(UInt64($1.connections), of: $1)
       }),
     MetricFamily(
       "busgate_connections_max", .gauge, "Connections of clients that there may be: connections-max.",
@@ -40,19 +40,19 @@ extension MetricFamily {
     MetricFamily(
       "busgate_connections_accepted", .counter, "Connections that were accepted.",
       ofGate: {
-        $0.value($1.metrics.accepted, ("gate", $1.label))
+        $0.value($1.metrics.accepted, of: $1)
       }),
     MetricFamily(
       "busgate_connections_closed", .counter, "Connections that ended, by what ended them.",
       ofGate: { text, gate in
         for end in ConnectionEnd.allCases {
-          text.value(gate.metrics.ended[end.rawValue], ("gate", gate.label), ("reason", end.word.description))
+          text.value(gate.metrics.ended[end.rawValue], of: gate, ("reason", end.word.description))
         }
       }),
     MetricFamily(
       "busgate_connections_unauthenticated", .gauge,
       "Connections of clients that have not authenticated, or not said Hello, yet.",
-      ofGate: { $0.value(UInt64($1.unauthenticated), ("gate", $1.label)) }),
+      ofGate: { $0.value(UInt64($1.unauthenticated), of: $1) }),
     MetricFamily(
       "busgate_connections_unauthenticated_max", .gauge,
       "How many of those there may be until further clients wait: unauthenticated-max.",
@@ -60,13 +60,13 @@ extension MetricFamily {
     MetricFamily(
       "busgate_connections_hello_pending", .gauge, "Connections to the bus that have no unique name yet.",
       ofGate: {
-        $0.value(UInt64($1.helloPending), ("gate", $1.label))
+        $0.value(UInt64($1.helloPending), of: $1)
       }),
     MetricFamily(
       "busgate_replies_pending", .gauge, "Calls that were forwarded and not answered yet.",
       ofGate: { text, gate in
-        text.value(UInt64(gate.pendingOutgoing), ("gate", gate.label), ("direction", "outgoing"))
-        text.value(UInt64(gate.pendingIncoming), ("gate", gate.label), ("direction", "incoming"))
+        text.value(UInt64(gate.pendingOutgoing), of: gate, ("direction", "outgoing"))
+        text.value(UInt64(gate.pendingIncoming), of: gate, ("direction", "incoming"))
       }),
     MetricFamily(
       "busgate_replies_pending_max", .gauge, "How many of those there may be in each direction: pending-replies-total.",
@@ -74,13 +74,13 @@ extension MetricFamily {
     MetricFamily(
       "busgate_limit_hits", .counter, "How often a limit was hit; descriptors: the process may open no more.",
       ofGate: { text, gate in
-        for limit in LimitName.allCases { text.value(gate.metrics.hits(of: limit), ("gate", gate.label), ("limit", limit.name)) }
+        for limit in LimitName.allCases { text.value(gate.metrics.hits(of: limit), of: gate, ("limit", limit.name)) }
       }),
     MetricFamily(
       "busgate_bus_connects", .counter, "Attempts to connect to the bus.",
       ofGate: { text, gate in
-        text.value(gate.metrics.busConnects, ("gate", gate.label), ("result", "ok"))
-        text.value(gate.metrics.busConnectFailures, ("gate", gate.label), ("result", "failed"))
+        text.value(gate.metrics.busConnects, of: gate, ("result", "ok"))
+        text.value(gate.metrics.busConnectFailures, of: gate, ("result", "failed"))
       }),
     MetricFamily("busgate_reloads", .counter, "Reloads of the configuration; a refused one changed nothing.") { text, server in
       text.value(server.metrics.reloads, ("result", "ok"))
@@ -110,7 +110,7 @@ extension MetricFamily {
         for (verdict, word) in [(Verdict.Action.allow, "allow"), (.deny, "deny"), (.drop, "drop"), (.audit, "audit")] {
           let count = gate.metrics.sessions.messages(from: side, verdict, type: type % SessionCounters.typeCount)
           text.value(
-            count, ("gate", gate.label), ("direction", self.word(side)), ("type", typeNames[type - 1]), ("verdict", word))
+            count, of: gate, ("direction", self.word(side)), ("type", typeNames[type - 1]), ("verdict", word))
         }
       }
     }
@@ -121,7 +121,7 @@ extension MetricFamily {
     for side in [Side.client, .bus] {
       for (forwarded, word) in [(true, "forwarded"), (false, "skipped")] {
         let count = gate.metrics.sessions.bytes(from: side, forwarded: forwarded)
-        text.value(count, ("gate", gate.label), ("direction", self.word(side)), ("outcome", word))
+        text.value(count, of: gate, ("direction", self.word(side)), ("outcome", word))
       }
     }
   }
@@ -131,7 +131,7 @@ extension MetricFamily {
     for side in [Side.client, .bus] {
       for reason in Verdict.Reason.allCases where reason.refuses {
         let count = gate.metrics.sessions.refusals(from: side, reason)
-        text.value(count, ("gate", gate.label), ("direction", word(side)), ("reason", reason.word))
+        text.value(count, of: gate, ("direction", word(side)), ("reason", reason.word))
       }
     }
   }

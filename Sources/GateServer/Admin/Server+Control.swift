@@ -89,6 +89,7 @@ extension Server {
     let figures = figures()
     answer(client) { json in
       json.member("version", version)
+      if let instance = io.log.instance { json.member("instance", instance.description) }
       json.member("pid", getpid())
       json.member("started", WallClock.text(metrics.startedAt))
       json.member("uptime-seconds", (io.now.milliseconds - min(io.now.milliseconds, metrics.started.milliseconds)) / 1000)

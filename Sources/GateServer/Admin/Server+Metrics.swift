@@ -89,7 +89,7 @@ extension Server {
 
   /// Every metric.
   func exposition(_ format: Exposition.Format) -> [UInt8] {
-    var text = Exposition(format)
+    var text = Exposition(format, of: io.log.instance)
     let gates = figures()
     for family in MetricFamily.all {
       text.begin(family)

@@ -3,11 +3,12 @@
 import GatePolicy
 
 enum JSONFormat {
-  static func write(_ event: LogEvent) -> [UInt8] {
+  static func write(_ event: LogEvent, of instance: InstanceName? = nil) -> [UInt8] {
     var json = JSONWriter()
     json.object { json in
       json.member("time", event.time.description)
       json.member("event", event.kind.rawValue)
+      if let instance { json.member("instance", instance.description) }
       for (key, value) in event.fields {
         json.key(key.rawValue)
         switch value {

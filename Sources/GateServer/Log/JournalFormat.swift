@@ -4,13 +4,14 @@
 // Source: systemd, "Native Journal Protocol" (JOURNAL_NATIVE_PROTOCOL). Field names are capitals, digits and `_`.
 
 enum JournalFormat {
-  static func write(_ event: LogEvent) -> [UInt8] {
+  static func write(_ event: LogEvent, of instance: InstanceName? = nil) -> [UInt8] {
     var datagram: [UInt8] = []
     append("MESSAGE", event.sentence, to: &datagram)
     append("PRIORITY", String(event.priority), to: &datagram)
     append("SYSLOG_IDENTIFIER", "busgate", to: &datagram)
     append("BUSGATE_TIME", event.time.description, to: &datagram)
     append("BUSGATE_EVENT", event.kind.rawValue, to: &datagram)
+    if let instance { append(name(.instance), instance.description, to: &datagram) }
     for (key, value) in event.fields where key != .message { append(name(key), value.description, to: &datagram) }
     return datagram
   }

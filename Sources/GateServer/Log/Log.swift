@@ -54,6 +54,9 @@ public final class Log {
 
   deinit { queue.close() }
 
+  /// Which of several programs this is, as ``LogOptions/instance`` said.
+  public var instance: InstanceName? { options.instance }
+
   /// Events that could not be written since the start.
   public var lostCount: UInt64 { queue.lost }
 
@@ -324,7 +327,7 @@ public final class Log {
     }
   }
 
-  private func write(_ event: LogEvent) { append(format.write(event)) }
+  private func write(_ event: LogEvent) { append(format.write(event, of: options.instance)) }
 
   private func append(_ record: [UInt8]) {
     queue.append(record)
@@ -337,11 +340,11 @@ public final class Log {
   }
 
   private func writeQueue() {
-    let format = self.format
+    let (format, instance) = (self.format, options.instance)
     queue.flush(at: now) { lost in
       var event = LogEvent(.lost)
       event.add(.lost, lost)
-      return format.write(event)
+      return format.write(event, of: instance)
     }
     if earliestDeadline() == nil { isBusy.store(false, ordering: .relaxed) }
   }

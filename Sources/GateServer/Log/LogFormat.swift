@@ -10,11 +10,13 @@ public enum LogFormat: String, CaseIterable, Sendable {
   case journal
 
   /// The bytes of one event, its end included.
-  func write(_ event: LogEvent) -> [UInt8] {
+  ///
+  /// - Parameter instance: Which of several programs writes it, if it has a name.
+  func write(_ event: LogEvent, of instance: InstanceName? = nil) -> [UInt8] {
     switch self {
-    case .text: TextFormat.write(event)
-    case .json: JSONFormat.write(event)
-    case .journal: JournalFormat.write(event)
+    case .text: TextFormat.write(event, of: instance)
+    case .json: JSONFormat.write(event, of: instance)
+    case .journal: JournalFormat.write(event, of: instance)
     }
   }
 }

@@ -3,8 +3,8 @@
 
 /// A key of the log. Keys are stable: one that is there keeps its name and its meaning.
 public enum LogKey: String, CaseIterable, Sendable {
-  case time, event, verdict, gate, connection, pid, uid, cgroup, direction, type, sender, destination, name, path, interface
-  case member, about
+  case time, event, instance, verdict, gate, connection, pid, uid, cgroup, direction, type, sender, destination, name, path
+  case interface, member, about
   case error, signature, serial
   case replySerial = "reply-serial"
   case bytes, fds, reason, rule, nearest, miss, count, allowed, denied, limit, outcome, decisions, connections, lost, message
@@ -14,6 +14,7 @@ public enum LogKey: String, CaseIterable, Sendable {
     switch self {
     case .time: "when it was written, in UTC, to the millisecond"
     case .event: "what happened: decision, opened, closed, limit, reload, suppressed, lost, error, warning, note"
+    case .instance: "which of several programs wrote it, as --instance names it"
     case .verdict:
       "allow; deny (its sender is told, if it asked for an answer); drop (nobody is told); audit (forwarded, would be denied)"
     case .gate: "the gate's label: session, system, or as --listen named it"

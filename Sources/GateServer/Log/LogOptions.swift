@@ -16,6 +16,10 @@ public struct LogOptions: Sendable {
   /// For how long repetitions of an event are counted instead of written, in milliseconds; 0: each is written.
   public var coalescingWindow: UInt64 = 5_000
 
+  /// Which of several programs this is: the key `instance` of every event, the label `gate_instance` of every gate's metrics. Nil: there are
+  /// no such key and no such label.
+  public var instance: InstanceName?
+
   /// Text on standard error.
   public init() {}
 }

@@ -1,16 +1,17 @@
 // The log as text: a word, the time, then `key=value`, as `deny 2026-01-31T09:30:00.250Z gate=session connection=7 …`. The word is
-// the verdict of a decision, else the event. An event that is nothing but a sentence is `busgate: error: …`.
+// the verdict of a decision, else the event. An event that is nothing but a sentence, of a program without a name, is `busgate: error: …`.
 //
 // One event is one line, whatever is in it: a value that is not plain stands in double quotes, and there `"`, `\` and whatever a
 // terminal would act on are escaped.
 
 enum TextFormat {
-  static func write(_ event: LogEvent) -> [UInt8] {
+  static func write(_ event: LogEvent, of instance: InstanceName? = nil) -> [UInt8] {
     var text: String
-    if let sentence = event.onlySentence {
+    if instance == nil, let sentence = event.onlySentence {
       text = "busgate: \(event.kind == .note ? "" : "\(event.kind.rawValue): ")\(printable(sentence))"
     } else {
       text = "\(word(event)) \(event.time)"
+      if let instance { text += " \(LogKey.instance.rawValue)=\(quoted(instance.description))" }
       for (key, value) in event.fields where key != .verdict {
         text += " \(key.rawValue)="
         switch value {
