@@ -18,7 +18,7 @@ PATH = "/com/example/Object"
 KEYS = {line.split("\t")[0] for line in subprocess.run(
     [BUSGATE, "run", "--list", "log-keys"], capture_output=True, text=True, check=True).stdout.splitlines()}
 NUMBERS = {"connection", "pid", "uid", "serial", "reply-serial", "bytes", "fds", "count", "allowed", "denied", "decisions",
-           "connections", "lost"}
+           "connections", "lost", "clients"}
 VERDICTS = {"allow", "deny", "drop", "audit"}
 
 

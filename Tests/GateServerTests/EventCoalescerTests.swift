@@ -13,10 +13,14 @@ struct EventCoalescerTests {
 
   /// Offers an event as Log does. Returns whether it is written, and what it evicted.
   private static func offer(
-    _ coalescer: inout EventCoalescer, _ key: UInt64, connection: UInt64 = 1, at now: UInt64
+    _ coalescer: inout EventCoalescer, _ key: UInt64, connection: UInt64 = 1, gate: GateLog? = nil, at now: UInt64
   ) -> (isWritten: Bool, evicted: EventCoalescer.Repetitions?) {
-    if coalescer.counts(key) { return (false, nil) }
-    return (true, coalescer.remember(key, event(key), connection: connection, gate: nil, at: at(now)))
+    if coalescer.counts(key, of: connection) { return (false, nil) }
+    return (true, coalescer.remember(key, event(key), of: connection, gate: gate, at: at(now)))
+  }
+
+  private let gates = (0..<4 as Range<UInt64>).map {
+    GateLog("gate-\($0)", number: $0, EventRate(perSecond: 1, burst: 1, at: at(0)))
   }
 
   @Test("the first is written, repetitions are counted until the window ends, then the next is a first again")
@@ -38,18 +42,48 @@ struct EventCoalescerTests {
     #expect(coalescer.expire(at: Self.at(5_000))?.count == nil && coalescer.deadline == nil)
   }
 
-  @Test("the end of a connection writes its own and leaves the others")
-  func connections() {
+  @Test("the end of a gate writes its own and leaves the others")
+  func gateEnds() {
     var coalescer = EventCoalescer(window: 5_000)
-    for connection in 1...3 as ClosedRange<UInt64> {
-      for _ in 0..<connection + 1 { _ = Self.offer(&coalescer, connection, connection: connection, at: connection) }
+    for number in 1...3 as ClosedRange<UInt64> {
+      for _ in 0..<number + 1 { _ = Self.offer(&coalescer, number, gate: gates[Int(number)], at: number) }
     }
-    #expect(coalescer.removeAll(of: 2).map(\.count) == [2])
-    #expect(coalescer.removeAll(of: 2).isEmpty)
-    #expect(Self.offer(&coalescer, 2, connection: 2, at: 10).isWritten)
+    #expect(coalescer.removeAll(of: gates[2]).map(\.count) == [2])
+    #expect(coalescer.removeAll(of: gates[2]).isEmpty)
+    #expect(Self.offer(&coalescer, 2, gate: gates[2], at: 10).isWritten)
     #expect(coalescer.expire(at: Self.at(5_003))?.count == 1)
     #expect(coalescer.expire(at: Self.at(5_003))?.count == 3)
     #expect(coalescer.removeAll(of: nil).isEmpty && coalescer.deadline == nil)
+  }
+
+  @Test(
+    "other connections that repeat an event are counted, the first's own repetitions are not",
+    arguments: [
+      ([5], 0), ([5, 5, 5], 0), ([5, 6], 1), ([5, 4], 1), ([5, 6, 6, 5, 6], 1), ([5, 4, 5, 4], 1), (Array(1...40), 39),
+      ([5, 6, 7, 6, 7, 8], 3), ([0, 1, 0, 2], 2), ([9, 0, 1], 2),
+    ] as [([UInt64], Int)])
+  func clients(connections: [UInt64], others: Int) {
+    var coalescer = EventCoalescer(window: 5_000)
+    for connection in connections { _ = Self.offer(&coalescer, 7, connection: connection, at: 0) }
+    let repetitions = coalescer.removeAll(of: nil).first
+    #expect((repetitions?.count ?? 0) == connections.count - 1 && (repetitions?.others ?? 0) == others)
+  }
+
+  @Test("numbers that repeated events have of their own are added up, without the first's")
+  func sums() {
+    var coalescer = EventCoalescer(window: 5_000)
+    var first = LogEvent(.closed)
+    first.add(.allowed, 1_000)
+    first.add(.denied, 2_000)
+    let isCounted = coalescer.counts(7, of: 1, adding: [(.allowed, 1_000), (.denied, 2_000)])
+    #expect(!isCounted)
+    _ = coalescer.remember(7, first, of: 1, gate: nil, at: Self.at(0))
+    for number in 2...4 as ClosedRange<UInt64> {
+      let isCounted = coalescer.counts(7, of: number, adding: [(.allowed, number), (.denied, 10 * number)])
+      #expect(isCounted)
+    }
+    let event = coalescer.removeAll(of: nil).first?.event
+    #expect(event?[.allowed] == .number(9) && event?[.denied] == .number(90))
   }
 
   @Test("the oldest is evicted when the table is full", arguments: [EventCoalescer.entriesMax, EventCoalescer.entriesMax + 1])
@@ -62,7 +96,7 @@ struct EventCoalescerTests {
       }
     }
     #expect(evicted == Array(repeating: 1, count: kinds - EventCoalescer.entriesMax))
-    #expect(coalescer.counts(0) == (kinds == EventCoalescer.entriesMax))
+    #expect(coalescer.counts(0, of: 1) == (kinds == EventCoalescer.entriesMax))
   }
 
   @Test("a window of nothing coalesces nothing")
@@ -88,10 +122,11 @@ struct EventCoalescerTests {
       now += next(8)
       while let repetitions = coalescer.expire(at: Self.at(now)) { counted += repetitions.count }
       if next(50) == 0 {
-        counted += coalescer.removeAll(of: next(4)).reduce(0) { $0 + $1.count }
+        counted += coalescer.removeAll(of: gates[Int(next(4))]).reduce(0) { $0 + $1.count }
       } else {
-        let connection = next(4)
-        let result = Self.offer(&coalescer, connection << 32 | next(300 * seed % 1_500 + 1), connection: connection, at: now)
+        let gate = next(4)
+        let key = gate << 32 | next(300 * seed % 1_500 + 1)
+        let result = Self.offer(&coalescer, key, connection: next(9), gate: gates[Int(gate)], at: now)
         offered += 1
         written += result.isWritten ? 1 : 0
         counted += result.evicted?.count ?? 0

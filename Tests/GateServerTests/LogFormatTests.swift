@@ -97,6 +97,22 @@ struct LogFormatTests {
   }
 
   @Test(
+    "an event that stands for several names no single message, and no single client where there were several", arguments: [0, 39])
+  func counts(others: Int) {
+    for direction in ["outgoing", "incoming"] {
+      var event = Self.event(
+        .decision, [(.verdict, "deny"), (.direction, direction), (.sender, ":1.7"), (.destination, ":1.8"), (.path, "/a")])
+      for key in [LogKey.connection, .pid, .uid, .serial, .bytes] { event.add(key, 9) }
+      event.become(count: 39, otherClients: others)
+      let client: LogKey = direction == "outgoing" ? .sender : .destination
+      let kept: [LogKey] = [.verdict, .direction, .sender, .destination, .path, .connection, .pid, .uid]
+      #expect(
+        event.fields.map(\.key)
+          == (others == 0 ? kept + [.count] : kept.filter { ![client, .connection, .pid].contains($0) } + [.count, .clients]))
+    }
+  }
+
+  @Test(
     "a text is cut at 1024 bytes, not inside of a character",
     arguments: [
       ("x", 1024, 1024), ("x", 1025, 1024), ("é", 512, 1024), ("é", 513, 1024), ("€", 342, 1023), ("🙂", 257, 1024),

@@ -9,6 +9,8 @@ struct ClientIdentity {
   /// The log of its gate.
   let log: GateLog
   private let socket: Int32
+  /// What it has in common with the clients with which it is counted as one, as a number; 0 until the log wants it.
+  var kin: UInt64 = 0
   /// Its control group; nil until the log wants it, empty if it could not be read.
   private var knownCgroup: String?
 

@@ -127,9 +127,7 @@ extension Connection {
     if !isLive { return }
     gate.connectionCount -= 1
     gate.metrics.ended(session, end ?? closeReason.map { ConnectionEnd($0) } ?? .error)
-    if endsOrdinarily && gate.options.settings.logging != .everything {
-      io.log.forget(client.number)
-    } else {
+    if !endsOrdinarily || gate.options.settings.logging == .everything {
       io.log.closed(&client, session.counters, closeReason)
     }
     closeDescriptors(&io.pool)

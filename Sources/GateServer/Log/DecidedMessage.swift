@@ -28,14 +28,23 @@ struct DecidedMessage {
   /// The unique name of the other end, or whatever stands there.
   var peer: ByteRange { side == .client ? header.destination : header.sender }
 
+  /// Whether DESTINATION is the client's unique name, which is another for the next client.
+  private func isToClient(_ bytes: RawSpan) -> Bool {
+    if side == .client || header.destination.isAbsent || verdict.reason == .notAddressed { return false }
+    let name = bytes.bytes(in: header.destination)
+    return name.byteCount > 0 && name.byte(at: 0) == UInt8(ascii: ":")
+  }
+
   /// What decisions have in common that are counted as one, as a number.
-  func key(_ bytes: RawSpan, _ seed: SeededHash, connection: UInt64, policy: UInt64) -> UInt64 {
-    var key = seed.hash(connection, policy)
+  ///
+  /// - Parameter kin: What their clients have in common.
+  func key(_ bytes: RawSpan, _ seed: SeededHash, kin: UInt64, policy: UInt64) -> UInt64 {
+    var key = seed.hash(kin, policy)
     key = seed.hash(key, UInt64(side.rawValue) | UInt64(header.frame.type.rawValue) << 8 | UInt64(verdict.action.rawValue) << 16)
     key = seed.hash(key, UInt64(bitPattern: Int64(verdict.reason.hashValue)))
     key = seed.hash(key, UInt64(UInt32(bitPattern: verdict.rule)))
     key = seed.hash(key, seed.hash(bytes.bytes(in: side == .bus ? header.sender : ByteRange())))
-    key = seed.hash(key, seed.hash(bytes.bytes(in: header.destination)))
+    key = seed.hash(key, seed.hash(bytes.bytes(in: isToClient(bytes) ? ByteRange() : header.destination)))
     key = seed.hash(key, seed.hash(bytes.bytes(in: header.path)))
     key = seed.hash(key, seed.hash(bytes.bytes(in: header.interface)))
     key = seed.hash(key, seed.hash(bytes.bytes(in: header.member)))

@@ -1,6 +1,7 @@
 // Repeated events: the first is written at once, those that follow within a window are counted, and the count is written when the
-// window ends, when the connection does, or when the table is full and the oldest is evicted. So no repetition is forgotten and
-// nothing grows.
+// window ends, when the gate does, or when the table is full and the oldest is evicted. So no repetition is forgotten and nothing grows.
+//
+// Who repeats does not matter here: the key says what is alike (Log.swift). A connection that ends leaves its repetitions to others of its kind.
 
 import GateSession
 
@@ -13,12 +14,37 @@ struct EventCoalescer {
     var event: LogEvent
     /// In whose name; nil: of no gate.
     let gate: GateLog?
-    var count: Int
+    /// Whose event the first was.
+    let connection: UInt64
+    var count = 0
+    /// Other connections that repeated it, at least: one that is older than another that was counted is not looked for.
+    private(set) var others = 0
+    private var newest: UInt64
+
+    init(_ event: LogEvent, of connection: UInt64, gate: GateLog?) {
+      (self.event, self.connection, self.gate, newest) = (event, connection, gate, connection)
+    }
+
+    @inline(__always)
+    mutating func count(_ connection: UInt64) {
+      count += 1
+      if connection != newest { noteOther(connection) }
+    }
+
+    /// The last that was counted has numbers of its own, which are added up.
+    fileprivate mutating func add(_ numbers: [(key: LogKey, number: UInt64)]) {
+      for (key, number) in numbers { event.addUp(key, number, afresh: count == 1) }
+    }
+
+    private mutating func noteOther(_ connection: UInt64) {
+      if connection == self.connection || (others > 0 && connection < newest) { return }
+      others += 1
+      newest = connection
+    }
   }
 
   private struct Entry {
     let key: UInt64
-    let connection: UInt64
     let since: Instant
     var repetitions: Repetitions
   }
@@ -27,7 +53,7 @@ struct EventCoalescer {
   static let entriesMax = 256
 
   private let window: UInt64
-  /// A ring, made for the first event: entry number `n` is at `n % entriesMax`. Nil where the connection has ended.
+  /// A ring, made for the first event: entry number `n` is at `n % entriesMax`. Nil where the gate has ended.
   private var entries: [Entry?] = []
   private var first = 0
   private var end = 0
@@ -41,24 +67,31 @@ struct EventCoalescer {
   /// When the oldest window ends.
   var deadline: Instant? {
     if first == end { return nil }
-    // Windows are alike, so that the oldest entry's ends first; one whose connection has gone leaves with those before it.
+    // Windows are alike, so that the oldest entry's ends first; one whose gate has gone leaves with those before it.
     return entries[first % Self.entriesMax]?.since.advanced(byMilliseconds: window) ?? Instant(milliseconds: 0)
   }
 
-  /// Whether an event with this key was written within the window; then this one is counted.
-  mutating func counts(_ key: UInt64) -> Bool {
+  /// Whether an event with this key was written within the window; then this one, of `connection`, is counted.
+  mutating func counts(_ key: UInt64, of connection: UInt64) -> Bool {
     guard let number = numbers[key] else { return false }
-    entries[number % Self.entriesMax]?.repetitions.count += 1
+    entries[number % Self.entriesMax]?.repetitions.count(connection)
+    return true
+  }
+
+  /// As ``counts(_:of:)``, for an event with numbers of its own, which are added up.
+  mutating func counts(_ key: UInt64, of connection: UInt64, adding own: [(key: LogKey, number: UInt64)]) -> Bool {
+    guard counts(key, of: connection), let number = numbers[key] else { return false }
+    entries[number % Self.entriesMax]?.repetitions.add(own)
     return true
   }
 
   /// An event was written. Returns the repetitions of one that is evicted for it.
-  mutating func remember(_ key: UInt64, _ event: LogEvent, connection: UInt64, gate: GateLog?, at now: Instant) -> Repetitions? {
+  mutating func remember(_ key: UInt64, _ event: LogEvent, of connection: UInt64, gate: GateLog?, at now: Instant) -> Repetitions?
+  {
     if window == 0 { return nil }
     if entries.isEmpty { entries = Array(repeating: nil, count: Self.entriesMax) }
     let evicted = end - first == Self.entriesMax ? removeFirst() : nil
-    entries[end % Self.entriesMax] = Entry(
-      key: key, connection: connection, since: now, repetitions: Repetitions(event: event, gate: gate, count: 0))
+    entries[end % Self.entriesMax] = Entry(key: key, since: now, repetitions: Repetitions(event, of: connection, gate: gate))
     numbers[key] = end
     end += 1
     return evicted
@@ -72,18 +105,11 @@ struct EventCoalescer {
     return nil
   }
 
-  /// The repetitions of a connection that ends; of all if nil is given.
-  mutating func removeAll(of connection: UInt64?) -> [Repetitions] {
-    removeAll { owner, _ in connection == nil || owner == connection }
-  }
-
-  /// The repetitions of a gate that ends.
-  mutating func removeAll(of gate: GateLog) -> [Repetitions] { removeAll { _, owner in owner === gate } }
-
-  private mutating func removeAll(_ isMeant: (_ connection: UInt64, _ gate: GateLog?) -> Bool) -> [Repetitions] {
+  /// The repetitions of a gate that ends; of all if nil is given.
+  mutating func removeAll(of gate: GateLog?) -> [Repetitions] {
     var removed: [Repetitions] = []
     for number in first..<end {
-      guard let entry = entries[number % Self.entriesMax], isMeant(entry.connection, entry.repetitions.gate) else { continue }
+      guard let entry = entries[number % Self.entriesMax], gate == nil || entry.repetitions.gate === gate else { continue }
       numbers[entry.key] = nil
       entries[number % Self.entriesMax] = nil
       if entry.repetitions.count > 0 { removed.append(entry.repetitions) }

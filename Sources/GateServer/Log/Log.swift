@@ -117,29 +117,30 @@ public final class Log {
 
   /// A client connected.
   func opened(_ client: inout ClientIdentity) {
-    offer(client.log) { about(&client, .opened) }
-  }
-
-  /// A connection is over: what was kept back about it is said.
-  func forget(_ connection: UInt64) {
-    for repetitions in coalescer.removeAll(of: connection) { write(repetitions) }
+    let key = key(&client, .opened)
+    if coalescer.counts(key, of: client.number) { return }
+    offer(client.log, key: key, of: client.number) { about(&client, .opened) }
   }
 
   /// A connection is over, and what it did.
   func closed(_ client: inout ClientIdentity, _ counters: SessionCounters, _ reason: CloseReason?) {
-    forget(client.number)
-    offer(client.log) {
+    let text = reason.map { "\($0)" } ?? "the gate ended it"
+    let key = key(&client, .closed, text)
+    if coalescer.counts(key, of: client.number, adding: [(.allowed, counters.allowed), (.denied, counters.denied)]) { return }
+    offer(client.log, key: key, of: client.number) {
       var event = about(&client, .closed)
-      event.add(.reason, reason.map { "\($0)" } ?? "the gate ended it")
-      event.add(.allowed, Int(counters.allowed))
-      event.add(.denied, Int(counters.denied))
+      event.add(.reason, text)
+      event.add(.allowed, counters.allowed)
+      event.add(.denied, counters.denied)
       return event
     }
   }
 
   /// Something that a connection needs failed.
   func failure(_ client: inout ClientIdentity, _ text: String) {
-    offer(client.log) {
+    let key = key(&client, .error, text)
+    if coalescer.counts(key, of: client.number) { return }
+    offer(client.log, key: key, of: client.number) {
       var event = about(&client, .error)
       event.add(.message, text)
       return event
@@ -153,7 +154,9 @@ public final class Log {
 
   /// A client that may not connect.
   func refused(_ peer: PeerCredentials, _ gate: GateLog, _ text: String) {
-    offer(gate) {
+    let key = seed.hash(gate.number, UInt64(peer.uid) | 1 << 32)
+    if coalescer.counts(key, of: 0) { return }
+    offer(gate, key: key) {
       var event = LogEvent(.warning)
       event.add(.gate, gate.label)
       event.add(.pid, peer.pid)
@@ -166,7 +169,7 @@ public final class Log {
   /// A client of the control socket that may not use it. Each user is logged once, then counted.
   func rejected(_ peer: PeerCredentials, _ text: String) {
     let key = seed.hash(UInt64.max, UInt64(peer.uid))
-    guard let gate = gates.first, !coalescer.counts(key) else { return }
+    guard let gate = gates.first, !coalescer.counts(key, of: 0) else { return }
     offer(gate, key: key) {
       var event = LogEvent(.warning)
       event.add(.pid, peer.pid)
@@ -179,7 +182,7 @@ public final class Log {
   /// A limit of a gate was hit.
   func limit(_ limit: LimitName, _ gate: GateLog, _ text: @autoclosure () -> String) {
     let key = seed.hash(gate.number, UInt64(limit.place))
-    if coalescer.counts(key) { return }
+    if coalescer.counts(key, of: 0) { return }
     offer(gate, key: key) {
       var event = LogEvent(.limit)
       event.add(.gate, gate.label)
@@ -191,15 +194,37 @@ public final class Log {
 
   /// A limit was hit by a connection.
   func limit(_ limit: LimitName, _ client: inout ClientIdentity, _ text: @autoclosure () -> String) {
-    // Numbers of gates and of connections are small, so that their keys are others.
-    let key = seed.hash(UInt64.max - 1 - client.number, UInt64(limit.place))
-    if coalescer.counts(key) { return }
-    offer(client.log, key: key, connection: client.number) {
+    let key = key(&client, .limit, limit.name)
+    if coalescer.counts(key, of: client.number) { return }
+    offer(client.log, key: key, of: client.number) {
       var event = about(&client, .limit)
       event.add(.limit, limit.name)
       event.add(.message, text())
       return event
     }
+  }
+
+  /// What events about clients have in common that are counted as one, as a number.
+  private func key(_ client: inout ClientIdentity, _ kind: LogEvent.Kind, _ text: String = "") -> UInt64 {
+    seed.hash(kin(&client), hash("\(kind.rawValue) \(text)"))
+  }
+
+  /// What a client has in common with those with which it is counted as one: its gate, its user, and its control group as far as that is
+  /// known. So a container's short-lived clients are one, and none of them is counted as another container's.
+  private func kin(_ client: inout ClientIdentity) -> UInt64 {
+    if client.kin == 0 { client.kin = max(1, findKin(&client)) }
+    return client.kin
+  }
+
+  @inline(never)
+  private func findKin(_ client: inout ClientIdentity) -> UInt64 {
+    let user = client.peer.map { UInt64($0.uid) } ?? .max
+    return seed.hash(seed.hash(client.log.number, user), hash(client.cgroup))
+  }
+
+  private func hash(_ text: String) -> UInt64 {
+    let bytes = Array(text.utf8)
+    return seed.hash(unsafe bytes.span.bytes)
   }
 
   /// An event about a connection, with what is known of its client.
@@ -229,8 +254,8 @@ public final class Log {
     let bytes = bytes.extracting(Int(decision.offset)..<bytes.byteCount)
     var message = DecidedMessage(bytes, decision.verdict, from: side)
     if side == .client && decision.verdict.action != .allow { message.about = session.nameAsked(by: bytes, message.header) }
-    let key = message.key(bytes, seed, connection: client.number, policy: policy.identity)
-    if coalescer.counts(key) { return }
+    let key = message.key(bytes, seed, kin: kin(&client), policy: policy.identity)
+    if coalescer.counts(key, of: client.number) { return }
     if !client.log.admits(.decision, passes: decision.verdict.action == .allow, at: now) {
       suppress(client.log, decisions: 1)
       return
@@ -242,21 +267,21 @@ public final class Log {
     event.describe(message, bytes, name: session.name, peerName: peerName)
     event.explain(message, bytes, by: policy)
     write(event)
-    let evicted = coalescer.remember(key, event, connection: client.number, gate: client.log, at: now)
+    let evicted = coalescer.remember(key, event, of: client.number, gate: client.log, at: now)
     if let evicted { write(evicted) }
   }
 
   // MARK: Coalescing and rate
 
   /// Writes an event about a connection or a gate if the rate allows, and coalesces its repetitions if it has a key.
-  private func offer(_ gate: GateLog?, key: UInt64? = nil, connection: UInt64 = 0, _ event: () -> LogEvent) {
+  private func offer(_ gate: GateLog?, key: UInt64? = nil, of connection: UInt64 = 0, _ event: () -> LogEvent) {
     if let gate, !gate.admits(.note, passes: false, at: now) {
       suppress(gate, connections: 1)
       return
     }
     let event = event()
     write(event)
-    guard let key, let evicted = coalescer.remember(key, event, connection: connection, gate: gate, at: now) else { return }
+    guard let key, let evicted = coalescer.remember(key, event, of: connection, gate: gate, at: now) else { return }
     write(evicted)
   }
 
@@ -275,7 +300,7 @@ public final class Log {
       return
     }
     var event = repetitions.event
-    event.become(count: count)
+    event.become(count: count, otherClients: repetitions.others)
     write(event)
   }
 

@@ -29,6 +29,10 @@ struct LogEvent: Sendable {
       case .number(let number): String(number)
       }
     }
+
+    fileprivate var isUniqueName: Bool {
+      if case .text(let text) = self { text.utf8.first == UInt8(ascii: ":") } else { false }
+    }
   }
 
   /// Bytes of a text that are kept; beyond, it is cut and ends with `…`. Names have 255 at most, paths no limit of their own.
@@ -53,16 +57,26 @@ struct LogEvent: Sendable {
   mutating func add(_ key: LogKey, _ text: String) { fields.append((key, .text(Self.cut(text)))) }
   mutating func add(_ key: LogKey, _ number: some BinaryInteger) { fields.append((key, .number(UInt64(clamping: number)))) }
 
-  /// Forgets what belongs to a single message, for an event that stands for several.
-  mutating func become(count: Int) {
+  /// A number of an event that stands for several, of which one more has this.
+  mutating func addUp(_ key: LogKey, _ number: UInt64, afresh: Bool) {
+    guard let place = fields.firstIndex(where: { $0.key == key }), case .number(let sum) = fields[place].value else { return }
+    fields[place].value = .number(afresh ? number : sum &+ number)
+  }
+
+  /// Forgets what belongs to a single message, and to a single client if there were others, for an event that stands for several.
+  mutating func become(count: Int, otherClients: Int) {
     time = .now()
+    let own: LogKey = self[.direction] == .text("incoming") ? .destination : .sender
     fields.removeAll { field in
       switch field.key {
       case .serial, .replySerial, .bytes, .fds, .signature: true
+      case .connection, .pid: otherClients > 0
+      case own: otherClients > 0 && field.value.isUniqueName
       default: false
       }
     }
     add(.count, count)
+    if otherClients > 0 { add(.clients, otherClients) }
   }
 
   subscript(_ key: LogKey) -> Value? { fields.first { $0.key == key }?.value }

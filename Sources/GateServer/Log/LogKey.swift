@@ -7,7 +7,8 @@ public enum LogKey: String, CaseIterable, Sendable {
   case interface, member, about
   case error, signature, serial
   case replySerial = "reply-serial"
-  case bytes, fds, reason, rule, nearest, miss, count, allowed, denied, limit, outcome, decisions, connections, lost, message
+  case bytes, fds, reason, rule, nearest, miss, count, clients, allowed, denied, limit, outcome, decisions, connections, lost,
+    message
 
   /// What its value is, in a sentence.
   public var meaning: String {
@@ -18,8 +19,8 @@ public enum LogKey: String, CaseIterable, Sendable {
     case .verdict:
       "allow; deny (its sender is told, if it asked for an answer); drop (nobody is told); audit (forwarded, would be denied)"
     case .gate: "the gate's label: session, system, or as --listen named it"
-    case .connection: "number of the client's connection since the start"
-    case .pid: "the client's process when it connected, as the kernel says"
+    case .connection: "number of the client's connection since the start; not there beside clients"
+    case .pid: "the client's process when it connected, as the kernel says; not there beside clients"
     case .uid: "the client's user, as the kernel says"
     case .cgroup: "the client's control group, where it could be read"
     case .direction: "outgoing (client to bus) or incoming (bus to client)"
@@ -44,8 +45,9 @@ public enum LogKey: String, CaseIterable, Sendable {
     case .nearest: "for a denial, file:line of the rule that came nearest to allowing it"
     case .miss:
       "what that rule misses: direction, type, interface, object-path, method, name, max-fds; or literal, where no wildcard does"
-    case .count: "so many such messages since the last event about them; 1 if it is not there"
-    case .allowed: "messages of the connection that were forwarded"
+    case .count: "so many such messages, or events, since the last event about them; 1 if it is not there"
+    case .clients: "so many clients are counted there, at least, besides the one that the last event named"
+    case .allowed: "messages of the connection that were forwarded; with count, of all the connections"
     case .denied: "messages of the connection that were not"
     case .limit: "name of the limit that was hit; descriptors if the process may open no more"
     case .outcome: "of a reload: done or refused"
