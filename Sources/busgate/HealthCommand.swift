@@ -7,9 +7,11 @@ struct HealthCommand {
   static let usage = """
     usage: busgate healthz METRICS [--gate NAME]
 
-    Asks the gate whose socket --metrics made how it is, and prints a line for each gate, or for the one that is named.
+    Asks the gate whose socket --metrics made how it is, and prints a line for each
+    gate, or for the one that is named.
 
-    Exit status: 0 well, 1 a socket cannot be had or a bus cannot be reached, 64 usage, or no such gate, 71 it could not be asked.
+    Exit status: 0 well, 1 a socket cannot be had or a bus cannot be reached, 64
+    usage, or no such gate, 71 it could not be asked.
     """
 
   /// The socket.

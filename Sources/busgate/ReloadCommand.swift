@@ -7,9 +7,11 @@ enum ReloadCommand {
   static let usage = """
     usage: busgate reload CONTROL
 
-    Has the gate whose socket --control made read its files again, and waits until the new rules are in force.
+    Has the gate whose socket --control made read its files again, and waits until
+    the new rules are in force.
 
-    Exit status: 0 they are, 64 usage, 65 refused (the errors are on standard error, the old rules stay), 71 the gate could not be asked.
+    Exit status: 0 they are, 64 usage, 65 refused (the errors are on standard error,
+    the old rules stay), 71 the gate could not be asked.
     """
 
   static func perform(_ arguments: [String]) -> Int32 {

@@ -41,7 +41,7 @@ enum Usage {
 
     Examples:
       busgate run --config radio.json --session /run/radio/bus/session
-      busgate run --config radio.json --config more.d \\
+      busgate run --config radio.json --limit connections-max=16 \\
         --listen engine=/run/engine/bus/system --policy engine=system \\
         --control /run/engine/control --metrics /run/engine/metrics
       busgate run --config radio.json --session /run/radio/bus/session \\

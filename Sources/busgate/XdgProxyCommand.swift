@@ -18,17 +18,22 @@ enum XdgProxyCommand {
   static let usage = """
     usage: xdg-dbus-proxy [OPTION…] [ADDRESS PATH [OPTION…]…]
 
-    Listens on each PATH and forwards to the bus at ADDRESS what the options behind them allow.
+    Listens on each PATH and forwards to the bus at ADDRESS what the options behind
+    them allow.
 
       --help                   print this
       --version                print the version
-      --fd=FD                  write a byte to descriptor FD when all sockets accept, stop when its other end closes
-      --args=FD                read arguments from descriptor FD, each ended by a NUL (repeatable)
-      --limit=NAME=VALUE       a limit, as connections-max=32 or auth-timeout=10s; busgate run --list limits has them (repeatable)
+      --fd=FD                  write a byte to descriptor FD when all sockets
+                               accept, stop when its other end closes
+      --args=FD                read arguments from descriptor FD, each ended by a
+                               NUL (repeatable)
+      --limit=NAME=VALUE       a limit, as connections-max=32 or auth-timeout=10s
+                               (repeatable); busgate --list limits has them
 
     Behind ADDRESS PATH:
 
-      --filter                 forward only what the following allow; without it everything is forwarded, whatever they say
+      --filter                 forward only what the following allow; without it
+                               everything is forwarded, whatever they say
       --log                    log every message on standard output
       --sloppy-names           show all unique names
       --see=NAME               NAME, or NAME.* for it and all below it, is visible
@@ -37,7 +42,8 @@ enum XdgProxyCommand {
       --call=NAME=RULE         these calls to NAME are allowed
       --broadcast=NAME=RULE    these broadcasts of NAME are let in
 
-    RULE is [METHOD][@PATH]: METHOD is *, INTERFACE.* or INTERFACE.MEMBER, PATH an object path, or one and /* for it and all below it.
+    RULE is [METHOD][@PATH]: METHOD is *, INTERFACE.* or INTERFACE.MEMBER, PATH an
+    object path, or one and /* for it and all below it.
     """
 
   static func perform(_ arguments: [String]) -> Int32 {

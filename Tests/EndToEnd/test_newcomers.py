@@ -98,6 +98,13 @@ def test_every_program_says_its_version_in_the_same_form():
         assert number in run(personality, "--version").stdout.splitlines()[-1]
 
 
+@pytest.mark.parametrize("program", ["reload", "healthz", "dbus-proxy", "xdg-dbus-proxy"])
+def test_the_help_of_each_program_fits_80_columns(program):
+    done = run(program, "--help")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith(f"usage: {program if 'proxy' in program else 'busgate ' + program}")
+    assert max(map(width, done.stdout.splitlines())) <= 80
+
+
 # Configurations
 
 def gate_of(workshop, bus, *flags):
