@@ -22,7 +22,7 @@ enum RunCommand {
     do throws(UsageError) {
       options = try RunOptions(arguments, inherited: try InheritedSockets())
     } catch {
-      printError("busgate run: \(error)\("\(error)".contains("--help") ? "" : "; busgate run --help lists the flags")")
+      printError("busgate run: \(error); busgate run --help lists the flags")
       return ExitStatus.usage
     }
     do {

@@ -58,7 +58,7 @@ struct RunFlag: Sendable {
 
   private static func unknown(_ word: String, _ name: String) -> UsageError {
     let names = all.indices.map { all[$0].name }
-    let meant = nearest(to: Array(name.utf8), among: names) ?? "one of those that busgate run --help lists"
+    let meant = nearest(to: Array(name.utf8), among: names) ?? "one of the flags"
     return UsageError("unknown argument \"\(word)\", expected \(meant)")
   }
 
