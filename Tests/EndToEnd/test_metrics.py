@@ -644,3 +644,51 @@ def test_a_mode_can_be_given_and_a_path_in_use_is_refused(workshop, bus):
     assert not (workshop.directory / "second").exists()
     assert "busgate_build_info" in scrape(gate)
 
+
+
+# What to alert on
+
+ALERTS = ROOT / "contrib/examples/prometheus"
+
+
+def alerts():
+    """The rules' names and expressions."""
+    text = (ALERTS / "busgate.rules.yml").read_text()
+    parts = re.split(r"(?m)^ +- alert: (\w+)$", text)[1:]
+    return {name: re.search(r"(?ms)expr:(.*?)^ +(?:for|labels):", body)[1] for name, body in zip(parts[::2], parts[1::2])}
+
+
+def test_prometheus_understands_every_rule_and_its_cases(tmp_path):
+    promtool = oracle("promtool")
+    checked = subprocess.run([promtool, "check", "rules", ALERTS / "busgate.rules.yml"], capture_output=True, text=True)
+    assert (checked.returncode, checked.stderr) == (0, "") and f"{len(alerts())} rules found" in checked.stdout
+    tested = subprocess.run([promtool, "test", "rules", ALERTS / "busgate.rules.test.yml"], capture_output=True, text=True)
+    assert tested.returncode == 0 and "SUCCESS" in tested.stdout, tested.stdout + tested.stderr
+
+
+def test_every_rule_has_a_case_that_fires_and_one_that_does_not():
+    cases = re.findall(r"- alertname: (\w+)\n.*\n +exp_alerts:( \[\])?\n", (ALERTS / "busgate.rules.test.yml").read_text())
+    assert {name for name, none in cases if none} == {name for name, none in cases if not none} == set(alerts())
+
+
+def test_every_metric_of_the_rules_is_one_of_the_gates():
+    listed = [line.split("\t") for line in subprocess.run([BUSGATE, "run", "--list", "metrics"], capture_output=True, text=True, check=True).stdout.splitlines()]
+    known = {name for name, _, _ in listed} | {f"{name}_bucket" for name, kind, _ in listed if kind == "histogram"}
+    for name, expression in alerts().items():
+        found = set(re.findall(r"\bbusgate_\w+", expression))
+        assert found <= known and (found or name == "BusgateDown"), (name, found - known)
+
+
+def test_the_pages_tell_every_alert_in_the_order_of_the_rules():
+    for page, heading in ((ALERTS / "README.md", "\n| alert | fires |"), (ROOT / "contrib/OPERATORS.md", "\n| alert | what it means")):
+        table = page.read_text().split(heading)[1].split("\n\n")[0]
+        assert re.findall(r"(?m)^\| `(\w+)` \|", table) == list(alerts())
+
+
+def test_a_label_that_a_rule_groups_by_or_asks_for_is_one_of_the_page():
+    page = (ROOT / "contrib/OPERATORS.md").read_text().split("| label | values |")[1].split("\n\n")[0]
+    known = set(re.findall(r"(?m)^\| `(\w+)`", page)) | {"job", "instance", "gate_instance", "le"}
+    for expression in alerts().values():
+        asked = re.findall(r"(\w+)!?[=~]+\"", expression)
+        asked += [label for labels in re.findall(r"\b(?:by|ignoring) \(([^)]*)\)|ignoring\(([^)]*)\)", expression) for label in re.findall(r"\w+", " ".join(labels))]
+        assert set(asked) <= known
