@@ -6,7 +6,7 @@ STATIC = $(SWIFT) build -c release --scratch-path build/static --product busgate
 
 CTL    = $(SWIFT) build -c release --scratch-path build/tools --product busgatectl --static-swift-stdlib
 
-.PHONY: all help programs sidecar ctl manuals demo demo-shell test test-oracles lint soak mutants fuzz coverage test-asan test-tsan bench bench-check bench-micro bench-report clean
+.PHONY: all help programs sidecar ctl manuals demo demo-shell test test-systems test-oracles lint soak mutants fuzz coverage test-asan test-tsan bench bench-check bench-micro bench-report clean
 
 all: programs
 
@@ -18,6 +18,7 @@ help:
 	@echo 'make demo        a container, a service, a gate between them: shown and checked'
 	@echo 'make demo-shell  the same, and a shell in the container'
 	@echo 'make test        every test; installs the Debian packages that are missing'
+	@echo 'make test-systems what needs root file systems and a booted systemd: as root; 1 GB below build/systems, made once, with network'
 	@echo 'make test-oracles TIME=60   the comparisons with libdbus, GLib and both buses, for about so many seconds'
 	@echo 'make soak        simulated worlds for TIME=60 seconds; make mutants: whether they notice what is broken (NAMES="…": only this)'
 	@echo 'make fuzz        each fuzzer for TIME=60 seconds'
@@ -66,6 +67,10 @@ demo-shell: sidecar
 test: programs manuals
 	contrib/packages test prometheus
 	contrib/run-tests
+
+test-systems: programs manuals
+	contrib/packages test
+	contrib/run-tests systems
 
 TIME ?= 60
 test-oracles: sidecar
