@@ -120,6 +120,6 @@ def test_pkcheck_tells_what_a_running_gate_may(workshop, place):
     package = packages()
     libraries = ":".join(str(path) for path in package.glob("usr/lib/*-linux-gnu"))
     status = {action: subprocess.run(
-        [package / "usr/bin/pkcheck", "--action-id", action, "--process", str(gate.pid)], capture_output=True,
+        [package / "usr/bin/pkcheck", "-a", action, "-p", str(gate.pid)], capture_output=True,
         env={"DBUS_SYSTEM_BUS_ADDRESS": place.bus.address, "LD_LIBRARY_PATH": libraries}).returncode for action in (SET_TIMEZONE, SET_TIME)}
     assert status == {SET_TIMEZONE: 0, SET_TIME: 1}
