@@ -150,3 +150,12 @@ def test_a_proxy_that_lets_pass_what_is_denied_has_none(load, tmp_path):
     load.ask("connect 1", "connected")
     failure = load.failure("denials 1 1 10")
     assert failure and "expected type 3" in failure
+
+
+def test_a_signal_to_many_gates_is_measured_in_one_process_and_in_several():
+    done = subprocess.run([ROOT / "benchmarks/many-gates", "--gates", "3", "--signals", "160", "--rounds", "1"], capture_output=True, text=True,
+                          timeout=PATIENCE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["1", "16"]
+    assert all(float(figure) > 0 for row in rows for figure in row[1:])

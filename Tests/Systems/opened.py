@@ -52,8 +52,9 @@ def traced(workshop, strace, layout):
         (outside / path[1:]).parent.mkdir(parents=True, exist_ok=True)
     (outside / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\n")
     (outside / "etc/group").write_text("root:x:0:\n")
-    (outside / layout.config[1:]).mkdir()
-    (outside / layout.config[1:] / "radio.json").write_text(json.dumps({f"dbus-gateway-config-{layout.kind}": EVERYTHING}))
+    (outside / layout.config[1:] / "radio.d").mkdir(parents=True)
+    for file in ("radio.json", "radio.d/more.json"):
+        (outside / layout.config[1:] / file).write_text(json.dumps({f"dbus-gateway-config-{layout.kind}": EVERYTHING}))
     directory, name = (outside / layout.bus[1:]).parent, layout.bus.rpartition("/")[2]
     workshop.keep(Daemon(directory, name=name))
     journal, notify = (workshop.keep(NotifySocket(outside / path[1:])) for path in (JOURNAL, layout.notify))
@@ -61,7 +62,7 @@ def traced(workshop, strace, layout):
     tracer = workshop.child([
         strace, "-f", "-qq", "-y", "-s", "0", "-o", outside / "trace", "-e", f"trace={CALLS}",
         "bwrap", "--ro-bind", BUSGATE, PROGRAM, *binds, "--proc", "/proc", "--dev", "/dev", "--setenv", "NOTIFY_SOCKET", layout.notify,
-        PROGRAM, "run", "--config", f"{layout.config}/radio.json", f"--{layout.kind}", f"{layout.sockets}/bus/{layout.kind}",
+        PROGRAM, "run", "--config-base", f"{layout.config}/radio", "--instance", "radio", "--as-root", f"--{layout.kind}", f"{layout.sockets}/bus/{layout.kind}",
         "--bus", f"{layout.kind}=unix:path={layout.bus}", "--control", f"{layout.sockets}/control", "--metrics", f"{layout.sockets}/metrics",
         "--log-format", "journal", "--log", "all", "--allow-uid", "root", "--socket-owner", "root:root"])
     assert notify.receive()["READY"] == "1"
@@ -128,7 +129,7 @@ def access(match, is_datagram):
     if call in ("open", "openat"):
         opened = re.search(r"<([^>]*)>$", match["rest"])
         mode = "rw" if "O_RDWR" in arguments else "w" if "O_WRONLY" in arguments else "r"
-        return (opened[1] if opened else path, mode)
+        return ((opened[1] if opened else path) + "/" * ("O_DIRECTORY" in arguments), mode)
     if path.startswith("/proc/self/fd/"):
         return None  # the file of a socket that was just made, of which `bind` has told
     return (path + "/" if call.startswith("mkdir") else path, "w")
