@@ -1,11 +1,12 @@
 """What becomes of live connections when a gate is restarted behind a socket that stays, as its units do it; contrib/RIGHTS.md tells integrators."""
 
 import os
+import signal
 
 import pytest
 from gi.repository import GLib
 
-from harness import EVERYTHING, PATIENCE
+from harness import EVERYTHING, PATIENCE, ROOT
 from peer import Peer, call, driver_call, strings
 from service import listening, start_with_sockets
 
@@ -25,7 +26,7 @@ WAITING = {
 from gi.repository import Gio, GLib
 bus = Gio.bus_get_sync(Gio.BusType.SESSION)
 bus.call("{NAME}", "/a", "a.b", "Do", None, None, 0, 60000, None, None)
-GLib.MainLoop().run()"""], -15, ""),
+GLib.MainLoop().run()"""], -signal.SIGTERM, ""),
     # libdbus's shared connection, dbus_bus_get(), ends its process with 1 unless exit_on_disconnect is switched off.
     "libdbus, shared": (["/usr/bin/python3", "-c", f"""
 import dbus, dbus.mainloop.glib
@@ -78,6 +79,13 @@ def test_a_client_that_waits_for_an_answer_is_told_at_once_that_its_connection_i
     service.fence()
 
 
+def test_the_page_says_what_each_of_them_says():
+    page = (ROOT / "contrib/RIGHTS.md").read_text()
+    assert [says for _, _, says in WAITING.values() if says not in page] == []
+    assert [status for _, status, says in WAITING.values() if not says] == [-signal.SIGTERM, 1]
+    assert "**the process ends with status 1**" in page and "**the process ends by SIGTERM**" in page
+
+
 def test_what_stays_is_the_socket_and_what_goes_are_unique_names_owned_names_and_match_rules(place, service):
     before = Peer(place.address)
     before.own(INSIDE)
@@ -102,7 +110,7 @@ def test_a_reload_instead_costs_none_of_that(place, service):
     before.own(INSIDE)
     serial = before.send(call(NAME, "/a", "a.b", "Do"))
     asked = service.await_member("Do")
-    place.gate.process.send_signal(1)
+    place.gate.process.send_signal(signal.SIGHUP)
     place.gate.log.wait_for("configuration reloaded")
     service.reply(asked, strings("the answer"))
     assert before.answer_to(serial).get_body()[0] == "the answer"
