@@ -69,6 +69,7 @@ def test_a_user_that_the_host_does_not_know_is_not_let_in_and_one_that_the_bus_d
     service, gate = place.service(TUNER), place.gate(uid := 64999)
     with pytest.raises(Closed):
         Peer(gate.address)
+    gate.log.wait_for("hung up before Hello was answered", f"does it let in uid {uid}")
     with open(place.bus.users / "etc/passwd", "a") as users:
         users.write(f"busgate-radio:x:{uid}:{uid}::/:/usr/sbin/nologin\n")
     for expected in (ACCESS_DENIED, "answered"):
