@@ -21,13 +21,16 @@ struct Exposition {
   typealias Label = (name: StaticString, value: String)
 
   let format: Format
-  /// Which of several programs this is.
-  let instance: InstanceName?
+  /// Which of several programs this is. Prometheus itself gives the label `instance` to what it scrapes.
+  private let instance: [Label]
   /// What was written so far.
   private(set) var text: [UInt8] = []
   private var family: MetricFamily?
 
-  init(_ format: Format, of instance: InstanceName? = nil) { (self.format, self.instance) = (format, instance) }
+  init(_ format: Format, of instance: InstanceName? = nil) {
+    self.format = format
+    self.instance = instance.map { [(name: "gate_instance" as StaticString, value: $0.description)] } ?? []
+  }
 
   // MARK: Writing
 
@@ -41,23 +44,16 @@ struct Exposition {
     line("# TYPE ", name, format == .text && family.kind == .info ? " gauge" : " " + family.kind.rawValue)
   }
 
-  /// A value of the metric that was begun last; labels are what an info is for, so that it has the instance too.
+  /// A value of the metric that was begun last.
   mutating func value(_ value: UInt64, _ labels: Label...) {
     guard let family else { preconditionFailure("a value without its metric") }
-    sample(family.base, family.suffix, labels + (family.kind == .info ? instanceLabel : []), String(value))
+    sample(family.base, family.suffix, labels, String(value))
   }
 
   /// A value of one gate.
   mutating func value(_ value: UInt64, of gate: GateFigures, _ labels: Label...) {
     guard let family else { preconditionFailure("a value without its metric") }
-    let gateLabel: [Label] = [("gate", gate.label)]
-    sample(family.base, family.suffix, gateLabel + instanceLabel + labels, String(value))
-  }
-
-  /// Prometheus itself gives the label `instance` to what it scrapes.
-  private var instanceLabel: [Label] {
-    guard let instance else { return [] }
-    return [("gate_instance", instance.description)]
+    sample(family.base, family.suffix, [("gate", gate.label)] + labels, String(value))
   }
 
   /// As ``value(_:_:)``, for a whole number of milliseconds that are to be seconds.
@@ -91,6 +87,7 @@ struct Exposition {
   private mutating func sample(_ base: String, _ suffix: String, _ labels: [Label], _ value: String) {
     append(base)
     append(suffix)
+    let labels = labels + instance
     for (place, label) in labels.enumerated() {
       append(place == 0 ? "{" : ",")
       append(label.name)
