@@ -10,7 +10,7 @@ import pytest
 from harness import BUSGATE, EVERYTHING, PATIENCE, rule
 from service import busgate, listening, refused, start, start_with_sockets
 from test_metrics import Scraper, metered, raw, rest, value, values
-from wire import GUID, OWN_UID, Client, RawBus, eventually, introduce, join, raw_bus
+from wire import DRIVER, ERROR, GUID, LIMITS_EXCEEDED, OWN_UID, Client, RawBus, eventually, introduce, join, message, raw_bus
 
 pytestmark = pytest.mark.one_bus("the gate says what it found itself")
 
@@ -179,6 +179,17 @@ def test_a_bus_that_is_another_one_or_none_is_told_as_such_and_the_right_one_is_
     knock(workshop, gate)
     bus.tell()
     becomes(gate, 200, "session: ok")
+
+
+def test_a_bus_that_refuses_the_observer_is_told_as_such(workshop):
+    """As one does whose user has as many connections as it may: the clients of other gates that run as the same user may have them."""
+    bus = raw_bus(workshop)
+    gate = metered(workshop, NAMES, bus)
+    side = bus.accept_any()
+    side.handshake()
+    asked = side.receive_member("Hello")
+    side.send(message(ERROR, 1, reply=asked.serial, sender=DRIVER, destination=":1.7", error=LIMITS_EXCEEDED))
+    becomes(gate, 503, "session: bus unreachable: the observer of the bus at ", "refused Hello")
 
 
 def test_a_gate_whose_metrics_nobody_has_does_not_try_for_itself(workshop):

@@ -126,6 +126,38 @@ struct HealthTests {
     #expect(HealthAnswer.parse(response(.badRequest, ""), asksForOne: true) == nil)
   }
 
+  @Test("any bytes are a request, a query and an answer, or none of these", arguments: [1, 2, 3, 4] as [UInt64])
+  func anything(_ seed: UInt64) {
+    var generator = SeededGenerator(state: seed)
+    let seeds = [
+      "GET /healthz?gate=%41b&x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+      "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\na: ok\n",
+      #"{"reload":"done","gates":[{"gate":"a","rules":3}]}"#, #"{"error":"a","errors":["b","c"]}"#,
+    ].map { Array($0.utf8) }
+    for _ in 0..<20_000 {
+      var bytes = seeds[Int.random(in: 0..<seeds.count, using: &generator)]
+      for _ in 0..<Int.random(in: 1...6, using: &generator) {
+        let at = Int.random(in: 0...bytes.count, using: &generator)
+        switch Int.random(in: 0..<3, using: &generator) {
+        case 0: bytes.insert(.random(in: 0...255, using: &generator), at: at)
+        case 1 where at < bytes.count: bytes.remove(at: at)
+        default:
+          bytes = Array(
+            bytes[..<at] + seeds[Int.random(in: 0..<seeds.count, using: &generator)].suffix(from: 0).prefix(20) + bytes[at...])
+        }
+      }
+      if case .request(let request, let count) = HTTPRequest.read(bytes) {
+        #expect(count <= bytes.count)
+        // What is understood is asked for by its own target.
+        if let label = (try? HealthQuery(request.query))?.gate { #expect((try? HealthQuery(query(of: label)))?.gate == label) }
+      }
+      _ = HealthAnswer.parse(bytes, asksForOne: true)
+      _ = try? ReloadAnswer.parse(bytes, file: "f")
+    }
+  }
+
+  private func query(of label: String) -> String? { HealthQuery.target(for: label).split(separator: "?").last.map(String.init) }
+
   @Test("no beginning of an answer is one")
   func beginnings() {
     let whole = response(.ok, "a: ok\nb: ok\n")

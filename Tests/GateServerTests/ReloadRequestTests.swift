@@ -150,6 +150,7 @@ struct ReloadRequestTests {
     let client = try Client(path)
     client.say("reload\n")
     try settle(&server)
+    #expect(client.hear()?.hasPrefix("{\"error\":\"nothing is known of the reload") == true)
     #expect(client.hear() == nil)
   }
 

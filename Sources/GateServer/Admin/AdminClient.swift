@@ -48,6 +48,7 @@ final class AdminClient {
 
   func close(_ server: inout Server) {
     guard let source else { return }
+    if waitsFor != nil { sayNothingCame() }
     server.sources.remove(source)
     self.source = nil
     closeDescriptor(fd)
@@ -151,6 +152,13 @@ final class AdminClient {
     if isAtEnd && interest == PollSet.readable { return false }
     server.sources.setDeadline(source, deadline)
     return server.sources.setInterest(source, interest) == 0
+  }
+
+  /// The server stops, or there are too many that wait. One attempt, too.
+  private func sayNothingCame() {
+    output =
+      Array(#"{"error":"nothing is known of the reload: the gate stops, or others wait, too"}"#.utf8) + [UInt8(ascii: "\n")]
+    _ = send(from: 0)
   }
 
   /// One attempt: a client that is so slow may miss it.
