@@ -76,6 +76,13 @@ class TimeService:
 
 
 @pytest.fixture
+def workshop():
+    shop = harness.Workshop("dbus-daemon")
+    yield shop
+    shop.close()
+
+
+@pytest.fixture
 def place(workshop):
     conf = packages() / "usr/share/dbus-1/system.d/org.freedesktop.PolicyKit1.conf"
     send = workshop.directory / "send.conf"
