@@ -1,13 +1,14 @@
 """Clients in user namespaces with ranges of users: the gate believes the kernel, and the kernel's map of the client's own namespace."""
 
 import os
+import pathlib
 import subprocess
 import threading
 
 import pytest
 
-from harness import PATIENCE, rule
-from peer import Peer, strings
+from harness import BUSGATE, PATIENCE, rule
+from peer import Peer, call, strings
 from service import CLAIM, external, start
 
 decided_by_the_gate = pytest.mark.one_bus("the gate alone decides who a client is")
@@ -153,3 +154,43 @@ def test_a_client_that_mapped_itself_is_who_it_sees_itself_as(gate, flags):
                            "/usr/bin/python3", "-c", CLAIM.replace("claimed.encode()", 'b"EXTERNAL " + claimed.encode()'), str(gate.path)],
                           capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout.split()[0] == "OK", done.stderr
+
+
+# Kernels before Linux 6.5
+
+@pytest.fixture
+def older_gate(workshop, open_directory, bus):
+    """One that the kernel tells who a client is by a process's number alone."""
+    path = workshop.directory / "older/bus"
+    gate = workshop.child(["/usr/bin/python3", pathlib.Path(__file__).with_name("older_kernel.py"), BUSGATE, "run", "--config", workshop.config([]),
+                           "--session", path, "--bus", f"session={bus.address}"])
+    gate.log.wait_for("gate session listens on")
+    gate.path = path
+    return gate
+
+
+@decided_by_the_gate
+@pytest.mark.parametrize("inside", [0, 1000])
+def test_on_an_older_kernel_too_the_user_inside_is_who_it_is_and_no_other(older_gate, inside):
+    assert claim(older_gate.path, inside, external(inside)) == "OK"
+    assert claim(older_gate.path, inside, external(outside(inside))) == "OK"
+    assert claim(older_gate.path, inside, external(inside + 1)) == "REJECTED"
+
+
+@decided_by_the_gate
+def test_on_an_older_kernel_too_the_log_has_the_control_group(older_gate):
+    Peer(f"unix:path={older_gate.path}").ask(call(SERVICE, PATH, INTERFACE, "Denied"))
+    assert f" pid={os.getpid()} " in older_gate.log.wait_for("deny ", "cgroup=/")
+
+
+@decided_by_the_gate
+@pytest.mark.parametrize("claimed, answer", [(0, "OK"), (1000, "REJECTED")])
+def test_on_an_older_kernel_a_process_is_not_taken_for_another_that_had_its_number(workshop, bus, claimed, answer):
+    """Who is 0 outside is 1000 only in the user namespace of the process that got the number after it."""
+    path = workshop.directory / "reused/bus"
+    here = pathlib.Path(__file__).parent
+    python = "/usr/bin/python3"
+    done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", python, here / "reused_number.py", path, str(claimed), python,
+                           here / "older_kernel.py", BUSGATE, "run", "--config", workshop.config([]), "--session", path, "--bus", f"session={bus.address}"],
+                          capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
+    assert done.stdout == f"{answer}\n", done.stderr

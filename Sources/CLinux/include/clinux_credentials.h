@@ -39,6 +39,22 @@ static inline int clinux_peer_pidfd(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) ? -errno : pidfd;
 }
 
+/// Whether the kernel has that. What a socket without a peer is asked for fails in another way.
+static inline int clinux_has_peer_pidfd(void) {
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return 1;
+  int pidfd = clinux_peer_pidfd(fd);
+  if (pidfd >= 0) close(pidfd);
+  close(fd);
+  return pidfd != -ENOPROTOOPT;
+}
+
+/// Linux 5.3.
+static inline int clinux_pidfd_open(int32_t pid) {
+  int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+  return pidfd < 0 ? -errno : pidfd;
+}
+
 static inline int clinux_pidfd_is_alive(int pidfd) {
   return syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) == 0 || errno == EPERM;
 }
