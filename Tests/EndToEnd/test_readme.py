@@ -44,7 +44,7 @@ def test_the_flags_that_readme_uses_are_in_the_help(workshop):
         told = subprocess.run([CTL, words[0], "--help"], capture_output=True, text=True, timeout=10, check=True).stdout
         for flag in [word for word in words if word.startswith("--")]:
             assert flag in told, flag
-    ours = re.sub(r"^busgatectl .*", "", README, flags=re.M)
+    ours = re.sub(r"^(?:busgatectl|sudo bwrap) (?:.*\\\n)*.*", "", README, flags=re.M)
     for flag in set(re.findall(r"(--[a-z][a-z-]+)", ours)) - {"--help"}:
         assert flag in text, flag
 
