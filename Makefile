@@ -4,7 +4,8 @@ SWIFT  ?= swift
 STATIC = $(SWIFT) build -c release --scratch-path build/static --product busgate \
          -Xswiftc -static-executable -Xswiftc -cross-module-optimization
 
-CTL    = $(SWIFT) build -c release --scratch-path build/tools --product busgatectl --static-swift-stdlib
+# Static too: one file for every distribution. The linker's warnings are about names of users, which busgatectl never looks up.
+CTL    = $(SWIFT) build -c release --scratch-path build/tools --product busgatectl --static-swift-stdlib -Xswiftc -static-executable
 
 .PHONY: all help programs sidecar ctl manuals demo demo-shell test test-systems test-oracles lint soak mutants fuzz coverage test-asan test-tsan bench bench-check bench-micro bench-report clean
 

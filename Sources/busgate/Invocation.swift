@@ -1,13 +1,14 @@
 // Which of the programs in this one is meant: by the first word, or by the name it was started under.
 
 import GatePolicy
+import GateServer
 import Glibc
 
 /// A command line, and what it asks for.
 struct Invocation {
   enum Program { case run, reload, healthz, pelagicoreProxy, xdgProxy, list([String]), version, help, nothing, unknown(String) }
 
-  static let version = "0.1.0"
+  static let version = Release.version
 
   /// What `--version` says, in the form that every program of busgate has.
   static var versionLine: String { "busgate \(version)" }

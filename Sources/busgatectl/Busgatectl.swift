@@ -2,11 +2,12 @@
 // PolicyTools; what they have in common at the command line is in Console and InputFile.
 
 import ArgumentParser
+import GateServer
 
 /// `busgatectl`: asks about policies what the sidecar would answer.
 @main
 struct Busgatectl: ParsableCommand {
-  static let version = "0.1.0"
+  static let version = Release.version
 
   /// In the order of the help.
   static let commands: [any ParsableCommand.Type] = [
