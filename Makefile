@@ -15,7 +15,7 @@ help:
 	@echo 'make             build/bin/busgate, its names dbus-proxy and xdg-dbus-proxy, and build/bin/busgatectl'
 	@echo 'make sidecar     only busgate and its names'
 	@echo 'make ctl         only busgatectl'
-	@echo 'make manuals     manual pages and completions of busgatectl, below build/share'
+	@echo 'make manuals     manual pages and completions, below build/share'
 	@echo 'make demo        a container, a service, a gate between them: shown and checked'
 	@echo 'make demo-shell  the same, and a shell in the container'
 	@echo 'make test        every test; installs the Debian packages that are missing'
@@ -51,11 +51,14 @@ ctl:
 programs:
 	@$(MAKE) --no-print-directory --jobs=2 sidecar ctl
 
-manuals: ctl
+manuals: programs
 	@rm -rf build/share && mkdir -p build/share/man/man1 build/share/bash-completion/completions build/share/zsh/site-functions \
 	  build/share/fish/vendor_completions.d
+	contrib/packaging/manuals build/share/man build/bin/busgate
+	contrib/packaging/completions build/share build/bin/busgate
 	build/bin/busgatectl --experimental-dump-help | contrib/manual-pages build/share/man/man1 "$$(build/bin/busgatectl --version)"
-	build/bin/busgatectl --generate-completion-script bash > build/share/bash-completion/completions/busgatectl
+	@# Without its first line, #!/bin/bash: it is read, not run.
+	build/bin/busgatectl --generate-completion-script bash | sed '1{/^#!/d}' > build/share/bash-completion/completions/busgatectl
 	build/bin/busgatectl --generate-completion-script zsh > build/share/zsh/site-functions/_busgatectl
 	build/bin/busgatectl --generate-completion-script fish > build/share/fish/vendor_completions.d/busgatectl.fish
 
