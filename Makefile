@@ -7,7 +7,7 @@ STATIC = $(SWIFT) build -c release --scratch-path build/static --product busgate
 # Static too: one file for every distribution. The linker's warnings are about names of users, which busgatectl never looks up.
 CTL    = $(SWIFT) build -c release --scratch-path build/tools --product busgatectl --static-swift-stdlib -Xswiftc -static-executable
 
-.PHONY: all help programs sidecar ctl manuals demo demo-shell test test-systems test-oracles lint soak mutants fuzz coverage test-asan test-tsan bench bench-check bench-micro bench-report clean
+.PHONY: all help programs sidecar ctl manuals install uninstall demo demo-shell test test-systems test-oracles lint soak mutants fuzz coverage test-asan test-tsan bench bench-check bench-micro bench-report clean
 
 all: programs
 
@@ -16,6 +16,7 @@ help:
 	@echo 'make sidecar     only busgate and its names'
 	@echo 'make ctl         only busgatectl'
 	@echo 'make manuals     manual pages and completions, below build/share'
+	@echo 'make install     everything, below PREFIX=/usr/local, behind DESTDIR=; make uninstall takes it away'
 	@echo 'make demo        a container, a service, a gate between them: shown and checked'
 	@echo 'make demo-shell  the same, and a shell in the container'
 	@echo 'make test        every test; installs the Debian packages that are missing'
@@ -61,6 +62,15 @@ manuals: programs
 	build/bin/busgatectl --generate-completion-script bash | sed '1{/^#!/d}' > build/share/bash-completion/completions/busgatectl
 	build/bin/busgatectl --generate-completion-script zsh > build/share/zsh/site-functions/_busgatectl
 	build/bin/busgatectl --generate-completion-script fish > build/share/fish/vendor_completions.d/busgatectl.fish
+
+# Where root has no Swift (`make manuals && sudo make install`) what is there is installed.
+PREFIX  ?= /usr/local
+DESTDIR ?=
+install: $(if $(shell command -v $(SWIFT)),manuals)
+	@contrib/packaging/install "$(PREFIX)" "$(DESTDIR)"
+
+uninstall:
+	@contrib/packaging/install --uninstall "$(PREFIX)" "$(DESTDIR)"
 
 demo: sidecar
 	contrib/demo/run
