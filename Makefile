@@ -7,7 +7,7 @@ STATIC = $(SWIFT) build -c release --scratch-path build/static --product busgate
 # Static too: one file for every distribution. The linker's warnings are about names of users, which busgatectl never looks up.
 CTL    = $(SWIFT) build -c release --scratch-path build/tools --product busgatectl --static-swift-stdlib -Xswiftc -static-executable
 
-.PHONY: all help programs sidecar ctl manuals install uninstall demo demo-shell test test-systems test-oracles lint soak mutants fuzz coverage test-asan test-tsan bench bench-check bench-micro bench-report clean
+.PHONY: all help programs sidecar ctl manuals install uninstall deb rpm tarball image demo demo-shell test test-systems test-oracles lint soak mutants fuzz coverage test-asan test-tsan bench bench-check bench-micro bench-report clean
 
 all: programs
 
@@ -17,6 +17,7 @@ help:
 	@echo 'make ctl         only busgatectl'
 	@echo 'make manuals     manual pages and completions, below build/share'
 	@echo 'make install     everything, below PREFIX=/usr/local, behind DESTDIR=; make uninstall takes it away'
+	@echo 'make deb         build/packages/*.deb; make rpm: *.rpm; make tarball: build/busgate-*.tar.xz; make image: build/image, an OCI layout'
 	@echo 'make demo        a container, a service, a gate between them: shown and checked'
 	@echo 'make demo-shell  the same, and a shell in the container'
 	@echo 'make test        every test; installs the Debian packages that are missing'
@@ -35,7 +36,7 @@ help:
 sidecar:
 	$(STATIC)
 	@mkdir -p build/bin
-	@strip -o build/static/stripped build/static/release/busgate 2>/dev/null || cp build/static/release/busgate build/static/stripped
+	@strip -R .comment -o build/static/stripped build/static/release/busgate 2>/dev/null || cp build/static/release/busgate build/static/stripped
 	@# Copied, as installing does: what strip wrote at once is kept in pieces of megabytes, and mapped in such (5.1 MiB resident, not 1.3).
 	@cp build/static/stripped build/bin/busgate.new
 	@mv build/bin/busgate.new build/bin/busgate
@@ -45,7 +46,7 @@ sidecar:
 ctl:
 	$(CTL)
 	@mkdir -p build/bin
-	@strip -o build/bin/busgatectl.new build/tools/release/busgatectl 2>/dev/null || cp build/tools/release/busgatectl build/bin/busgatectl.new
+	@strip -R .comment -o build/bin/busgatectl.new build/tools/release/busgatectl 2>/dev/null || cp build/tools/release/busgatectl build/bin/busgatectl.new
 	@mv build/bin/busgatectl.new build/bin/busgatectl
 
 # Side by side: each alone leaves a processor idle for much of its time.
@@ -71,6 +72,18 @@ install: $(if $(shell command -v $(SWIFT)),manuals)
 
 uninstall:
 	@contrib/packaging/install --uninstall "$(PREFIX)" "$(DESTDIR)"
+
+deb: manuals
+	@contrib/packaging/deb
+
+rpm: manuals
+	@contrib/packaging/rpm
+
+tarball: manuals
+	@contrib/packaging/tarball
+
+image: manuals
+	@contrib/packaging/image
 
 demo: sidecar
 	contrib/demo/run
