@@ -79,7 +79,7 @@ struct RunFlag: Sendable {
   private static func lines(_ line: (RunFlag) -> String) -> String { all.indices.map { line(all[$0]) }.joined(separator: "\n") }
 
   /// The tables that `--list` prints.
-  static let tables = ["flags", "limits", "metrics", "log-keys", "reasons"]
+  static let tables = ["flags", "limits", "metrics", "log-keys", "reasons", "message-ids"]
 
   /// Prints the table that the words behind `--list` name; its exit status.
   static func list(_ words: [String]) -> Int32 {
@@ -101,6 +101,7 @@ struct RunFlag: Sendable {
     case "limits": LimitName.settable.map { "\($0.name)\t\($0.entry.standard)\t\($0.entry.meaning)" }.joined(separator: "\n")
     case "metrics": MetricFamily.all.map { "\($0.name)\t\($0.kind)\t\($0.help)" }.joined(separator: "\n")
     case "reasons": Verdict.Reason.allCases.map { "\($0.word)\t\($0.entry.meaning)" }.joined(separator: "\n")
+    case "message-ids": MessageID.allCases.map { "\($0.rawValue)\t\($0.meaning)" }.joined(separator: "\n")
     case "log-keys": LogKey.allCases.map { "\($0.rawValue)\t\($0.meaning)" }.joined(separator: "\n")
     default: nil
     }

@@ -122,10 +122,11 @@ extension RunFlag {
       .supervision, "--as-root", "", "serve a system bus as root of the host, whose rights the container then has there"
     ) { options, _ in options.servesAsRoot = true },
     RunFlag(
-      .help, "--list", "flags|limits|metrics|log-keys|reasons", "print that table, a row a line, columns between tabs",
-      expected: "flags, limits, metrics, log-keys or reasons"
+      .help, "--list", "flags|limits|metrics|log-keys|reasons|message-ids",
+      "print that table, a row a line, columns between tabs",
+      expected: "flags, limits, metrics, log-keys, reasons or message-ids"
     ) { _, _ throws(UsageError) in
-      throw UsageError("--list stands alone, expected busgate --list flags, limits, metrics, log-keys or reasons")
+      throw UsageError("--list stands alone, expected busgate --list flags, limits, metrics, log-keys, reasons or message-ids")
     },
   ]
 }

@@ -71,11 +71,12 @@ def read_journal(datagram):
     assert fields.pop("PRIORITY") in "34567"
     event = {}
     message = fields.pop("MESSAGE")
+    fields.pop("MESSAGE_ID", None)
     for name, value in fields.items():
         key = name.removeprefix("BUSGATE_").lower().replace("_", "-")
         event[key] = int(value) if key in NUMBERS else value
     if event["event"] in ("limit", "reload", "error", "warning", "note"):
-        event["message"] = message
+        event.setdefault("message", message)
     return event
 
 

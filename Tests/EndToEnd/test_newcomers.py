@@ -77,7 +77,7 @@ def test_what_is_far_from_everything_is_answered_without_a_guess():
     assert refused(run("run", "--zzzzz"), 64, "expected one of the flags; busgate run --help lists the flags")
 
 
-@pytest.mark.parametrize("table", ["flags", "limits", "metrics", "log-keys", "reasons"])
+@pytest.mark.parametrize("table", ["flags", "limits", "metrics", "log-keys", "reasons", "message-ids"])
 def test_a_table_is_printed_with_and_without_run(table):
     told = {run(*words).stdout for words in (["--list", table], [f"--list={table}"], ["run", "--list", table], ["run", f"--list={table}"])}
     assert len(told) == 1 and told.pop().count("\t") >= 2
@@ -85,7 +85,7 @@ def test_a_table_is_printed_with_and_without_run(table):
 
 @pytest.mark.parametrize("words", [["--list"], ["--list", "x"], ["--list="], ["--list", "flags", "limits"], ["run", "--list"]], ids=" ".join)
 def test_another_table_is_refused_and_the_tables_are_named(words):
-    assert refused(run(*words), 64, "flags, limits, metrics, log-keys or reasons")
+    assert refused(run(*words), 64, "flags, limits, metrics, log-keys, reasons or message-ids")
 
 
 def test_every_program_says_its_version_in_the_same_form():

@@ -112,3 +112,7 @@ def test_every_reason_stands_in_the_operators_table_as_the_program_has_it(worksh
 
 def test_every_key_of_the_log_stands_in_the_operators_table_as_the_program_has_it(workshop):
     assert documented("The log") == listing(workshop, "log-keys")
+
+
+def test_every_message_id_stands_in_the_operators_table_as_the_program_has_it(workshop):
+    assert documented("The journal") == listing(workshop, "message-ids")

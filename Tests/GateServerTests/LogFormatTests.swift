@@ -38,6 +38,73 @@ struct LogFormatTests {
     }
   }
 
+  private static let decided: [(LogKey, String)] = [
+    (.verdict, "deny"), (.gate, "session"), (.pid, "12"), (.uid, "1000"), (.cgroup, "/radio"), (.direction, "outgoing"),
+    (.type, "method_call"), (.destination, ":1.5"), (.path, "/door"), (.interface, "org.example.Door"), (.member, "Open"),
+    (.reason, "no-rule"),
+  ]
+
+  static let sentences: [(changes: [(LogKey, String)], sentence: String)] = [
+    ([], "deny session: pid 12 (uid 1000, /radio) called org.example.Door.Open on /door of :1.5: no rule allows it"),
+    (
+      [(.name, "org.example.House"), (.nearest, "p.json:4"), (.miss, "interface,object-path,method")],
+      "deny session: pid 12 (uid 1000, /radio) called org.example.Door.Open on /door of org.example.House (:1.5): no rule allows it"
+        + "; nearest is p.json:4, which misses interface, object-path and method"
+    ),
+    (
+      [(.direction, "incoming"), (.sender, ":1.9"), (.nearest, "p.json:4"), (.miss, "method")],
+      "deny session: :1.9 called org.example.Door.Open on /door of pid 12 (uid 1000, /radio): no rule allows it"
+        + "; nearest is p.json:4, which misses method"
+    ),
+    (
+      [(.count, "39"), (.clients, "38"), (.rule, "p.json:4"), (.reason, "rule")],
+      "deny session (39 more): 38 clients (uid 1000, /radio) called org.example.Door.Open on /door of :1.5: the deny rule at p.json:4 stops it"
+    ),
+    (
+      [(.verdict, "allow"), (.rule, "p.json:4"), (.reason, "rule")],
+      "allow session: pid 12 (uid 1000, /radio) called org.example.Door.Open on /door of :1.5: p.json:4 allows it"
+    ),
+    (
+      [(.member, "Op\u{1B}[2J\nen\""), (.about, "x y")],
+      #"deny session: pid 12 (uid 1000, /radio) called org.example.Door."Op\u{1b}[2J\u{a}en\"" about "x y" on /door of :1.5: no rule allows it"#
+    ),
+    (
+      [(.type, "error"), (.error, "org.example.E"), (.reason, "stray-reply"), (.verdict, "drop")],
+      "drop session: pid 12 (uid 1000, /radio) answered :1.5 with error org.example.E: answers need no rule: each passes once, to a call "
+        + "that was forwarded; without one it is dropped"
+    ),
+    (
+      [(.path, "/" + String(repeating: "x", count: 200))],
+      "deny session: pid 12 (uid 1000, /radio) called org.example.Door.Open on \"/" + String(repeating: "x", count: 127)
+        + "…\" of :1.5: no rule allows it"
+    ),
+  ]
+
+  @Test("the journal's MESSAGE says who asked whom for what, why not, and what came nearest", arguments: sentences)
+  func says(changes: [(LogKey, String)], sentence: String) {
+    let changed = Set(changes.map(\.0))
+    let event = Self.event(.decision, Self.decided.filter { !changed.contains($0.0) } + changes)
+    #expect(event.sentence(of: nil) == sentence)
+    let named = event.sentence(of: InstanceName("radio"))
+    #expect(named == sentence.replacing("session", with: "radio/session", maxReplacements: 1))
+  }
+
+  @Test("what the journal's catalog explains has its MESSAGE_ID, and nothing else has one")
+  func messageIDs() {
+    func id(_ kind: LogEvent.Kind, _ fields: [(LogKey, String)] = []) -> MessageID? { Self.event(kind, fields).messageID }
+    for verdict in ["deny", "drop"] {
+      #expect(id(.decision, [(.verdict, verdict), (.reason, "no-rule")]) == .denied)
+      #expect(id(.decision, [(.verdict, verdict), (.reason, "names-max")]) == .refusedByLimit)
+    }
+    #expect(id(.decision, [(.verdict, "audit"), (.reason, "no-rule")]) == .audited)
+    #expect(id(.decision, [(.verdict, "allow"), (.reason, "rule")]) == nil)
+    #expect(id(.reload, [(.outcome, "refused")]) == .reloadRefused && id(.reload, [(.outcome, "done")]) == nil)
+    #expect(id(.limit) == .limit && id(.suppressed) == .suppressed && id(.lost) == .lost)
+    for kind in [LogEvent.Kind.opened, .closed, .error, .warning, .note] { #expect(id(kind) == nil) }
+    for id in MessageID.allCases { #expect(id.rawValue.wholeMatch(of: /[0-9a-f]{32}/) != nil) }
+    #expect(Set(MessageID.allCases.map(\.rawValue)).count == MessageID.allCases.count)
+  }
+
   @Test("an instance's name stands in every event, in a sentence too, and where there is none no key does")
   func instance() {
     let event = Self.event(.error, [(.message, "it broke")])
@@ -90,8 +157,11 @@ struct LogFormatTests {
     var event = Self.event(.decision, [(.verdict, "deny"), (.direction, "outgoing"), (.type, "signal"), (.interface, "a.B")])
     event.add(.replySerial, 7 as UInt32)
     let lines = Self.text(JournalFormat.write(event)).split(separator: "\n")
-    #expect(lines.first == "MESSAGE=deny outgoing signal a.B.- on -: -")
-    for field in ["PRIORITY=4", "SYSLOG_IDENTIFIER=busgate", "BUSGATE_EVENT=decision", "BUSGATE_REPLY_SERIAL=7"] {
+    #expect(lines.first == "MESSAGE=deny: a client sent signal a.B.- on -: -")
+    for field in [
+      "MESSAGE_ID=\(MessageID.denied.rawValue)", "PRIORITY=4", "SYSLOG_IDENTIFIER=busgate", "BUSGATE_EVENT=decision",
+      "BUSGATE_REPLY_SERIAL=7",
+    ] {
       #expect(lines.contains { $0 == field })
     }
   }

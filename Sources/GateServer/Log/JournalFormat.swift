@@ -6,13 +6,17 @@
 enum JournalFormat {
   static func write(_ event: LogEvent, of instance: InstanceName? = nil) -> [UInt8] {
     var datagram: [UInt8] = []
-    append("MESSAGE", event.sentence, to: &datagram)
+    let sentence = TextFormat.printable(event.sentence(of: instance))
+    append("MESSAGE", sentence, to: &datagram)
+    if let id = event.messageID { append("MESSAGE_ID", id.rawValue, to: &datagram) }
     append("PRIORITY", String(event.priority), to: &datagram)
     append("SYSLOG_IDENTIFIER", "busgate", to: &datagram)
     append("BUSGATE_TIME", event.time.description, to: &datagram)
     append("BUSGATE_EVENT", event.kind.rawValue, to: &datagram)
     if let instance { append(name(.instance), instance.description, to: &datagram) }
-    for (key, value) in event.fields where key != .message { append(name(key), value.description, to: &datagram) }
+    for (key, value) in event.fields where key != .message || value != .text(sentence) {
+      append(name(key), value.description, to: &datagram)
+    }
     return datagram
   }
 
@@ -31,25 +35,5 @@ enum JournalFormat {
     }
     datagram += value.utf8
     datagram.append(UInt8(ascii: "\n"))
-  }
-}
-
-extension LogEvent {
-  /// For people who read MESSAGE alone.
-  fileprivate var sentence: String {
-    func part(_ key: LogKey) -> String { self[key]?.description ?? "-" }
-    switch kind {
-    case .decision:
-      let times = self[.count].map { " \($0.description) times" } ?? ""
-      let about = self[.about].map { " about \(TextFormat.quoted($0.description))" } ?? ""
-      return "\(part(.verdict)) \(part(.direction)) \(part(.type)) \(part(.interface)).\(part(.member)) on \(part(.path))"
-        + "\(about)\(times): \(part(.reason))"
-    case .opened: return "connection \(part(.connection)) of gate \(part(.gate)) opened"
-    case .closed: return "connection \(part(.connection)) of gate \(part(.gate)) closed: \(part(.reason))"
-    case .suppressed:
-      return "held back at gate \(part(.gate)) by --log-rate: \(part(.decisions)) decisions, \(part(.connections)) connections"
-    case .lost: return "\(part(.lost)) events of the log were lost"
-    case .limit, .reload, .error, .warning, .note: return part(.message)
-    }
   }
 }

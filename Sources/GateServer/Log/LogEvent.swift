@@ -98,9 +98,9 @@ struct LogEvent: Sendable {
     }
   }
 
-  private static func cut(_ text: String) -> String {
-    if text.utf8.count <= textBytesMax { return text }
-    var kept = textBytesMax
+  static func cut(_ text: String, _ bytesMax: Int = textBytesMax) -> String {
+    if text.utf8.count <= bytesMax { return text }
+    var kept = bytesMax
     // Not inside of a character.
     while kept > 0, text.utf8[text.utf8.index(text.startIndex, offsetBy: kept)] & 0xC0 == 0x80 { kept -= 1 }
     return String(text.utf8.prefix(kept))! + "…"
