@@ -35,13 +35,35 @@ public enum LogLine {
     guard let verdict = LoggedDecision.Verdict(rawValue: word) else {
       // `busgate: error: …` and `file:1:2: error: …` are sentences.
       if otherEvents.contains(word) || word.hasSuffix(":") { return nil }
+      if isOfShortForm(line) { throw .shownMessage }
       throw LogLineError(column: 1, message: "no verdict, expected a line of busgate's decision log, as text or JSON")
     }
+    if isMessage(behindVerdict: fields) { throw .shownMessage }
     _ = fields.word()  // the time
     var builder = DecisionBuilder()
     builder.verdict = verdict
     while let (key, value) = try fields.next() { try builder.take(key, value, at: fields.column) }
     return try builder.decision(at: fields.column)
+  }
+
+  /// Whether what follows is the gate, as in a MESSAGE: `session: ` or `session (39 more): `.
+  private static func isMessage(behindVerdict fields: LogFields) -> Bool {
+    var fields = fields
+    return fields.word().hasSuffix(":") || fields.word().hasPrefix("(")
+  }
+
+  /// Whether it begins as what `journalctl` writes unless it is told otherwise: `Jan 31 09:30:00 host busgate[7]: …`.
+  private static func isOfShortForm(_ line: ArraySlice<UInt8>) -> Bool {
+    for word in line.prefix(512).split(separator: UInt8(ascii: " ")) {
+      guard word.count > 4, word.suffix(2).elementsEqual("]:".utf8), let open = word.lastIndex(of: UInt8(ascii: "[")),
+        open > word.startIndex
+      else {
+        continue
+      }
+      let pid = word[(open + 1)...].dropLast(2)
+      return !pid.isEmpty && pid.allSatisfy(\.isDigit)
+    }
+    return false
   }
 
   // MARK: JSON

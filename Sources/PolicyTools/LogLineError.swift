@@ -13,6 +13,10 @@ public struct LogLineError: Error, Sendable, Equatable, CustomStringConvertible 
     self.message = message
   }
 
+  /// The line is what journalctl shows people: a MESSAGE, which has not the keys.
+  static let shownMessage = LogLineError(
+    column: 1, message: "the journal's MESSAGE has no keys, expected whole entries (-o json or -o export)")
+
   /// The message alone; whoever reads lines knows which file and line this is.
   public var description: String { message }
 }

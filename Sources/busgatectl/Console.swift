@@ -43,6 +43,11 @@ struct Console {
     printError(plain)
   }
 
+  /// Says that standard input is read, where that is a terminal and somebody may wait for something to happen.
+  func sayIfTerminalIsRead(_ what: String) {
+    if isatty(STDIN_FILENO) == 1 { printError("busgatectl: reading \(what) from the terminal, which Ctrl-D ends") }
+  }
+
   /// Writes all of `text`. A reader that is gone ends the program, quietly, as everybody expects of a filter.
   static func write(_ text: String, to descriptor: Int32) {
     let bytes = Array(text.utf8)

@@ -18,8 +18,8 @@ struct ExplainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain", abstract: "Says what happens to a message, and why.",
     discussion: """
-      The message comes from flags, from a file with --message, or, without either, as lines of the decision log on standard \
-      input, in text or JSON. A call that goes to no name is for the bus itself.
+      The message comes from flags, from a file with --message, or, without either, from the decision log on standard input: lines of \
+      text or JSON, or the journal's entries (`journalctl -o json`, `-o export`). A call that goes to no name is for the bus itself.
 
       What is suggested for a denial is never wider than the rule that came nearest, and asks for a name wherever one is known: without \
       --name it says to which name the rule applies, and for what every service has nothing is suggested. Where the bus is asked about a \
@@ -76,24 +76,28 @@ struct ExplainCommand: ParsableCommand {
       throw ConfigurationFailure(
         description: "standard input: error: too long, expected at most \(Self.logBytesMax) bytes of the log")
     }
-    var count = 0
-    var isReadable = true
-    for (number, line) in input.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+    var reader = DecisionLogReader(keepsDecisions: true)
+    reader.begin(file: input.name)
+    reader.feed(input.bytes[...])
+    reader.end()
+    if let line = reader.shownMessage {
+      throw JournalMessage.failure(line, "busgatectl explain \(source.files.joined(separator: " "))")
+    }
+    var isReadable = reader.unreadableCount == 0
+    for (line, decision) in reader.decisions {
       do {
-        guard let decision = try LogLine.decision(line) else { continue }
         let bus = try chosenBus(policy, gate: decision.gate)
         tell(try Explanation(MessageQuery(decision), by: policy.policy(for: bus)), bus)
-        count += 1
-      } catch let error as LogLineError {
-        console.printError("standard input:\(number + 1):\(error.column): error: \(error.message)")
-        isReadable = false
       } catch let error as MessageQueryError {
-        console.printError("standard input:\(number + 1):1: error: cannot be explained: \(error)")
+        console.printError("\(input.name):\(line):1: error: cannot be explained: \(error)")
         isReadable = false
       }
     }
+    for line in reader.unreadable { console.printError("\(line)") }
+    let untold = reader.unreadableCount - reader.unreadable.count
+    if untold > 0 { console.printError("\(input.name): error: \(untold) more lines cannot be read") }
     if !isReadable { throw ExitCode.badInput }
-    if count == 0 {
+    if reader.decisions.isEmpty {
       throw ConfigurationFailure(
         description: "standard input: error: no decision, expected lines of the decision log, or --path and --member")
     }

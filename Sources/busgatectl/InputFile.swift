@@ -14,6 +14,7 @@ struct InputFile {
   init(_ path: String, expected: String) throws(ConfigurationFailure) {
     if path == "-" {
       name = "standard input"
+      Console().sayIfTerminalIsRead(expected)
       bytes = try ConfigurationFile.contents(of: STDIN_FILENO, named: name, expected: expected)
     } else {
       name = path

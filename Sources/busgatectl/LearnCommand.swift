@@ -55,6 +55,7 @@ struct LearnCommand: ParsableCommand {
     try reportingFailures(console) {
       var reader = DecisionLogReader()
       for log in logs { try read(log, &reader, console) }
+      if let line = reader.shownMessage { throw JournalMessage.failure(line, "busgatectl learn") }
       let policy = Learner.learn(from: reader.tally, try options())
       let printer = LearnPrinter(console: console, reader: reader, policy: policy)
       if json {
@@ -88,6 +89,7 @@ struct LearnCommand: ParsableCommand {
 
   private func read(_ log: String, _ reader: inout DecisionLogReader, _ console: Console) throws {
     let name = log == "-" ? "standard input" : log
+    if log == "-" { console.sayIfTerminalIsRead("a decision log") }
     let fd = log == "-" ? STDIN_FILENO : unsafe open(log, O_RDONLY | O_CLOEXEC)
     if fd < 0 { throw failure(name) }
     defer { if log != "-" { close(fd) } }

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 from gi.repository import GLib
 
-from harness import PATIENCE, rule
+from harness import rule
+from journals import entries, journal, journalctl
 from logged import FORMATS, LoggedScene, decisions, read_text
 from peer import ACCESS_DENIED, Peer, call, driver_call, error_of, signal, strings
 from test_busgatectl import CTL, ctl, on_a_terminal
@@ -18,7 +19,6 @@ told_by_the_log = pytest.mark.one_bus("the log tells what the gate decided, what
 INTERFACE = "org.example.Door"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 HOUSE = "org.example.House"
-REMOTE = "/lib/systemd/systemd-journal-remote"
 BAR_BYTES = 1 << 25  # LearnCommand.barBytesMin: whether there is a bar goes with the size of a log, not with the time it takes
 
 
@@ -74,10 +74,7 @@ def log_of_traffic(workshop, bus, format, mode="audit", rules=(), *arguments):
     scene.end()
     file = workshop.directory / f"{format}.log"
     if scene.journal:
-        # What the journal adds to each entry, before it tells it.
-        file.write_bytes(b"".join(
-            b"__CURSOR=s=%d\n__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=%s\n" % (number, number + 1, number + 1, b"1" * 32)
-            + datagram + b"\n" for number, datagram in enumerate(scene.journal.datagrams)))
+        file.write_bytes(entries(scene.journal.datagrams))
     else:
         file.write_text("\n".join(scene.gate.log.lines) + "\n")
     return file
@@ -166,22 +163,14 @@ def test_every_format_teaches_the_same(workshop, bus):
 @told_by_the_log
 @pytest.mark.parametrize("output", ["json", "export"])
 def test_what_journalctl_makes_of_the_entries_teaches_the_same(workshop, bus, output):
-    entries = log_of_traffic(workshop, bus, "journal")
-    journal = workshop.directory / "a.journal"
-    subprocess.run([REMOTE, "-o", journal, entries], check=True, capture_output=True, timeout=PATIENCE)
-    told = subprocess.run(["journalctl", "--file", journal, "-o", output, "--all"], check=True, capture_output=True, timeout=PATIENCE).stdout
+    exported = log_of_traffic(workshop, bus, "journal")
     log = workshop.directory / f"journal.{output}"
-    log.write_bytes(told)
-    assert learned(workshop, log)[0].read_text() == learned(workshop, entries)[0].read_text()
+    log.write_bytes(journalctl(journal(workshop.directory, exported.read_bytes()), "-o", output))
+    assert learned(workshop, log)[0].read_text() == learned(workshop, exported)[0].read_text()
     # Lines of text on standard error, which systemd takes into the journal as messages.
     text = log_of_traffic(workshop, bus, "text")
-    entries.write_text("".join(
-        f"__CURSOR=s={n}\n__REALTIME_TIMESTAMP={n + 1}\n__MONOTONIC_TIMESTAMP={n + 1}\n_BOOT_ID={'1' * 32}\nSYSLOG_IDENTIFIER=busgate\n"
-        f"MESSAGE={line}\n\n" for n, line in enumerate(text.read_text().splitlines())))
-    journal.unlink()
-    subprocess.run([REMOTE, "-o", journal, entries], check=True, capture_output=True, timeout=PATIENCE)
-    told = subprocess.run(["journalctl", "--file", journal, "-o", output, "--all"], check=True, capture_output=True, timeout=PATIENCE).stdout
-    log.write_bytes(told)
+    lines = [f"SYSLOG_IDENTIFIER=busgate\nMESSAGE={line}\n".encode() for line in text.read_text().splitlines()]
+    log.write_bytes(journalctl(journal(workshop.directory, entries(lines)), "-o", output))
     assert learned(workshop, log)[0].read_text() == learned(workshop, text)[0].read_text()
 
 

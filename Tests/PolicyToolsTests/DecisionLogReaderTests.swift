@@ -126,6 +126,18 @@ struct DecisionLogReaderTests {
     #expect(reader.tally.messages.map(\.count) == [2])
   }
 
+  @Test(
+    "decisions are kept each by itself where somebody wants them, and not tallied",
+    arguments: [text, json, journal, journalOfText, export])
+  func kept(form: String) {
+    var reader = DecisionLogReader(keepsDecisions: true)
+    reader.begin(file: "a.log")
+    reader.feed(Array("\n\(form)\n\n\(form)\n".utf8)[...])
+    reader.end()
+    #expect(reader.decisions.map(\.decision.member) == ["Count", "Count"] && reader.tally.messages == [])
+    #expect(reader.decisions.first?.line == 2 && reader.unreadableCount == 0)
+  }
+
   @Test("other events, sentences and other programs' entries are no decisions, and no errors")
   func others() {
     let reader = Self.read(

@@ -64,6 +64,30 @@ struct LogLineTests {
     #expect { _ = try read(line) } throws: { ($0 as? LogLineError)?.column == column }
   }
 
+  @Test(
+    "what journalctl shows people is told from lines of the log",
+    arguments: [
+      "deny session: pid 12 (uid 0) called a.B.C on /: no rule allows it",
+      "audit radio/session (39 more): 39 clients sent signal a.B.C on /: x",
+      "Jan 31 09:30:00 host busgate[12]: deny session: pid 12 called a.B.C on /: no rule allows it",
+      "2026-01-31T09:30:00+0000 host busgate[12]: opened session: pid 12 connected", "[   12.345678] host busgate[12]: x",
+      "Jan 31 09:30:00 host busgate[12]: deny 2026-01-31T09:30:00.250Z gate=session",
+    ])
+  func shown(line: String) {
+    #expect(throws: LogLineError.shownMessage) { _ = try read(line) }
+  }
+
+  @Test(
+    "a line of the log, or of anything else, is not taken for it",
+    arguments: [
+      "deny T direction=outgoing type=signal member=\"busgate[12]: x\"", "opened session: pid 12 connected",
+      "busgate: error: host busgate[12]: x",
+      "hello busgate[x]: world", "hello busgate[]: world", "hello [12]: world",
+    ])
+  func notShown(line: String) {
+    do throws(LogLineError) { _ = try read(line) } catch { #expect(error != .shownMessage) }
+  }
+
   @Test("the longest line is read, and one byte more is not")
   func longest() throws {
     let head = "deny T direction=outgoing type=signal member="

@@ -1,5 +1,6 @@
 // A decision log of any length, a chunk at a time: lines of text or JSON as the sidecar writes them, and what `journalctl -o json` and
-// `-o export` make of its entries. What form it is in is seen line by line. Keeps what has no line end yet, and a tally.
+// `-o export` make of its entries. What form it is in is seen line by line. Keeps what has no line end yet, and a tally; or the decisions
+// themselves, where somebody wants each.
 
 import GatePolicy
 
@@ -17,6 +18,12 @@ public struct DecisionLogReader: Sendable {
   /// How many they were in all.
   public private(set) var unreadableCount = 0
 
+  /// The first line that is the journal's MESSAGE, which has no keys.
+  public private(set) var shownMessage: UnreadableLine?
+  /// The decisions, each with its line, if they are kept.
+  public private(set) var decisions: [(line: Int, decision: LoggedDecision)] = []
+  private let keepsDecisions: Bool
+
   private var file = ""
   private var line = 0
   /// What came behind the last line end.
@@ -28,9 +35,11 @@ public struct DecisionLogReader: Sendable {
   private var key = DecisionKey()
 
   /// A reader of nothing so far.
-  public init() { self.init(tally: DecisionTally()) }
+  ///
+  /// - Parameter keepsDecisions: They are not added to the tally then.
+  public init(keepsDecisions: Bool = false) { self.init(tally: DecisionTally(), keepsDecisions: keepsDecisions) }
 
-  init(tally: DecisionTally) { self.tally = tally }
+  init(tally: DecisionTally, keepsDecisions: Bool = false) { (self.tally, self.keepsDecisions) = (tally, keepsDecisions) }
 
   /// What is fed from now on is `file`.
   public mutating func begin(file: String) {
@@ -102,14 +111,15 @@ public struct DecisionLogReader: Sendable {
 
   private mutating func refuse(_ error: LogLineError, at line: Int? = nil) {
     unreadableCount += 1
-    if unreadable.count == Self.unreadableMax { return }
-    unreadable.append(UnreadableLine(file: file, line: line ?? self.line, column: error.column, message: error.message))
+    let place = UnreadableLine(file: file, line: line ?? self.line, column: error.column, message: error.message)
+    if error == .shownMessage && shownMessage == nil { shownMessage = place }
+    if unreadable.count < Self.unreadableMax { unreadable.append(place) }
   }
 
   /// Reads the line `bytes[place]`.
   private mutating func take(_ place: Range<Int>, of bytes: [UInt8]) {
     countLine()
-    if scanner.read(bytes.span, place), let count = scanner.count(in: bytes.span) {
+    if !keepsDecisions, scanner.read(bytes.span, place), let count = scanner.count(in: bytes.span) {
       scanner.make(&key, of: bytes.span)
       tally.add(key.bytes, count: count, line: line)
       return
@@ -124,6 +134,10 @@ public struct DecisionLogReader: Sendable {
   }
 
   private mutating func add(_ decision: LoggedDecision, at line: Int) throws(LogLineError) {
+    if keepsDecisions {
+      decisions.append((line, decision))
+      return
+    }
     guard key.set(decision) else { throw LogLineError(column: 1, message: "NUL in a value, expected none") }
     tally.add(key.bytes, count: decision.count, line: line)
   }
