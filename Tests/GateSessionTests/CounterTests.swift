@@ -46,7 +46,9 @@ struct CounterTests {
     var counters = SessionCounters()
     counters.countRefused(from: .bus, Verdict(.drop, reason), 2)
     #expect(counters.denied == (reason.refuses ? 1 : 0))
-    #expect(counters.messages(from: .bus, .drop, type: 2) == 1)
+    #expect(counters.messages(from: .bus, .drop, type: 2) == (reason.refuses ? 1 : 0))
+    #expect((counters.kept(from: .bus), counters.kept(from: .client)) == (reason.refuses ? 0 : 1, 0))
+    #expect(counters.refusals(from: .bus, reason) == 1)
   }
 
   @Test("bytes are forwarded or skipped")

@@ -82,7 +82,7 @@ struct DecisionTests {
   /// Messages of that side and type that were decided on.
   private func counted(_ bus: NamedBus, _ kind: Kind) -> UInt64 {
     let type = kind.message.type < SessionCounters.typeCount ? Int(kind.message.type) : 0
-    return [Verdict.Action.allow, .audit, .deny, .drop].reduce(0) {
+    return [Verdict.Action.allow, .audit, .deny, .drop].reduce(bus.rig.session.counters.kept(from: kind.side)) {
       $0 + bus.rig.session.counters.messages(from: kind.side, $1, type: type)
     }
   }

@@ -219,7 +219,7 @@ extension World {
   private func checkCounters() throws {
     let counters = rig.session.counters
     for (side, count) in [(Side.client, passed.client), (.bus, passed.bus)] {
-      var forwarded: UInt64 = 0, all: UInt64 = 0
+      var forwarded: UInt64 = 0, all = counters.kept(from: side)
       for type in 0..<SessionCounters.typeCount {
         forwarded += counters.messages(from: side, .allow, type: type) + counters.messages(from: side, .audit, type: type)
         all += counters.messages(from: side, .deny, type: type) + counters.messages(from: side, .drop, type: type)

@@ -11,7 +11,8 @@ extension MetricFamily {
     },
     MetricFamily(
       "busgate_messages", .counter,
-      "Messages by direction, type and verdict: allow, deny (the sender is told if it asked), drop, audit (forwarded, would be denied).",
+      "Messages by direction, type and verdict: allow, deny (the sender is told if it asked), drop, audit (forwarded, would be denied)."
+        + " What the gate asks and answers itself is under none.",
       ofGate: writeMessages),
     MetricFamily(
       "busgate_message_bytes", .counter, unit: "bytes", "Bytes of messages that were forwarded, or skipped.",

@@ -43,9 +43,9 @@ public struct SessionCounters: Sendable {
     allowedMessages[Self.place(side, type)] &+= count
   }
 
-  /// So many messages of one type that do not pass.
+  /// So many messages of one type that do not pass. What is kept since it was the gate's own to hear, or to answer, is under no verdict.
   mutating func countRefused(_ count: UInt64 = 1, from side: Side, _ verdict: Verdict, _ type: UInt8) {
-    countOther(Self.place(side, verdict.action, type), count)
+    if verdict.reason.entry.refuses { countOther(Self.place(side, verdict.action, type), count) }
     countOther(Self.place(side, verdict.reason), count)
   }
 
@@ -84,7 +84,7 @@ public struct SessionCounters: Sendable {
 
   // MARK: Reading
 
-  /// Messages of `type` (less than ``typeCount``) from `side` that `action` was decided on.
+  /// Messages of `type` (less than ``typeCount``) from `side` that `action` was decided on; without what was the gate's own to hear, or to answer.
   public func messages(from side: Side, _ action: Verdict.Action, type: Int) -> UInt64 {
     precondition(type < Self.typeCount, "no such type")
     if action == .allow { return allowedMessages[Self.place(side, UInt8(type))] }
@@ -102,17 +102,16 @@ public struct SessionCounters: Sendable {
     other(Self.place(side, reason))
   }
 
+  /// Messages from `side` that are under no verdict: the gate's own to hear, or to answer.
+  public func kept(from side: Side) -> UInt64 {
+    Verdict.Reason.allCases.reduce(0) { $0 + ($1.refuses ? 0 : refusals(from: side, $1)) }
+  }
+
   /// Messages that were forwarded: allowed, or only watched.
   public var allowed: UInt64 { total(.allow) + total(.audit) }
 
   /// Messages that were denied or dropped; not those that were the gate's own, or reached the client as a copy.
-  public var denied: UInt64 {
-    var sum = total(.deny) + total(.drop)
-    for reason in Verdict.Reason.allCases where !reason.refuses {
-      sum &-= refusals(from: .client, reason) &+ refusals(from: .bus, reason)
-    }
-    return sum
-  }
+  public var denied: UInt64 { total(.deny) + total(.drop) }
 
   private func total(_ action: Verdict.Action) -> UInt64 {
     var sum: UInt64 = 0
