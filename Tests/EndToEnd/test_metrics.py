@@ -223,6 +223,10 @@ def test_a_bus_that_is_away_and_reloads_are_counted(workshop):
     config.write_text("[")
     gate.reload()
     assert [value(gate, "reloads_total", result=result) for result in ("ok", "refused")] == [1, 1]
+    assert value(gate, "last_reload_successful") == 0
+    config.write_text("[]")
+    gate.reload()
+    assert value(gate, "last_reload_successful") == 1
 
 
 def test_every_limit_has_its_series_from_the_start(workshop, bus):

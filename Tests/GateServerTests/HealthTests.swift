@@ -134,7 +134,7 @@ struct HealthTests {
       "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\na: ok\n",
       #"{"reload":"done","gates":[{"gate":"a","rules":3}]}"#, #"{"error":"a","errors":["b","c"]}"#,
     ].map { Array($0.utf8) }
-    for _ in 0..<20_000 {
+    for _ in 0..<4_000 {
       var bytes = seeds[Int.random(in: 0..<seeds.count, using: &generator)]
       for _ in 0..<Int.random(in: 1...6, using: &generator) {
         let at = Int.random(in: 0...bytes.count, using: &generator)
