@@ -1,12 +1,13 @@
-"""What an installed busgate opens, makes, removes and connects to: a run of it under strace, its files where packages and units put them.
+"""An installed busgate, its files where packages and units put them, and what it opens, makes, removes and connects to.
 
-`traced(workshop, strace, layout)` runs the gate in a container of nothing but its own files, with real clients, a reload and a stop, and returns
-each access as AppArmor's file rules would see it. What a rule for the owner of a file allows is enough where ``is_own``.
+`Installed` runs the gate in a container of nothing but its own files; `traced(workshop, strace, layout)` does so under strace and returns each
+access as AppArmor's file rules would see it. What a rule for the owner of a file allows is enough where ``is_own``.
 """
 
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -46,52 +47,75 @@ class Access:
     is_own: bool
 
 
-def traced(workshop, strace, layout):
-    outside = workshop.directory
-    for path in (layout.config, layout.sockets, layout.bus, layout.notify, JOURNAL, "/etc/passwd"):
-        (outside / path[1:]).parent.mkdir(parents=True, exist_ok=True)
-    (outside / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\n")
-    (outside / "etc/group").write_text("root:x:0:\n")
-    (outside / layout.config[1:] / "radio.d").mkdir(parents=True)
-    for file in ("radio.json", "radio.d/more.json"):
-        (outside / layout.config[1:] / file).write_text(json.dumps({f"dbus-gateway-config-{layout.kind}": EVERYTHING}))
-    directory, name = (outside / layout.bus[1:]).parent, layout.bus.rpartition("/")[2]
-    workshop.keep(Daemon(directory, name=name))
-    journal, notify = (workshop.keep(NotifySocket(outside / path[1:])) for path in (JOURNAL, layout.notify))
-    binds = [part for top in ("etc", "home", "run") if (outside / top).exists() for part in ("--bind", outside / top, f"/{top}")]
-    tracer = workshop.child([
-        strace, "-f", "-qq", "-y", "-s", "0", "-o", outside / "trace", "-e", f"trace={CALLS}",
-        "bwrap", "--ro-bind", BUSGATE, PROGRAM, *binds, "--proc", "/proc", "--dev", "/dev", "--setenv", "NOTIFY_SOCKET", layout.notify,
-        PROGRAM, "run", "--config-base", f"{layout.config}/radio", "--instance", "radio", "--as-root", f"--{layout.kind}", f"{layout.sockets}/bus/{layout.kind}",
-        "--bus", f"{layout.kind}=unix:path={layout.bus}", "--control", f"{layout.sockets}/control", "--metrics", f"{layout.sockets}/metrics",
-        "--log-format", "journal", "--log", "all", "--allow-uid", "root", "--socket-owner", "root:root"])
-    assert notify.receive()["READY"] == "1"
-    use(outside / layout.sockets[1:], layout.kind)
-    while not journal.is_quiet():
-        journal.receive()
-    gate = last_child(tracer.pid)
-    os.kill(gate, signal.SIGHUP)
-    assert [notify.receive().get("RELOADING"), notify.receive().get("READY")] == ["1", "1"]
-    os.kill(gate, signal.SIGTERM)
-    assert tracer.process.wait(PATIENCE) == 0, tracer.log.lines
-    return list(accesses((outside / "trace").read_text(), layout))
+class Installed:
+    """A gate that is ready, as the units start it, with a bus, a journal and a service manager outside."""
 
+    def __init__(self, workshop, layout, wrapper=()):
+        self.outside, self.layout = workshop.directory, layout
+        for path in (layout.config, layout.sockets, layout.bus, layout.notify, JOURNAL, "/etc/passwd"):
+            self.place(path).parent.mkdir(parents=True, exist_ok=True)
+        self.place("/etc/passwd").write_text("root:x:0:0::/:/bin/sh\n")
+        self.place("/etc/group").write_text("root:x:0:\n")
+        self.place(f"{layout.config}/radio.d").mkdir(parents=True)
+        for file in ("radio.json", "radio.d/more.json"):
+            self.place(f"{layout.config}/{file}").write_text(json.dumps({f"dbus-gateway-config-{layout.kind}": EVERYTHING}))
+        bus = self.place(layout.bus)
+        workshop.keep(Daemon(bus.parent, name=bus.name))
+        self.journal, self.notify = (workshop.keep(NotifySocket(self.place(path))) for path in (JOURNAL, layout.notify))
+        kind, sockets = layout.kind, layout.sockets
+        self.child = workshop.child([*wrapper, *self.container(
+            "run", "--config-base", f"{layout.config}/radio", "--instance", "radio", "--as-root", f"--{kind}", f"{sockets}/bus/{kind}",
+            "--bus", f"{kind}=unix:path={layout.bus}", "--control", f"{sockets}/control", "--metrics", f"{sockets}/metrics",
+            "--log-format", "journal", "--log", "all", "--allow-uid", "root", "--socket-owner", "root:root")])
+        ended = os.pidfd_open(self.child.pid)
+        select.select([self.notify.socket, ended], [], [], PATIENCE)
+        os.close(ended)
+        assert not self.notify.is_quiet() and self.notify.receive()["READY"] == "1", self.child.log.lines
+        self.pid = last_child(self.child.pid)
 
-def use(sockets, kind):
-    """A client of this user namespace, one of its own, and questions on both sockets of the operator's."""
-    ask = ["dbus-send", f"--bus=unix:path={sockets}/bus/{kind}", "--print-reply", "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetId"]
-    for command in (ask, ["unshare", "--user", "--map-user=1000", *ask]):
-        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
-    for name, question in (("control", b"status\n"), ("metrics", b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n")):
-        with connect(sockets / name) as end:
-            end.sendall(question)
-            assert end.recv(1)
+    def place(self, path):
+        """Where a path of the installed system is outside."""
+        return self.outside / path[1:]
+
+    def container(self, *arguments):
+        """The command that runs the program where it is installed."""
+        binds = [part for top in ("etc", "home", "run") if self.place(f"/{top}").exists() for part in ("--bind", self.place(f"/{top}"), f"/{top}")]
+        return ["bwrap", "--ro-bind", BUSGATE, PROGRAM, *binds, "--proc", "/proc", "--dev", "/dev", "--setenv", "NOTIFY_SOCKET",
+                self.layout.notify, PROGRAM, *arguments]
+
+    def use(self, *more_clients):
+        """A client, others if they are named by what starts them, and questions on both sockets of the operator's."""
+        sockets = self.place(self.layout.sockets)
+        ask = ["dbus-send", f"--bus=unix:path={sockets}/bus/{self.layout.kind}", "--print-reply", "--dest=org.freedesktop.DBus", "/",
+               "org.freedesktop.DBus.GetId"]
+        for before in ([], *more_clients):
+            subprocess.run([*before, *ask], check=True, capture_output=True, timeout=PATIENCE)
+        for name, question in (("control", b"status\n"), ("metrics", b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n")):
+            with connect(sockets / name) as end:
+                end.sendall(question)
+                assert end.recv(1)
+
+    def reload_and_stop(self):
+        while not self.journal.is_quiet():
+            self.journal.receive()
+        os.kill(self.pid, signal.SIGHUP)
+        assert [self.notify.receive().get("RELOADING"), self.notify.receive().get("READY")] == ["1", "1"]
+        os.kill(self.pid, signal.SIGTERM)
+        assert self.child.process.wait(PATIENCE) == 0, self.child.log.lines
 
 
 def last_child(pid):
     while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         pid = int(children[0])
     return pid
+
+
+def traced(workshop, strace, layout):
+    trace = workshop.directory / "trace"
+    installed = Installed(workshop, layout, [strace, "-f", "-qq", "-y", "-s", "0", "-o", trace, "-e", f"trace={CALLS}"])
+    installed.use(["unshare", "--user", "--map-user=1000"])
+    installed.reload_and_stop()
+    return list(accesses(trace.read_text(), layout))
 
 
 LINE = re.compile(r"^(?P<pid>\d+) +(?P<call>\w+)\((?P<arguments>.*)\) += (?P<result>-?\d+)(?P<rest>.*)$")
