@@ -45,8 +45,8 @@ class SystemBus(Child):
         config.write_text(self.moved(SYSTEM_BUS.read_text(), includes))
         read, write = os.pipe()
         super().__init__(
-            ["bwrap", "--dev-bind", "/", "/", "--ro-bind", self.users / "etc/passwd", "/etc/passwd", "--ro-bind", self.users / "etc/group",
-             "/etc/group", "--cap-add", "ALL", "dbus-daemon", "--nofork", "--nopidfile", f"--config-file={config}", f"--print-address={write}"],
+            ["bwrap", "--die-with-parent", "--dev-bind", "/", "/", "--ro-bind", self.users / "etc/passwd", "/etc/passwd",
+             "--ro-bind", self.users / "etc/group", "/etc/group", "--cap-add", "ALL", "dbus-daemon", "--nofork", "--nopidfile", f"--config-file={config}", f"--print-address={write}"],
             pass_fds=[write])
         os.close(write)
         await_byte(read, self)

@@ -1,4 +1,6 @@
-"""Names that integrators may rely upon, which contrib/RIGHTS.md promises: each that a version had is still there. ``kept_names.json`` is only added to."""
+"""Names that integrators may rely upon, which contrib/RIGHTS.md promises: each that a version had is still there.
+
+``kept_names.json`` is only added to."""
 
 import json
 import re

@@ -34,7 +34,8 @@ def fill():
 def listen():
     socket.socket(socket.AF_UNIX).bind("own")
 attempts = {
-    "connect": connect, "fill": fill, "listen": listen, "link": lambda: os.symlink("/etc/shadow", "link"), "hard link": lambda: os.link("bus", "other"),
+    "connect": connect, "fill": fill, "listen": listen, "link": lambda: os.symlink("/etc/shadow", "link"),
+    "hard link": lambda: os.link("bus", "other"),
     "device": lambda: os.mknod("device", 0o20600, os.makedev(1, 1)), "owner": lambda: os.chown("bus", 1, 1),
     "mode of the socket": lambda: os.chmod("bus", 0), "mode of the directory": lambda: os.chmod(".", 0o777),
     "attribute": lambda: os.setxattr(".", "trusted.mine", b""), "time": lambda: os.utime("bus"), "rename": lambda: os.rename("bus", "gone"),
@@ -58,7 +59,8 @@ def bwrap(gate, how, command):
 
 def mounted(gate, options, command):
     """The same with the options of mount(8)."""
-    script = ('mount -t tmpfs tmpfs /run && mkdir /run/bus && mount --bind "$0" /run/bus && mount -o "remount,bind,$1" /run/bus && shift && exec "$@"')
+    script = ('mount -t tmpfs tmpfs /run && mkdir /run/bus && mount --bind "$0" /run/bus && mount -o "remount,bind,$1" /run/bus && '
+              'shift && exec "$@"')
     return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, gate.path.parent, options, *command]
 
 

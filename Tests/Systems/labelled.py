@@ -58,7 +58,8 @@ def lay_out():
     (RUN / "etc/radio.json").write_text(json.dumps({"dbus-gateway-config-system": EVERYTHING}))
     program = shutil.copy(BUSGATE, RUN / "program")
     (RUN / "busgate").mkdir()
-    for path, name in ((RUN / "etc", "etc_t"), (RUN / "etc/radio.json", "etc_t"), (program, "busgate_exec_t"), (RUN / "busgate", "busgate_var_run_t")):
+    for path, name in ((RUN / "etc", "etc_t"), (RUN / "etc/radio.json", "etc_t"), (program, "busgate_exec_t"),
+                       (RUN / "busgate", "busgate_var_run_t")):
         label(path, name)
     return program
 

@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "EndToEnd"))
 from harness import BUSGATE, EVERYTHING, PATIENCE, Daemon  # noqa: E402
 from service import NotifySocket, connect  # noqa: E402
 
-CALLS = "execve,socket,openat,open,bind,connect,sendto,unlink,unlinkat,mkdir,mkdirat,chmod,fchmodat,rename,renameat,renameat2,link,linkat,symlink,truncate"
+CALLS = ("execve,socket,openat,open,bind,connect,sendto,unlink,unlinkat,mkdir,mkdirat,chmod,fchmodat,rename,renameat,renameat2,link,linkat,"
+         "symlink,truncate")
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Installed:
     def container(self, *arguments):
         """The command that runs the program where it is installed."""
         binds = [part for top in ("etc", "home", "run") if self.place(f"/{top}").exists() for part in ("--bind", self.place(f"/{top}"), f"/{top}")]
-        return ["bwrap", "--ro-bind", BUSGATE, PROGRAM, *binds, "--proc", "/proc", "--dev", "/dev", "--setenv", "NOTIFY_SOCKET",
+        return ["bwrap", "--die-with-parent", "--ro-bind", BUSGATE, PROGRAM, *binds, "--proc", "/proc", "--dev", "/dev", "--setenv", "NOTIFY_SOCKET",
                 self.layout.notify, PROGRAM, *arguments]
 
     def use(self, *more_clients):

@@ -46,12 +46,13 @@ class Polkit(harness.Child):
         owner.ask(driver_call("AddMatch", strings(f"type='signal',member='NameOwnerChanged',arg0='{POLKIT}'")))
         links = [part for name in ("bin", "sbin", "lib", "lib64") for part in ("--symlink", f"usr/{name}", f"/{name}")]
         super().__init__([
-            "bwrap", "--ro-bind", "/usr", "/usr", *links, "--tmpfs", "/usr/share", "--perms", "0755", "--dir", "/etc",
+            "bwrap", "--die-with-parent", "--ro-bind", "/usr", "/usr", *links, "--tmpfs", "/usr/share", "--perms", "0755", "--dir", "/etc",
             "--ro-bind", package / "etc/polkit-1", "/etc/polkit-1", "--ro-bind", package / "usr/share/polkit-1", "/usr/share/polkit-1",
             "--ro-bind", bus.users / "etc/passwd", "/etc/passwd", "--ro-bind", bus.users / "etc/group", "/etc/group",
             "--ro-bind", etc, "/etc/polkit-1/rules.d", "--ro-bind", actions, "/usr/share/polkit-1/actions",
-            "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/run", "--tmpfs", "/tmp", "--ro-bind", directory, directory, "--ro-bind", package, package,
-            "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache", "--cap-add", "ALL", "--setenv", "DBUS_SYSTEM_BUS_ADDRESS", bus.address, "--setenv", "LD_LIBRARY_PATH", libraries,
+            "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/run", "--tmpfs", "/tmp", "--ro-bind", directory, directory,
+            "--ro-bind", package, package, "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache", "--cap-add", "ALL",
+            "--setenv", "DBUS_SYSTEM_BUS_ADDRESS", bus.address, "--setenv", "LD_LIBRARY_PATH", libraries,
             package / "usr/lib/polkit-1/polkitd"])
         owner.await_member("NameOwnerChanged")
         owner.close()
