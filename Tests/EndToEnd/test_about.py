@@ -88,7 +88,8 @@ def test_a_hostile_name_forges_no_line_and_no_word_of_the_answer(workshop, bus, 
     assert all(0x20 <= ord(one) < 0x7F or one == "…" for one in text)
     if format == "journal":
         (datagram,) = scene.journal.wait_until(lambda: [datagram for datagram in scene.journal.datagrams if datagram.startswith(b"MESSAGE=deny ")])
-        assert "\n" not in datagram.decode().partition("\nPRIORITY=")[0]
+        sentence, _, rest = datagram.decode().partition("\nMESSAGE_ID=")
+        assert rest and "\n" not in sentence
         read_journal(datagram)
     (event,) = scene.end()
     assert event["event"] == "decision" and event["verdict"] == "deny" and event["reason"] == "no-rule"

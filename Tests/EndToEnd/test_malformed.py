@@ -157,7 +157,7 @@ ORDERS = {"little": LITTLE, "big": BIG}
 @pytest.fixture
 def scene(workshop, bus):
     """A gate, a service behind it, and another client in front of it that must not notice."""
-    gate = workshop.gate([rule(interface=OPEN)], bus)
+    gate = workshop.gate([rule(interface=OPEN)], bus, "--log-fold", "0")
     service = join(workshop, bus.path)
     service.request_name(SERVICE)
     bystander = join(workshop, gate.path)
