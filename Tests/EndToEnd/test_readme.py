@@ -5,7 +5,6 @@ import re
 import subprocess
 
 from harness import BUSGATE, ROOT
-from service import NotifySocket
 from test_busgatectl import CTL
 
 README = (ROOT / "README.md").read_text()
@@ -83,27 +82,6 @@ def test_every_limit_stands_in_the_operators_table_as_the_program_has_it(worksho
 
 def test_every_metric_stands_in_the_operators_table_as_the_program_has_it(workshop):
     assert documented("Metrics") == listing(workshop, "metrics")
-
-
-def test_the_unit_on_the_operators_page_runs_a_gate(workshop, bus):
-    unit = re.search(r"```ini\n(.*?)```", (ROOT / "contrib/OPERATORS.md").read_text(), re.S).group(1).replace("\\\n", "")
-    seconds = {key: int(number) for key, number in re.findall(r"(\w+Sec)=(\d+)s", unit)}
-    assert seconds["TimeoutStopSec"] > 10, "longer than drain-timeout"
-    places = {"/etc/busgate/radio.json": str(workshop.config([])), "/run/containers/radio": str(workshop.directory / "radio"),
-              "/run/busgate/radio": str(workshop.directory / "own")}
-
-    def command(key):
-        words = re.search(rf"{key}=/usr/bin/busgate (.*)", unit).group(1).split()
-        return [re.sub("|".join(places), lambda there: places[there[0]], word) for word in words]
-
-    manager = workshop.keep(NotifySocket(workshop.directory / "notify"))
-    journal = workshop.keep(NotifySocket(workshop.directory / "journal"))
-    gate = workshop.child([BUSGATE, *command("ExecStart"), "--log-target", journal.name], env={
-        **manager.environment, "DBUS_SESSION_BUS_ADDRESS": bus.address, "WATCHDOG_USEC": str(seconds["WatchdogSec"] * 1_000_000)})
-    assert manager.receive()["READY"] == "1"
-    assert (workshop.directory / "radio/bus/session").is_socket()
-    assert subprocess.run([BUSGATE, *command("ExecReload")], capture_output=True, timeout=10).returncode == 0
-    assert gate.terminate() == 0
 
 
 def test_every_reason_stands_in_the_operators_table_as_the_program_has_it(workshop):
