@@ -1,8 +1,10 @@
 """A real systemd as PID 1 of an `Overlay`: started, asked by a shell, and switched off."""
 
 import os
+import pathlib
 import re
 import select
+import signal
 import socket
 import subprocess
 import time
@@ -57,7 +59,7 @@ class Guest:
         try:
             while True:
                 readable, _, _ = select.select([ready, ended], [], [], max(0, end - time.monotonic()))
-                assert ready in readable, f"the guest does not come up:\n{self.said()}"
+                assert ready in readable, f"the guest does not come up:\n{self.process.poll()} {self.said()}"
                 if b"READY=1" in ready.recv(65536).split(b"\n"):
                     return
         finally:
@@ -81,7 +83,10 @@ class Guest:
         return done
 
     def close(self):
-        """As one pulls a plug: with systemd-nspawn its PID 1 ends, and with that everything in there."""
-        self.process.kill()
-        self.process.wait()
+        """As one pulls a plug. What is killed is the first of the guest's processes: it is gone when all others are, and who waits for it ends."""
+        if self.process.returncode is not None:
+            return
+        for first in pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+            os.kill(int(first), signal.SIGKILL)
+        self.process.wait(PATIENCE)
         self.console.close()

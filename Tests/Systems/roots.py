@@ -20,6 +20,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 TREE = HERE.parents[1]
@@ -33,10 +34,10 @@ COMMON = ["systemd", "systemd-sysv", "libpam-systemd", "dbus", "dbus-user-sessio
 PRIVATELY = ["unshare", "--mount", "--propagation", "private"]
 # What each root is made of. None has a compiler, or Swift.
 ROOTS = {
-    # systemd 252.
+    # systemd 252, without nss-systemd: dynamic users have no names there.
     "bookworm": ("bookworm", COMMON),
     # systemd 257, podman 5 with quadlet.
-    "trixie": ("trixie", COMMON + ["podman", "crun", "conmon", "netavark", "systemd-container", "xdg-dbus-proxy", "dbus-broker"]),
+    "trixie": ("trixie", COMMON + ["libnss-systemd", "podman", "crun", "conmon", "netavark", "systemd-container", "xdg-dbus-proxy", "dbus-broker"]),
     # Not to be booted: programs that look at packages and policies, in a root as they have more dependencies than files.
     "tools": ("bookworm", ["lintian", "rpm", "apparmor", "checkpolicy", "semodule-utils", "man-db"]),
 }
@@ -75,15 +76,19 @@ def alone():
 
 
 def made_once(kind, name, key, make):
-    """build/systems/KIND/NAME-DIGEST: what `make(directory)` filled, now or earlier. What has another digest is out of date and removed."""
+    """build/systems/KIND/NAME-DIGEST: what `make(directory)` filled, now or earlier. What has another digest, and was not asked for since
+    yesterday, is out of date and removed; until then it may be in use."""
     digest = hashlib.sha256(repr(key).encode()).hexdigest()[:12]
     directory = SYSTEMS / kind / f"{name}-{digest}"
     with alone():
         if directory.exists():
+            os.utime(directory)
             return directory
         for old in directory.parent.glob(f"{name}-{'?' * 12}*"):
-            shutil.rmtree(old)
+            if old.stat().st_mtime < time.time() - 86400:
+                shutil.rmtree(old)
         unfinished = directory.with_name(directory.name + ".new")
+        shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
         unfinished.mkdir(parents=True)
         try:
             make(unfinished)
@@ -108,12 +113,26 @@ def obtain(what, command, log, **options):
 
 
 @remembered
+def update():
+    """What apt knows of its archives, anew."""
+    SYSTEMS.mkdir(parents=True, exist_ok=True)
+    obtain("the list of Debian's packages", ["apt-get", "update", "-q", "-o", "APT::Update::Error-Mode=any"], SYSTEMS / "apt.log")
+
+
+@remembered
 def unpacked(*packages):
+    def download(directory):
+        obtain(f"the package {' '.join(packages)}", ["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", *packages],
+               SYSTEMS / "apt.log", cwd=directory)
+
     def make(directory):
-        log = directory / "log"
-        with contextlib.suppress(Unavailable):  # with the lists at hand, if they are any good
-            obtain("apt's lists", ["apt-get", "update", "-q"], log)
-        obtain(f"the package {' '.join(packages)}", ["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", *packages], log, cwd=directory)
+        try:
+            download(directory)
+        except Unavailable:
+            # There are no lists yet, or they name packages that the archive has newer ones of.
+            with contextlib.suppress(Unavailable):
+                update()
+            download(directory)
         for package in directory.glob("*.deb"):
             subprocess.run(["dpkg-deb", "-x", package, directory], check=True)
             package.unlink()
@@ -124,12 +143,16 @@ def unpacked(*packages):
 @remembered
 def archive():
     """Debian's archive, as apt knows it; other vendors' lists may stand beside it."""
-    targets = subprocess.run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)", "Created-By: Packages"], capture_output=True,
-                             text=True, env=ENVIRONMENT).stdout
-    found = [line.split()[1] for line in targets.splitlines() if line.startswith("Debian ") and "security" not in line]
-    if not found:
-        raise Unavailable("apt knows no archive of Debian here; apt-get update makes it known")
-    return found[0]
+    def known():
+        targets = subprocess.run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)", "Created-By: Packages"], capture_output=True,
+                                 text=True, env=ENVIRONMENT).stdout
+        return [line.split()[1] for line in targets.splitlines() if line.startswith("Debian ") and "security" not in line]
+
+    if not known():
+        update()
+    if not known():
+        raise Unavailable("apt knows no archive of Debian here")
+    return known()[0]
 
 
 def debootstrap(directory, suite, mirror, log):

@@ -1,5 +1,6 @@
 """What the other tests of this folder stand on: roots that are made once, packages that are unpacked, guests that boot."""
 
+import os
 import subprocess
 
 import pytest
@@ -49,7 +50,10 @@ def test_another_list_of_packages_makes_another_root(tmp_path, monkeypatch):
     first = roots.made_once("roots", "name", ["one"], make)
     assert roots.made_once("roots", "name", ["one"], make) == first and len(made) == 1
     second = roots.made_once("roots", "name", ["one", "two"], make)
-    assert second != first and len(made) == 2 and not first.exists() and (second / "file").exists()
+    assert second != first and len(made) == 2 and (second / "file").exists() and first.exists()
+    os.utime(first, (0, 0))
+    roots.made_once("roots", "name", ["three"], make)
+    assert not first.exists() and second.exists()
 
 
 def test_what_could_not_be_made_is_not_half_there(tmp_path, monkeypatch):
