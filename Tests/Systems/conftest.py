@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 
 import guests  # noqa: E402
+import host as hosts  # noqa: E402
 import roots  # noqa: E402
 
 os.umask(0o022)
@@ -41,11 +42,19 @@ def systems():
             return roots.Overlay(tempfile.mkdtemp(prefix=f"{name}-", dir=directory), name)
 
         @staticmethod
-        def boot(overlay):
-            running.append(guests.Guest(overlay))
+        def boot(overlay, kind=guests.Guest):
+            running.append(kind(overlay))
             return running[-1]
 
     yield Systems
     for guest in running:
         guest.close()
     shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session", params=["bookworm", "trixie"])
+def host(request, systems):
+    """A guest with gates' units, `host.Host`, for all tests that want one: systemd 252, then 257."""
+    guest = systems.boot(systems.overlay(request.param), hosts.Host)
+    yield guest
+    guest.close()  # before the next one boots

@@ -1,0 +1,306 @@
+"""busgate@.socket and busgate@.service under a real systemd: what an integrator relies on while nothing is wrong."""
+
+import json
+import re
+
+import pytest
+
+from host import Host, ask, is_refused, is_served, temperature_policy
+import roots
+
+
+def test_systemd_has_nothing_to_say_about_the_units(host):
+    said = host.run("""systemd-analyze verify --man=no busgate@x.socket busgate@x.service 2>&1
+                       export XDG_RUNTIME_DIR=/run; systemd-analyze --user --man=no verify busgate@x.socket busgate@x.service 2>&1""")
+    assert said.output == ""
+
+
+def test_a_key_that_systemd_does_not_know_would_be_noticed(host):
+    said = host.run("sed 's/^Restart=/Retsart=/' /usr/lib/systemd/system/busgate@.service >/tmp/typo@.service; systemd-analyze verify "
+                    "--man=no /tmp/typo@x.service 2>&1", check=False)
+    assert "Retsart" in said.output
+
+
+def test_the_service_is_exposed_by_at_most_1_0(host):
+    said = host.run("systemd-analyze security --no-pager busgate@x.service").output
+    exposure = re.search(r"Overall exposure level for busgate@x.service: ([\d.]+) (\w+)", said)
+    print(said.strip().splitlines()[-1])
+    assert exposure and float(exposure[1]) <= 1.0 and exposure[2] == "SAFE"
+
+
+def test_the_service_sees_other_users_and_their_processes(host):
+    """Peers' uids and maps are what the gate logs and judges by."""
+    assert host.show("busgate@x.service", "PrivateUsers", "ProtectProc", "ProcSubset") == ["no", "default", "all"]
+
+
+# What the gate does once it runs, what it does while it starts, and what it needs to confine itself: more than any one test makes it do.
+CALLS = """accept4 epoll_create1 epoll_ctl epoll_wait epoll_pwait poll ppoll recvmsg sendmsg sendto read write splice pipe2 pread64 lseek ioctl fcntl
+setsockopt getsockopt shutdown close close_range socket connect bind listen getpeername getsockname timerfd_create timerfd_settime brk mmap munmap
+mprotect madvise mremap futex openat newfstatat getdents64 getrandom pidfd_open pidfd_send_signal geteuid getpid gettid prlimit64 unlink unlinkat
+exit_group rt_sigaction rt_sigreturn rt_sigprocmask restart_syscall clock_nanosleep clock_gettime tgkill clone3 execve prctl seccomp
+landlock_create_ruleset landlock_add_rule landlock_restrict_self""".split()
+
+
+def test_the_filter_of_calls_lets_through_what_the_gate_does_and_not_what_it_never_does(host):
+    [calls] = host.show("busgate@x.service", "SystemCallFilter")
+    assert set(CALLS) - {*calls.split()} == set()
+    assert not {*calls.split()} & {"mount", "ptrace", "bpf", "init_module", "reboot", "chown", "setuid"}
+
+
+def test_the_socket_is_there_after_booting_and_a_container_ordered_after_it_does_not_wait_for_itself(host):
+    assert host.show("busgate@radio.socket", "ActiveState", "UnitFileState")[0] == "active"
+    assert host.show("radio-container.service", "ActiveState", "Result") == ["active", "success"]
+
+
+def test_the_first_client_starts_the_service_an_allowed_call_is_answered_and_a_denied_one_is_not(host):
+    host.instance("first")
+    assert host.show("busgate@first.service", "ActiveState") == ["inactive"]
+    assert is_served(host.call("first", "GetTemperature"))
+    assert host.show("busgate@first.service", "ActiveState", "StatusText") == ["active", "serving system"]
+    assert is_refused(host.call("first", "SetTemperature", "30"), "SetTemperature")
+
+
+def test_the_example_for_systemd_itself_lets_units_be_listed_and_not_stopped(host):
+    host.instance("units", json.loads((roots.TREE / "configs/systemd-read-only.json").read_text()))
+    systemd = "gdbus call --system --dest org.freedesktop.systemd1 --object-path /org/freedesktop/systemd1 --method org.freedesktop.systemd1.Manager"
+    listed = host.run(f"container units {systemd}.ListUnits")
+    assert "busgate@units.service" in listed.output
+    stopped = host.run(f"container units {systemd}.StopUnit temperature.service replace", check=False)
+    assert stopped.status != 0 and "AccessDenied: busgate: outgoing call org.freedesktop.systemd1.Manager.StopUnit" in stopped.output
+
+
+def test_descriptors_and_large_messages_pass_a_confined_service(host):
+    host.instance("large")
+    assert host.run("container large fd-client open-log").output.startswith("temperature log: ")
+    assert host.run("container large fd-client read-from through-a-pipe").output == "through-a-pipe\n"
+    script = f"""text=$(head -c 60000 /dev/zero | tr '\\0' x); set -- "$text"; container large {ask("Echo")} "$1$1"'"""
+    assert host.run(script.rstrip("'")).output == f"('{'x' * 120000}',)\n"
+
+
+def test_the_service_may_open_as_many_descriptors_as_its_limits_of_connections_need(host):
+    name = host.instance("open")
+    host.run(f"systemctl start busgate@{name}.service")
+    limits = host.run("grep -h '^Max open files' /proc/1/limits /proc/$(systemctl show --value -p MainPID busgate@open)/limits").output.split("\n")
+    most, soft = int(limits[0].split()[4]), int(limits[1].split()[3])
+    assert soft == min(most, 65536)
+
+
+def test_the_service_tells_how_it_is_on_the_socket_of_its_metrics(host):
+    name = host.instance("health")
+    assert is_served(host.call(name, "GetTemperature"))
+    assert host.run(f"busgate healthz /run/busgate/{name}/metrics").output.startswith("system")
+
+
+def test_each_instance_has_a_user_of_its_own(host):
+    names = [host.instance(f"own{number}") for number in range(4)]
+    for name in names:
+        assert is_served(host.call(name, "GetTemperature"))
+    uids = {host.run(f"stat -c %u /proc/$(systemctl show --value -p MainPID busgate@{name})").output for name in names}
+    assert len(uids) == 4 and "0\n" not in uids
+    lasting = host.run("grep -c '^busgate-own[0-3]:' /etc/passwd || true").output.strip()
+    has_names_of_dynamic_users = host.run("grep -q '^passwd:.*systemd' /etc/nsswitch.conf", check=False).status == 0
+    assert lasting == ("0" if has_names_of_dynamic_users else "4")
+
+
+def modes(host, name):
+    return host.run(f"cd /run/busgate/{name}; stat -c '%n %a %u' . * bus/*").output.split("\n")[:-1]
+
+
+def test_the_directory_is_the_users_while_the_service_runs_and_roots_before_and_after(host):
+    name = host.instance("mode")
+    roots_own = [". 700 0", "bus 755 0", "bus/system 666 0"]
+    assert modes(host, name) == roots_own
+    assert is_served(host.call(name, "GetTemperature"))
+    uid = host.run(f"stat -c %u /proc/$(systemctl show --value -p MainPID busgate@{name})").output.strip()
+    assert modes(host, name) == [f". 700 {uid}", "bus 755 0", f"control 600 {uid}", f"metrics 600 {uid}", "bus/system 666 0"]
+    host.run(f"systemctl stop busgate@{name}.service")
+    assert modes(host, name) == roots_own
+
+
+def test_the_log_goes_to_the_journal_with_the_name_of_the_instance(host):
+    name = host.instance("logged")
+    assert is_refused(host.call(name, "SetTemperature", "30"), "SetTemperature")
+    found = host.run(f"journalctl --sync; journalctl -o json -u busgate@{name} BUSGATE_INSTANCE={name} BUSGATE_VERDICT=deny").output.splitlines()
+    assert [json.loads(line)["BUSGATE_MEMBER"] for line in found] == ["SetTemperature"]
+
+
+def test_a_client_with_another_user_namespace_is_served_and_its_real_user_is_seen(host):
+    name = host.instance("mapped")
+    assert is_served(host.call(name, "GetTemperature", way="mapped"))
+    assert is_refused(host.call(name, "SetTemperature", "30", way="mapped"), "SetTemperature")
+    found = host.run(f"journalctl --sync; journalctl -o json -u busgate@{name} BUSGATE_VERDICT=deny").output.splitlines()
+    assert [json.loads(line)["BUSGATE_UID"] for line in found] == ["201000"]
+
+
+# The life of the directory that containers have mounted
+
+def inode(host, name):
+    return host.run(f"stat -c %i /run/busgate/{name}/bus").output
+
+
+@pytest.mark.parametrize("event", ["restart", "stop", "kill", "restart-socket"])
+def test_a_container_with_the_directory_is_served_again_after(host, event):
+    name = host.instance(f"box-{event}")
+    host.run(f"start-box {name}")
+    assert is_served(host.call(name, "GetTemperature", way="in-box"))
+    before = inode(host, name)
+    host.run({"restart": f"systemctl restart busgate@{name}.service",
+              "stop": f"systemctl stop busgate@{name}.service",
+              "kill": f"systemctl kill --signal=KILL busgate@{name}.service",
+              "restart-socket": f"systemctl restart busgate@{name}.socket"}[event])
+    assert is_served(host.call(name, "GetTemperature", way="in-box"))
+    assert is_refused(host.call(name, "SetTemperature", "30", way="in-box"), "SetTemperature")
+    assert inode(host, name) == before
+
+
+def test_a_client_that_comes_while_the_service_restarts_waits_and_is_served(host):
+    name = host.instance("between")
+    drop_in(host, name, "[Service]\nExecStartPre=/bin/sh -c 'read -r _ </run/go'\n")
+    host.run("mkfifo -m 666 /run/go; (echo >/run/go) & systemctl start busgate@between.service")
+    waiting = host.run(f"""systemctl restart --no-block busgate@between.service
+        wait-for busgate@between.service 2 '^Starting '
+        container {name} {ask("GetTemperature")} & client=$!
+        echo >/run/go; wait $client""", check=False)
+    assert is_served(waiting)
+
+
+def test_a_connection_ends_with_the_service_that_had_it(host):
+    """A program with gdbus's default, to exit with its connection, ends; it is for the container to start it again."""
+    name = host.instance("living")
+    script = f"""exec {{said}}< <(exec container {name} gdbus monitor --system --dest {ask("x").split()[4]} 2>&1); pid=$!
+        until [[ ${{line-}} == *"is owned by"* ]]; do read -r -u $said line || exit 90; done
+        systemctl restart busgate@{name}.service
+        tail --pid=$pid -f /dev/null; wait $pid; echo "ended $?" """
+    assert host.run(script).output == "ended 143\n"
+    assert is_served(host.call(name, "GetTemperature"))
+
+
+# Reload
+
+def without(method):
+    policy = temperature_policy()
+    for rule in policy["dbus-gateway-config-system"]:
+        if isinstance(rule["method"], list) and method in rule["method"]:
+            rule["method"].remove(method)
+    return policy
+
+
+def test_a_reload_puts_the_new_policy_in_force_before_systemctl_returns(host):
+    name = host.instance("reload")
+    assert is_served(host.call(name, "GetTemperature"))
+    host.write(f"/etc/busgate/{name}.json", without("GetTemperature"))
+    host.run(f"systemctl reload busgate@{name}.service")
+    assert is_refused(host.call(name, "GetTemperature"), "GetTemperature")
+    assert host.show(f"busgate@{name}.service", "ActiveState", "NRestarts") == ["active", "0"]
+
+
+def test_a_reload_that_is_refused_makes_systemctl_fail_and_the_old_policy_stays(host):
+    name = host.instance("refused")
+    assert is_served(host.call(name, "GetTemperature"))
+    pid = host.show(f"busgate@{name}.service", "MainPID")
+    host.write(f"/etc/busgate/{name}.json", '{"dbus-gateway-config-system": [{"direction": "sideways"}]}')
+    assert host.run(f"systemctl reload busgate@{name}.service", check=False).status != 0
+    assert len(host.journal(f"busgate@{name}.service", f"/etc/busgate/{name}.json:1:47: error: ")) >= 1
+    assert is_served(host.call(name, "GetTemperature"))
+    assert is_refused(host.call(name, "SetTemperature", "30"), "SetTemperature")
+    assert host.show(f"busgate@{name}.service", "ActiveState", "MainPID") == ["active", *pid]
+    host.write(f"/etc/busgate/{name}.json", temperature_policy())
+    host.run(f"systemctl reload busgate@{name}.service")
+
+
+# Users
+
+def drop_in(host, name, text):
+    host.write(f"/etc/systemd/system/busgate@{name}.service.d/own.conf", text)
+    host.run("systemctl daemon-reload")
+
+
+@pytest.mark.parametrize("more", ["", "--gid users"], ids=["with a group", "in another's group"])
+def test_a_drop_in_of_one_line_chooses_another_user(host, more):
+    name = "another" + str(len(more))
+    host.run(f"useradd --system {more} gate{len(more)}")
+    drop_in(host, name, f"[Service]\nUser=gate{len(more)}\n")
+    host.instance(name)
+    assert is_served(host.call(name, "GetTemperature"))
+    host.run(f"test $(stat -c %u /run/busgate/{name}/control) = $(id -u gate{len(more)})")
+    assert host.run(f"stat -c '%a %U' /run/busgate/{name}").output == f"700 gate{len(more)}\n"
+
+
+def test_a_name_that_is_too_long_for_a_user_needs_a_drop_in(host):
+    longest, longer = host.instance("n" * 23), host.instance("n" * 24)
+    assert is_served(host.call(longest, "GetTemperature"))
+    assert host.run(f"systemctl start busgate@{longer}.service", check=False).status != 0
+    assert re.search("Failed to (run|spawn) 'start-pre' task: Invalid argument", "\n".join(host.journal(f"busgate@{longer}.service")))
+    drop_in(host, longer, "[Service]\nUser=busgate-long\n")
+    host.run(f"systemctl restart busgate@{longer}.socket")
+    assert is_served(host.call(longer, "GetTemperature"))
+
+
+def test_a_dynamic_user_gets_its_directory_without_a_name_and_if_the_bus_then_refuses_it_the_journal_says_so(host):
+    """As where the socket unit can make no user, since /etc is read-only."""
+    name = "nameless"
+    host.write(f"/etc/systemd/system/busgate@{name}.socket.d/own.conf", "[Socket]\nExecStartPre=\n"
+               "ExecStartPre=/usr/bin/install -d -o root -g root -m 0700 /run/busgate/%i\n")
+    host.run("systemctl daemon-reload")
+    host.instance(name)
+    done = host.call(name, "GetTemperature")
+    uid = int(host.run(f"stat -c %u /proc/$(systemctl show --value -p MainPID busgate@{name})").output)
+    assert 61184 <= uid <= 65519
+    assert modes(host, name)[:3] == [f". 700 {uid}", "bus 755 0", f"control 600 {uid}"]
+    if host.run(f"getent passwd busgate-{name}", check=False).status == 0:
+        assert is_served(done)
+    else:
+        assert done.status != 0 and len(host.journal(f"busgate@{name}.service", f"hung up before Hello was answered (does it let in uid {uid}")) == 1
+
+
+# What root does in a directory of the user's
+
+def test_the_service_can_not_move_the_directory_that_containers_mount(host):
+    name = host.instance("moved")
+    assert is_served(host.call(name, "GetTemperature"))
+    inside = f"""pid=$(systemctl show --value -p MainPID busgate@{name}); uid=$(stat -c %u /proc/$pid)
+        nsenter --mount --target $pid setpriv --reuid=$uid --clear-groups sh -c 'cd /run/busgate/{name}; touch mine && """
+    assert host.run(inside + "rm mine'").status == 0
+    done = host.run(inside + "mv bus away'", check=False)
+    assert done.status != 0 and "busy" in done.output.lower()
+    done = host.run(inside + "ln -s /etc bus/link'", check=False)
+    assert done.status != 0 and "read-only" in done.output.lower()
+
+
+def test_root_follows_no_link_that_the_user_has_made(host):
+    """As that user could from outside the service's namespace, where a drop-in has made it somebody else's."""
+    name = host.instance("links")
+    assert is_served(host.call(name, "GetTemperature"))
+    host.run(f"""mkdir -m 777 /run/foreign
+        uid=$(stat -c %u /run/busgate/{name})
+        setpriv --reuid=$uid --clear-groups sh -euc 'cd /run/busgate/{name}; mv bus away; ln -s /run/foreign bus'
+        systemctl restart busgate@{name}.socket""")
+    assert is_served(host.call(name, "GetTemperature"))
+    assert host.run("ls -A /run/foreign").output == ""
+    assert "bus 755 0" in modes(host, name) and host.run(f"test ! -L /run/busgate/{name}/bus").status == 0
+
+
+# The bus, and time
+
+def test_a_service_that_hangs_is_killed_and_the_next_client_is_served(host):
+    name = "hangs"
+    drop_in(host, name, "[Service]\nWatchdogSec=2\n")
+    host.instance(name)
+    assert is_served(host.call(name, "GetTemperature"))
+    host.run(f"systemctl kill --signal=STOP busgate@{name}.service; wait-for busgate@{name}.service 1 'Watchdog timeout'")
+    assert is_served(host.call(name, "GetTemperature"))
+    assert host.show(f"busgate@{name}.service", "ActiveState") == ["active"]
+
+
+@pytest.mark.parametrize("debian", ["bookworm", "trixie"])
+def test_the_hosts_bus_may_restart_and_new_clients_are_served(systems, debian):
+    """On a host of its own, as much else of a host does not take that well. The bus is dbus-daemon, then dbus-broker."""
+    host = systems.boot(systems.overlay(debian), Host)
+    name = host.instance("bus")
+    assert is_served(host.call(name, "GetTemperature"))
+    pid = host.show(f"busgate@{name}.service", "MainPID")
+    host.run("systemctl restart dbus.service; systemctl restart temperature.service")
+    assert is_served(host.call(name, "GetTemperature"))
+    assert host.show(f"busgate@{name}.service", "ActiveState", "MainPID") == ["active", *pid]
+    assert host.show(f"busgate@{name}.socket", "ActiveState") == ["active"]
+    host.close()
