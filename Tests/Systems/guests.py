@@ -31,6 +31,10 @@ ExecStart=/bin/bash -c 'script=$$(cat); (eval "$$script") </dev/null; echo "stat
 """
 
 
+def children(pid):
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 class Guest:
     """Boots at once and waits until everything is up; `run` then runs scripts of bash in it."""
 
@@ -82,11 +86,16 @@ class Guest:
         assert not check or done.status == 0, f"{script}\nstatus {done.status}:\n{done.output}"
         return done
 
+    def path(self, inside):
+        """Where the machine finds a file of the guest's: below the root of its PID 1, which systemd-nspawn has started."""
+        systemd_nspawn = children(self.process.pid)[0]
+        return f"/proc/{children(systemd_nspawn)[0]}/root{inside}"
+
     def close(self):
         """As one pulls a plug. What is killed is the first of the guest's processes: it is gone when all others are, and who waits for it ends."""
         if self.process.returncode is not None:
             return
-        for first in pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
-            os.kill(int(first), signal.SIGKILL)
+        for first in children(self.process.pid):
+            os.kill(first, signal.SIGKILL)
         self.process.wait(PATIENCE)
         self.console.close()

@@ -2,11 +2,16 @@
 
 import json
 import re
+import sys
 
 import pytest
 
 from host import Host, ask, is_refused, is_served, temperature_policy
 import roots
+
+sys.path.insert(0, str(roots.TREE / "Tests/EndToEnd"))
+
+from wire import Client, Ended  # noqa: E402
 
 
 def test_systemd_has_nothing_to_say_about_the_units(host):
@@ -100,6 +105,44 @@ def test_each_instance_has_a_user_of_its_own(host):
     lasting = host.run("grep -c '^busgate-own[0-3]:' /etc/passwd || true").output.strip()
     has_names_of_dynamic_users = host.run("grep -q '^passwd:.*systemd' /etc/nsswitch.conf", check=False).status == 0
     assert lasting == ("0" if has_names_of_dynamic_users else "4")
+
+
+def hold(host, names):
+    """As many connections of each instance's clients as it lets have, or the bus."""
+    held = []
+    for name in names:
+        for _ in range(64):
+            held.append(Client(host.path(f"/run/busgate/{name}/bus/system")))
+            try:
+                held[-1].authenticate()
+                held[-1].say_hello()
+            except (Ended, OSError):
+                break
+    return held
+
+
+def test_four_instances_whose_clients_keep_every_connection_leave_a_fifth_working(host):
+    """dbus-daemon gives a user 256 connections."""
+    names = [host.instance(f"kept{number}") for number in range(5)]
+    held = hold(host, names[:4])
+    assert len(held) == 256
+    assert is_served(host.call(names[4], "GetTemperature"))
+    for client in held:
+        client.close()
+
+
+def test_instances_that_a_drop_in_gives_one_user_have_one_share_of_dbus_daemon(host):
+    """The twin: what the instances' own users are for. dbus-broker does not count connections."""
+    is_counted = host.run("pgrep -x dbus-daemon", check=False).status == 0
+    host.run("useradd --system crowd")
+    names = [f"crowd{number}" for number in range(5)]
+    for name in names:
+        drop_in(host, name, "[Service]\nUser=crowd\n")
+        host.instance(name)
+    held = hold(host, names[:4])
+    assert is_served(host.call(names[4], "GetTemperature")) is not is_counted
+    for client in held:
+        client.close()
 
 
 def modes(host, name):
