@@ -120,6 +120,9 @@ def test_what_a_gate_does_not_need_is_not_allowed(path, mode):
 
 # In a kernel that enforces it: Linux 6.1, which mediates files, capabilities, signals and kinds of sockets, and not yet whom a socket reaches.
 
+NAMED = re.compile(r' name="([^"]+)".* requested_mask="(\w+)"')
+
+
 def enforced(tmp_path, profile, layout):
     """What became of a gate under the profile, and which paths the kernel refused it."""
     directory = unpacked("apparmor")
@@ -131,8 +134,8 @@ mount -t securityfs security /sys/kernel/security
 exec {sys.executable} {TREE}/Tests/Systems/enforced.py {layout} 2>errors
 """, "lsm=apparmor")
     assert booted.status == 0, booted.output + (tmp_path / "errors").read_text()
-    refused = re.findall(r'apparmor="DENIED".* profile="busgate" name="([^"]+)".* requested_mask="(\w+)"', booted.kernel_log)
-    return json.loads(booted.output.splitlines()[-1]), refused
+    denials = [line for line in booted.kernel_log.splitlines() if 'apparmor="DENIED"' in line and 'profile="busgate"' in line]
+    return json.loads(booted.output.splitlines()[-1]), [named.groups() if (named := NAMED.search(line)) else line for line in denials]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
