@@ -1,7 +1,9 @@
-"""The bus policy of contrib/examples in booted systems, with the bus that each has: Debian 12's dbus-daemon, and dbus-broker on Debian 13.
+"""The bus policy of contrib/examples, installed as its page says in booted systems: Debian 12 with dbus-daemon, Debian 13 with dbus-broker.
 
 Users call the bus themselves here: it is by user that the bus judges, gate or not.
 """
+
+import re
 
 import pytest
 from roots import TREE
@@ -15,15 +17,13 @@ ASK_SYSTEMD = "busctl get-property org.freedesktop.systemd1 /org/freedesktop/sys
 @pytest.fixture(scope="module", params=["bookworm", "trixie"])
 def guest(request, systems):
     overlay = systems.overlay(request.param)
-    overlay.put(EXAMPLES / "busgate-radio.conf", "/etc/dbus-1/system.d/busgate-radio.conf")
-    overlay.put(EXAMPLES / "sysusers.conf", "/etc/sysusers.d/busgate-radio.conf")
-    overlay.write("/etc/sysusers.d/other.conf", "u busgate-other -\n")
+    overlay.put(EXAMPLES, "/root/bus-policy")
     if request.param == "trixie":
         overlay.link("/usr/lib/systemd/system/dbus-broker.service", "/etc/systemd/system/dbus.service")
-    # As the page has it: the users first, then the bus reads its files.
-    overlay.run("systemd-sysusers")
     booted = systems.boot(overlay)
-    booted.run("systemctl start dbus.service")
+    booted.run("systemctl start dbus.service; echo 'u busgate-other -' | systemd-sysusers -")
+    [commands] = re.findall(r"^```sh\n(.*?)^```", (EXAMPLES / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    booted.run(f"set -e; cd /root/bus-policy\n{commands}")
     assert booted.run("ps -C dbus-daemon,dbus-broker -o comm=").output.split()[0] == {"bookworm": "dbus-daemon", "trixie": "dbus-broker"}[request.param]
     return booted
 
