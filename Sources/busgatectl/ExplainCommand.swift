@@ -19,7 +19,8 @@ struct ExplainCommand: ParsableCommand {
     commandName: "explain", abstract: "Says what happens to a message, and why.",
     discussion: """
       The message comes from flags, from a file with --message, or, without either, from the decision log on standard input: lines of \
-      text or JSON, or the journal's entries (`journalctl -o json`, `-o export`). A call that goes to no name is for the bus itself.
+      text or JSON, or the journal's entries (`journalctl -o json`, `-o export`). Without \
+      --json what several lines have in common is explained once. A call that goes to no name is for the bus itself.
 
       What is suggested for a denial is never wider than the rule that came nearest, and asks for a name wherever one is known: without \
       --name it says to which name the rule applies, and for what every service has nothing is suggested. Where the bus is asked about a \
@@ -48,9 +49,12 @@ struct ExplainCommand: ParsableCommand {
     try reportingFailures(console) {
       let policy = try source.load()
       var isExpected = true
+      var told: Set<String> = []
       func tell(_ explanation: Explanation, _ bus: Bus) {
         let printer = ExplanationPrinter(console: console, bus: bus)
-        console.print(json ? printer.json(explanation) : printer.text(explanation))
+        let text = json ? printer.json(explanation) : printer.text(explanation)
+        // A log has the same again and again: a count follows the first, and a program comes back.
+        if json || told.insert(text).inserted { console.print(text) }
         isExpected = isExpected && (expect.map { ($0 == .allow) == explanation.verdict.passes } ?? true)
       }
       if let message {

@@ -8,9 +8,9 @@ enum StatusPrinter {
   /// An answer to `status`.
   static func text(_ status: JSONValue) -> String {
     func value(_ key: String) -> String { status[key]?.text ?? "?" }
-    let instance = status["instance"]?.text.map { " \($0)" } ?? ""
+    let instance = status["instance"]?.text.map { ", instance \($0)" } ?? ""
     var lines = [
-      "busgate\(instance) \(value("version")), pid \(value("pid")), since \(value("started")), reloads \(status["reloads"]?["ok"]?.text ?? "?") "
+      "busgate \(value("version"))\(instance), pid \(value("pid")), since \(value("started")), reloads \(status["reloads"]?["ok"]?.text ?? "?") "
         + "(\(status["reloads"]?["refused"]?.text ?? "?") refused)"
     ]
     lines += table(status["gates"]?.elements ?? [], ["gate", "rules", "connections", "allowed", "denied", "listening", "bus"])

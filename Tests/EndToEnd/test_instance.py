@@ -4,6 +4,7 @@ import pytest
 
 from logged import FORMATS, LoggedScene
 from peer import Peer
+from test_busgatectl import ctl
 from test_control import ask
 from test_metrics import OPENMETRICS, parse_openmetrics, scrape
 
@@ -48,3 +49,4 @@ def test_the_instance_stands_beside_the_gate_in_every_series_and_in_the_status(w
     series = [(sample.name, sample.labels) for family in families for sample in family.samples]
     assert len(series) > 50 and {labels.get("gate_instance") for _, labels in series} == {NAME if is_named else None}
     assert ask(gate, "status").get("instance") == (NAME if is_named else None)
+    assert (f", instance {NAME}, pid " if is_named else ", pid ") in ctl("status", control).stdout

@@ -159,6 +159,8 @@ def test_the_journals_entries_are_explained_and_learned_from(workshop, bus, outp
     done = ctl("explain", policy, "--json", input=told)
     assert done.returncode == 0 and done.stdout.count('"verdict":"deny"') == 2 and '"member":"Open"' in done.stdout, done.stderr
     assert ctl("explain", policy, "--expect", "allow", input=told).returncode == 1
+    # People are told once what the first and the count have in common.
+    assert ctl("explain", policy, input=told).stdout.count("denied: ") == 1
     learned = ctl("learn", "--denied", input=told)
     assert learned.returncode == 0 and '"Open"' in learned.stdout, learned.stderr
 
