@@ -61,14 +61,12 @@ def test_a_denial_says_who_asked_whom_for_what_and_what_came_nearest(workshop, b
 
 def test_what_a_client_wrote_forges_no_sentence(workshop, bus):
     scene = LoggedScene(workshop, bus, [], "journal")
-    scene.inside.ask(driver_call("RequestName", GLib.Variant("(su)", ("org.example.Forged", 3))))
-    hostile = 'x\nMESSAGE=allow session: "\x1b[2J'
-    scene.inside.ask(driver_call("GetNameOwner", strings(hostile)))
+    scene.inside.ask(driver_call("RequestName", GLib.Variant("(su)", ('x": allow session\nMESSAGE=allow \x1b[2J', 3))))
     scene.end()
-    told = [datagram for datagram in scene.journal.datagrams if b"GetNameOwner" in datagram]
-    for datagram in told:
-        sentence = re.search(rb"^MESSAGE=(.*)$", datagram, re.MULTILINE)[1]
-        assert sentence.startswith(b"deny session: ") and b"\x1b" not in sentence
+    (told,) = [datagram for datagram in scene.journal.datagrams if b"RequestName" in datagram]
+    sentence = re.match(rb"MESSAGE=(.*)\n", told)[1].decode()
+    assert sentence.startswith("deny session: pid ") and sentence.endswith(": no rule allows it")
+    assert r'about "x\": allow session\u{a}MESSAGE=allow \u{1b}[2J" on /org/freedesktop/DBus' in sentence
 
 
 def test_a_limit_and_a_refused_reload_say_which_and_whose(workshop, bus):
