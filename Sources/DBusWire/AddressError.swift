@@ -29,7 +29,7 @@ extension AddressError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .empty: "expected an address, found nothing"
-    case .transport(let offset): "expected a transport and ':' at byte \(offset)"
+    case .transport(let offset): "expected a transport and ':' at byte \(offset), such as unix:path=/run/bus"
     case .key(let offset): "expected a key and '=' at byte \(offset)"
     case .value(let offset): "expected a value at byte \(offset)"
     case .unescaped(let offset): "expected the byte at \(offset) to be escaped as %XX"

@@ -19,7 +19,7 @@ func describe(_ byte: UInt8) -> String {
   return "byte 0x" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
 }
 
-/// The one of `words` that differs from `text` in at most two letters put in, left out or replaced, and in less than a third of its own, the
+/// The one of `words` that differs from `text` in at most two letters, and in less than a third of its own, the
 /// nearest and first of them.
 package func nearest(to text: [UInt8], among words: [String]) -> String? {
   let candidates = words.compactMap { word in
@@ -28,18 +28,18 @@ package func nearest(to text: [UInt8], among words: [String]) -> String? {
   return candidates.min { $0.distance < $1.distance }?.word
 }
 
-/// Levenshtein's distance, or nil beyond `max`.
+/// How many letters are put in, left out, replaced, or have changed places with their neighbours; nil beyond `max`.
 private func editDistance(_ a: [UInt8], _ b: [UInt8], max limit: Int) -> Int? {
   if abs(a.count - b.count) > limit { return nil }
-  var row = Array(0...b.count)
+  var (beforeLast, last) = ([Int](), Array(0...b.count))
   for (i, byte) in a.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
+    var row = [i + 1]
     for (j, other) in b.enumerated() {
-      let replaced = diagonal + (byte == other ? 0 : 1)
-      diagonal = row[j + 1]
-      row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
+      var distance = min(last[j] + (byte == other ? 0 : 1), row[j] + 1, last[j + 1] + 1)
+      if i > 0, j > 0, byte == b[j - 1], a[i - 1] == other { distance = min(distance, beforeLast[j - 1] + 1) }
+      row.append(distance)
     }
+    (beforeLast, last) = (last, row)
   }
-  return row[b.count] <= limit ? row[b.count] : nil
+  return last[b.count] <= limit ? last[b.count] : nil
 }

@@ -16,6 +16,8 @@ struct PolicyFiles {
   private var notes: [String] = []
   /// What whoever started the gate hardly meant.
   private var warnings: [String] = []
+  /// What is legal in a document, and looks like a mistake.
+  private var documentWarnings: [ConfigurationWarning] = []
   /// Where documents contradict each other.
   private var contradictions: [Contradiction] = []
 
@@ -29,7 +31,13 @@ struct PolicyFiles {
       do throws(ConfigurationFailure) { files += try place.files() } catch { failures.append(error) }
     }
     for file in files {
-      do throws(ConfigurationFailure) { all.add(try document(file, again)) } catch { failures.append(error) }
+      do throws(ConfigurationFailure) {
+        let document = try document(file, again)
+        all.documentWarnings += document.warnings
+        all.add(document)
+      } catch {
+        failures.append(error)
+      }
     }
     do throws(ConfigurationFailure) { try all.add(options.manifests, again: again) } catch { failures.append(error) }
     if !failures.isEmpty { throw ConfigurationFailure(failures) }
@@ -83,11 +91,14 @@ struct PolicyFiles {
   func report(to log: Log) {
     for note in notes { log.note(note) }
     for warning in warnings { log.warning(warning) }
+    for warning in documentWarnings { log.configuration("\(warning)", isError: false) }
     for contradiction in contradictions { log.configuration("\(contradiction)", isError: false) }
   }
 
   /// Warns of gates that deny everything, and of documents that contradict each other.
   private mutating func noteDoubts(_ options: RunOptions, _ files: [String]) {
+    contradictions = [session, system].compactMap { Contradiction.first(in: $0) }
+    if options.log.mode == .audit { return }
     for listener in options.listeners {
       guard let bus = options.policies[listener.label].flatMap(BusKind.init) else { continue }
       // Rules are still to come where standard input has them.
@@ -99,7 +110,6 @@ struct PolicyFiles {
       warnings.append(
         "gate \(listener.label) denies everything, since \(array) \(reason) in \(place), expected rules in it")
     }
-    contradictions = [session, system].compactMap { Contradiction.first(in: $0) }
   }
 
   private func policyIsEmpty(for bus: BusKind) -> Bool {

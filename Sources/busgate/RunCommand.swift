@@ -148,7 +148,9 @@ enum RunCommand {
     _ line: [UInt8], _ number: Int, _ server: inout Server, _ options: RunOptions, _ rules: inout PolicyFiles, _ log: Log
   ) {
     do throws(ConfigurationError) {
-      rules.add(try GatewayDocument.parse(line, file: "stdin", firstLine: number))
+      let document = try GatewayDocument.parse(line, file: "stdin", firstLine: number)
+      for warning in document.warnings { log.configuration("\(warning)", isError: false) }
+      rules.add(document)
       setPolicies(&server, options, rules)
     } catch {
       log.configuration("\(error)")

@@ -71,6 +71,7 @@ struct RunOptions {
       }
       _ = policies.add(listener.label, listener.label)
     }
+    try expectDifferentPaths()
     try expectGates(buses.labels, "--bus")
     try expectGates(policies.labels, "--policy")
   }
@@ -79,6 +80,19 @@ struct RunOptions {
     for label in labels where !listeners.contains(where: { $0.label == label }) {
       let names = listeners.map(\.label).joined(separator: ", ")
       throw UsageError("\(flag) \(label): there is no gate \(label), expected one of \(names)")
+    }
+  }
+
+  /// Of two sockets at one path the second would never be had.
+  private func expectDifferentPaths() throws(UsageError) {
+    var places: [(path: String, what: String)] = []
+    for listener in listeners { if case .path(let path) = listener.address { places.append((path, "gate \(listener.label)")) } }
+    if let metricsPath { places.append((metricsPath, "--metrics")) }
+    if let controlPath { places.append((controlPath, "--control")) }
+    for (index, place) in places.enumerated() {
+      if let other = places[..<index].first(where: { $0.path == place.path }) {
+        throw UsageError("\(place.what): \(place.path) is the socket of \(other.what), expected another path")
+      }
     }
   }
 

@@ -2,6 +2,7 @@
 // PolicyTools; what they have in common at the command line is in Console and InputFile.
 
 import ArgumentParser
+import GatePolicy
 import GateServer
 
 /// `busgatectl`: asks about policies what the sidecar would answer.
@@ -31,4 +32,22 @@ struct Busgatectl: ParsableCommand {
       """,
     version: "busgatectl \(version)",
     subcommands: commands)
+
+  static func main() {
+    let words = Array(CommandLine.arguments.dropFirst())
+    let names = commands.map { $0._commandName } + ["help"]
+    guard let word = words.first else { refuse("no command") }
+    if !word.hasPrefix("-") && !names.contains(word) {
+      refuse("unknown command \"\(word)\"", nearest(to: Array(word.utf8), among: names))
+    }
+    main(words)
+  }
+
+  /// Says what was expected, and ends.
+  private static func refuse(_ text: String, _ meant: String? = nil) -> Never {
+    let names = commands.map { $0._commandName }
+    let expected = meant ?? "\(names.dropLast().joined(separator: ", ")) or \(names.last ?? "")"
+    Console().printError("busgatectl: \(text), expected \(expected); busgatectl --help lists the commands")
+    exit(withError: ExitCode.usage)
+  }
 }

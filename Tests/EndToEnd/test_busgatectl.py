@@ -550,3 +550,11 @@ def test_a_reader_that_goes_away_ends_it_quietly():
                              stderr=subprocess.PIPE)
     os.close(write)
     assert child.communicate(timeout=PATIENCE)[1] == b""
+
+
+@pytest.mark.parametrize("words, says", [([], "no command, expected check, "), (["chekc", "x"], 'unknown command "chekc", expected check;'),
+                                         (["walk"], 'unknown command "walk", expected check, ')], ids=" ".join)
+def test_a_command_that_is_not_there_is_answered_with_the_one_that_was_meant(words, says):
+    done = ctl(*words)
+    assert (done.returncode, done.stdout) == (64, "") and done.stderr.count("\n") == 1
+    assert says in done.stderr and "busgatectl --help" in done.stderr

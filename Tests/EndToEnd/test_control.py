@@ -260,5 +260,5 @@ def test_control_and_metrics_may_not_share_a_path(workshop, bus):
     path = workshop.directory / "one"
     child = workshop.child([BUSGATE, "run", "--config", workshop.config(EVERYTHING), "--session", workshop.directory / "g", "--bus",
                             f"session={bus.address}", "--metrics", path, "--control", path])
-    assert child.process.wait(PATIENCE) == 78
+    assert child.process.wait(PATIENCE) == 64
     assert not path.exists() and not (workshop.directory / "g").exists()

@@ -10,6 +10,7 @@ import pytest
 from harness import BUSGATE, EVERYTHING, PATIENCE, rule
 from peer import Peer, call, driver_call, error_of, text_of
 from service import busgate, refused, start
+from test_metrics import scrape
 
 pytestmark = pytest.mark.one_bus("what is written about itself, and which files are read, is the same before each bus")
 
@@ -194,6 +195,41 @@ def test_a_document_that_denies_what_another_allows_is_warned_about_and_the_deny
     gate.log.wait_for("a.json:1:", "warning", f"{workshop.directory}/b.json:1:", "denies what this rule allows", "expected one of the two")
     denied = Peer(f"unix:path={path}").ask(call("org.example.A", "/x", "org.freedesktop.DBus.Peer", "Ping"))
     assert error_of(denied)[0] == "org.freedesktop.DBus.Error.AccessDenied"
+
+
+def test_in_audit_mode_nothing_is_said_to_be_denied_and_the_mode_is_told_wherever_one_looks(workshop, bus):
+    metrics, control = workshop.directory / "metrics", workshop.directory / "control"
+    gates = {}
+    for mode, number in (("audit", 0), ("enforce", 1)):
+        for place in (metrics, control):
+            place.unlink(missing_ok=True)
+        gate, _ = gate_of(workshop, bus, "--config", workshop.config([]), "--mode", mode, "--metrics", metrics, "--control", control)
+        gate.log.wait_for("gate session listens on")
+        assert bool(gate.log.matching("denies everything")) == (mode == "enforce")
+        status = subprocess.run([BUSGATE.parent / "busgatectl", "status", "--json", control], capture_output=True, text=True, check=True).stdout
+        assert json.loads(status)["gates"][0]["mode"] == mode
+        gate.metrics = metrics
+        gates[mode] = f'busgate_enforcing{{gate="session"}} {number}' in scrape(gate).splitlines()
+        assert gate.terminate() == 0
+    assert gates == {"audit": True, "enforce": True}
+
+
+def test_an_unknown_key_of_a_document_is_warned_about_at_a_reload_too(workshop, bus):
+    config = workshop.config({"dbus-gateway-config-session": EVERYTHING})
+    gate, _ = gate_of(workshop, bus, "--config", config)
+    config.write_text(json.dumps({"dbus-gateway-config-sesion": EVERYTHING}))
+    gate.process.send_signal(1)
+    gate.log.wait_for(f"{config}:1:2: warning: ", "dbus-gateway-config-sesion", 'expected "dbus-gateway-config-session"')
+    gate.log.wait_for("gate session denies everything")
+
+
+# Sockets that are not the ones meant
+
+@pytest.mark.parametrize("command, socket, says", [("reload", "metrics", "that of --control"), ("healthz", "control", "busgate run --metrics")])
+def test_who_asks_the_other_socket_is_told_which_one_to_ask_at_once(workshop, bus, command, socket, says):
+    sockets = {name: workshop.directory / name for name in ("metrics", "control")}
+    gate_of(workshop, bus, "--config", workshop.config(EVERYTHING), *[word for name, path in sockets.items() for word in (f"--{name}", path)])
+    assert refused(run(command, sockets[socket]), 71, sockets[socket], "expected", says)
 
 
 # Whose rights

@@ -129,6 +129,10 @@ MISUSES = [
     ([*GOOD, "--control", "unix:abstract=x"], '--control "unix:abstract=x"', "a path"),
     ([*GOOD, "--list", "flags"], "--list", "alone"),
     ([*GOOD, "--list=flags"], "--list", "alone"),
+    # One path for two
+    ([*GOOD, "--metrics", SOCKET], "--metrics", "is the socket of gate session"),
+    ([*GOOD, "--control", "/x", "--metrics", "/x"], "--control: /x", "is the socket of --metrics"),
+    ([*GOOD, *RADIO[2:]], "gate radio", "is the socket of gate session"),
     # Misspelt
     ([*GOOD, "--metric", "/x"], '"--metric"', "expected --metrics"),
     ([*GOOD, "--lisen=radio=/x"], '"--lisen=radio=/x"', "expected --listen"),

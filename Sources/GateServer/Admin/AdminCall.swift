@@ -56,6 +56,8 @@ public struct AdminCall: Sendable {
       if count == 0 || -count == ECONNRESET { break }
       if count < 0 { throw failure(Int32(count)) }
       answer += chunk[..<count]
+      // A control socket says nothing more, and does not close.
+      if service == .metrics, !answer.starts(with: "HTTP/".utf8.prefix(answer.count)) { break }
       if answer.count > Self.answerBytesMax { throw failure("an answer without end", expected: socket) }
     }
     if answer.isEmpty { throw failure("closed without an answer", expected: nobodyElse) }

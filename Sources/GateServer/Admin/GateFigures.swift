@@ -8,6 +8,8 @@ struct GateFigures {
   let label: String
   var metrics: GateMetrics
   var isListening: Bool
+  /// False: audit mode, which forwards what the rules do not allow.
+  var isEnforcing: Bool
   /// Whether its bus answered when the gate last tried for itself, or was not tried.
   var isBusReachable: Bool
   /// What /healthz says of it.

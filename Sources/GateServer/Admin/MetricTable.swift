@@ -31,6 +31,9 @@ extension MetricFamily {
       "busgate_healthy", .gauge, "Whether /healthz says that the gate is well.",
       ofGate: { $0.value($1.isWell ? 1 : 0, ("gate", $1.label)) }),
     MetricFamily(
+      "busgate_enforcing", .gauge, "Whether what the rules do not allow is refused; 0: audit mode forwards it.",
+      ofGate: { $0.value($1.isEnforcing ? 1 : 0, of: $1) }),
+    MetricFamily(
       "busgate_connections", .gauge, "Connections of clients.",
       ofGate: {
         $0.value(UInt64($1.connections), of: $1)

@@ -25,6 +25,10 @@ public enum ReloadAnswer: Equatable, Sendable {
   /// Asks the gate whose control socket is at `path` to reload, and waits until it has.
   public static func ask(at path: String) throws(AdminCall.Failure) -> ReloadAnswer {
     let line = try AdminCall(.control, at: path, within: patience).answer(to: Array("reload\n".utf8))
+    if line.starts(with: "HTTP/".utf8) {
+      throw AdminCall.Failure(
+        description: "\(path): error: it answers in HTTP, as the socket of --metrics does, expected that of --control")
+    }
     do throws(ConfigurationError) { return try parse(line, file: path) } catch {
       throw AdminCall.Failure(description: "\(error)")
     }

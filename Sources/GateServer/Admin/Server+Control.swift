@@ -125,6 +125,7 @@ extension Server {
       if let failure = gates[gate].listenFailure { json.member("not-listening", "\(failure)") }
       json.member("bus", gates[gate].options.bus.address)
       json.member("rules", gates[gate].policy.rules.count)
+      json.member("mode", figures.isEnforcing ? "enforce" : "audit")
       json.member("connections", gates[gate].connectionCount)
       json.member("accepted", figures.metrics.accepted)
       json.member("unauthenticated", gates[gate].unauthenticated.count)

@@ -81,7 +81,8 @@ extension Server {
     let options = gates[gate.place].options
     return GateFigures(
       gate: gate, label: gates[gate.place].label, metrics: gates[gate.place].metrics,
-      isListening: gates[gate.place].isListening, isBusReachable: !buses[gates[gate.place].bus].reach.hasFailed,
+      isListening: gates[gate.place].isListening, isEnforcing: options.settings.mode == .enforce,
+      isBusReachable: !buses[gates[gate.place].bus].reach.hasFailed,
       isWell: gates[gate.place].isDraining || isWell(gate), connectionsMax: options.connectionsMax,
       unauthenticatedMax: options.unauthenticatedMax, pendingRepliesTotal: options.pendingRepliesTotal,
       connections: gates[gate.place].connectionCount, unauthenticated: gates[gate.place].unauthenticated.count)
