@@ -146,18 +146,39 @@ def test_instances_that_a_drop_in_gives_one_user_have_one_share_of_dbus_daemon(h
 
 
 def modes(host, name):
-    return host.run(f"cd /run/busgate/{name}; stat -c '%n %a %u' . * bus/*").output.split("\n")[:-1]
+    """Name, mode, user and group of everything that the instance has below /run."""
+    return host.run(f"cd /run/busgate/{name}; stat -c '%n %a %u %g' . * bus/*").output.split("\n")[:-1]
 
 
-def test_the_directory_is_the_users_while_the_service_runs_and_roots_before_and_after(host):
+def ids(host, name):
+    """The uid and gid that the instance's service runs as."""
+    return host.run(f"stat -c '%u %g' /proc/$(systemctl show --value -p MainPID busgate@{name})").output.split()
+
+
+ROOTS_OWN = [". 700 0 0", "bus 755 0 0", "bus/system 666 0 0"]
+
+
+def test_the_directory_is_roots_and_lets_the_services_group_make_its_sockets_while_that_runs(host):
     name = host.instance("mode")
-    roots_own = [". 700 0", "bus 755 0", "bus/system 666 0"]
-    assert modes(host, name) == roots_own
+    assert modes(host, name) == ROOTS_OWN
     assert is_served(host.call(name, "GetTemperature"))
-    uid = host.run(f"stat -c %u /proc/$(systemctl show --value -p MainPID busgate@{name})").output.strip()
-    assert modes(host, name) == [f". 700 {uid}", "bus 755 0", f"control 600 {uid}", f"metrics 600 {uid}", "bus/system 666 0"]
+    uid, gid = ids(host, name)
+    assert "0" not in (uid, gid)
+    assert modes(host, name) == [f". 1770 0 {gid}", "bus 755 0 0", f"control 600 {uid} {gid}", f"metrics 600 {uid} {gid}", "bus/system 666 0 0"]
     host.run(f"systemctl stop busgate@{name}.service")
-    assert modes(host, name) == roots_own
+    assert modes(host, name) == ROOTS_OWN
+
+
+def test_nothing_of_the_services_user_stays_behind_it(host):
+    name = host.instance("heir")
+    assert is_served(host.call(name, "GetTemperature"))
+    uid, gid = ids(host, name)
+    host.run(f"""setpriv --reuid={uid} --regid={gid} --clear-groups sh -euc 'cd /run/busgate/{name}; rm control; mkdir control; ln -s /etc/passwd mine'
+        systemctl kill --signal=KILL busgate@{name}.service""")
+    assert is_served(host.call(name, "GetTemperature"))
+    assert [line.split()[:2] for line in modes(host, name)] == [[".", "1770"], ["bus", "755"], ["control", "600"], ["metrics", "600"],
+                                                              ["bus/system", "666"]]
+    host.run("test -s /etc/passwd")
 
 
 def test_the_log_goes_to_the_journal_with_the_name_of_the_instance(host):
@@ -265,8 +286,10 @@ def test_a_drop_in_of_one_line_chooses_another_user(host, more):
     drop_in(host, name, f"[Service]\nUser=gate{len(more)}\n")
     host.instance(name)
     assert is_served(host.call(name, "GetTemperature"))
-    host.run(f"test $(stat -c %u /run/busgate/{name}/control) = $(id -u gate{len(more)})")
-    assert host.run(f"stat -c '%a %U' /run/busgate/{name}").output == f"700 gate{len(more)}\n"
+    uid, gid = ids(host, name)
+    assert [uid] == host.run(f"id -u gate{len(more)}").output.split()
+    assert gid not in host.run("getent group users nogroup root | cut -d: -f3").output.split(), "others of that group could connect"
+    assert modes(host, name)[:3] == [f". 1770 0 {gid}", "bus 755 0 0", f"control 600 {uid} {gid}"]
 
 
 def test_a_name_that_is_too_long_for_a_user_needs_a_drop_in(host):
@@ -274,7 +297,7 @@ def test_a_name_that_is_too_long_for_a_user_needs_a_drop_in(host):
     assert is_served(host.call(longest, "GetTemperature"))
     assert host.run(f"systemctl start busgate@{longer}.service", check=False).status != 0
     assert re.search("Failed to (run|spawn) 'start-pre' task: Invalid argument", "\n".join(host.journal(f"busgate@{longer}.service")))
-    drop_in(host, longer, "[Service]\nUser=busgate-long\n")
+    drop_in(host, longer, "[Service]\nUser=busgate-long\nGroup=busgate-long\n")
     host.run(f"systemctl restart busgate@{longer}.socket")
     assert is_served(host.call(longer, "GetTemperature"))
 
@@ -287,40 +310,64 @@ def test_a_dynamic_user_gets_its_directory_without_a_name_and_if_the_bus_then_re
     host.run("systemctl daemon-reload")
     host.instance(name)
     done = host.call(name, "GetTemperature")
-    uid = int(host.run(f"stat -c %u /proc/$(systemctl show --value -p MainPID busgate@{name})").output)
-    assert 61184 <= uid <= 65519
-    assert modes(host, name)[:3] == [f". 700 {uid}", "bus 755 0", f"control 600 {uid}"]
+    uid, gid = ids(host, name)
+    assert 61184 <= int(uid) <= 65519
+    assert modes(host, name)[:3] == [f". 1770 0 {gid}", "bus 755 0 0", f"control 600 {uid} {gid}"]
     if host.run(f"getent passwd busgate-{name}", check=False).status == 0:
         assert is_served(done)
     else:
         assert done.status != 0 and len(host.journal(f"busgate@{name}.service", f"hung up before Hello was answered (does it let in uid {uid}")) == 1
 
 
-# What root does in a directory of the user's
+# A gate that somebody has taken over
 
-def test_the_service_can_not_move_the_directory_that_containers_mount(host):
-    name = host.instance("moved")
+CHANGES = ["chmod 777 .", "chown 201000 .", "mv bus away", "rmdir bus", "ln -s /etc bus/link", "ln -sfn /etc bus"]
+
+
+@pytest.mark.parametrize("who", ["the service", "its user outside of the service", "a container that the service gave a descriptor to"])
+def test_nobody_but_root_can_change_the_directory_that_containers_mount(host, who):
+    """Who could would have the container engine mount what they like. A working directory is a descriptor of it, to be used by another user."""
+    name = host.instance(f"taken-{len(who)}")
     assert is_served(host.call(name, "GetTemperature"))
-    inside = f"""pid=$(systemctl show --value -p MainPID busgate@{name}); uid=$(stat -c %u /proc/$pid)
-        nsenter --mount --target $pid setpriv --reuid=$uid --clear-groups sh -c 'cd /run/busgate/{name}; touch mine && """
-    assert host.run(inside + "rm mine'").status == 0
-    done = host.run(inside + "mv bus away'", check=False)
-    assert done.status != 0 and "busy" in done.output.lower()
-    done = host.run(inside + "ln -s /etc bus/link'", check=False)
-    assert done.status != 0 and "read-only" in done.output.lower()
+    uid, gid = ("201000", "201000") if "container" in who else ids(host, name)
+    enter = f"nsenter --mount --wd=/run/busgate/{name} --target $(systemctl show --value -p MainPID busgate@{name})" if who == "the service" else ""
+
+    def attempt(change, directory=f"/run/busgate/{name}", enter=enter):
+        return host.run(f"cd {directory}; {enter} setpriv --reuid={uid} --regid={gid} --clear-groups sh -c '{change}'", check=False).status
+
+    before = modes(host, name)
+    assert [change for change in CHANGES if attempt(change) == 0] == []
+    assert modes(host, name) == before
+    assert (attempt("touch mine && rm mine") == 0) is ("container" not in who)
+    # The same of a directory that is theirs, which shows that these are attempts.
+    host.run(f"mkdir -p /run/theirs-{name}/bus; chown {uid}:{gid} /run/theirs-{name}")
+    assert [attempt(change, f"/run/theirs-{name}", "") for change in ("chmod 777 .", "mv bus away", "ln -s /etc bus")] == [0, 0, 0]
 
 
-def test_root_follows_no_link_that_the_user_has_made(host):
-    """As that user could from outside the service's namespace, where a drop-in has made it somebody else's."""
+def test_the_service_sees_what_containers_mount_as_a_mount_that_nobody_can_write_to(host):
+    """A second lock: root itself could not, in there."""
+    name = host.instance("second")
+    assert is_served(host.call(name, "GetTemperature"))
+    done = host.run(f"nsenter --mount --target $(systemctl show --value -p MainPID busgate@{name}) touch /run/busgate/{name}/bus/mine", check=False)
+    assert done.status != 0 and "Read-only" in done.output
+
+
+def test_the_socket_unit_follows_no_link_and_puts_it_out(host):
+    """Of whoever had the directory before, such as the user to whom other units gave it."""
     name = host.instance("links")
-    assert is_served(host.call(name, "GetTemperature"))
-    host.run(f"""mkdir -m 777 /run/foreign
-        uid=$(stat -c %u /run/busgate/{name})
-        setpriv --reuid=$uid --clear-groups sh -euc 'cd /run/busgate/{name}; mv bus away; ln -s /run/foreign bus'
-        systemctl restart busgate@{name}.socket""")
+    host.run(f"""systemctl stop busgate@{name}.socket; mkdir -m 777 /run/foreign; cd /run/busgate/{name}; mv bus away; ln -s /run/foreign bus
+        ln -s /run/foreign/c control; chown -h 201000:201000 . bus away control; chmod 777 .; systemctl start busgate@{name}.socket""")
+    assert modes(host, name) == ROOTS_OWN
     assert is_served(host.call(name, "GetTemperature"))
     assert host.run("ls -A /run/foreign").output == ""
-    assert "bus 755 0" in modes(host, name) and host.run(f"test ! -L /run/busgate/{name}/bus").status == 0
+
+
+def test_an_engine_that_looks_for_the_mount_in_a_user_namespace_finds_it_while_the_service_runs(host):
+    name = host.instance("userns")
+    assert is_served(host.call(name, "GetTemperature"))
+    assert is_served(host.run("bwrap --unshare-user --unshare-net --ro-bind / / --dev /dev --tmpfs /run "
+                              f"--ro-bind /run/busgate/{name}/bus /run/bus --setenv DBUS_SYSTEM_BUS_ADDRESS unix:path=/run/bus/system "
+                              + ask("GetTemperature"), check=False))
 
 
 # The bus, and time
