@@ -37,7 +37,9 @@ enum CommandLineBody {
   private static func check(_ options: RunOptions) {
     let labels = options.listeners.map(\.label)
     if labels.isEmpty || Set(labels).count != labels.count { fatalError("gates \(labels)") }
-    if options.configurations.isEmpty && options.manifests.isEmpty && !options.readsStandardInput { fatalError("no configuration") }
+    if options.configurations.isEmpty && options.manifests.isEmpty && !options.readsStandardInput {
+      fatalError("no configuration")
+    }
     for label in labels where options.policies[label] == nil { fatalError("gate \(label) has no policy") }
     for label in options.buses.labels where !labels.contains(label) { fatalError("a bus for gate \(label), which there is not") }
     if options.socketFile.mode | (options.metricsMode ?? 0) > 0o777 { fatalError("a mode of more than nine bits") }
