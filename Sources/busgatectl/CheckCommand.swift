@@ -44,7 +44,8 @@ struct CheckCommand: ParsableCommand {
       }
     }
     var findings = policy.findings
-    if !findings.contains(where: { $0.severity == .error }) { findings += lint(policy, console) }
+    // What is not there is not looked at, and would only seem to be missing.
+    if !unreadable && !findings.contains(where: { $0.severity == .error }) { findings += lint(policy, console) }
     let printer = FindingPrinter(console: console, texts: policy.texts)
     if json { console.print(printer.json(findings, files: files)) } else { printer.print(findings) }
     let errors = findings.count { $0.severity == .error }

@@ -13,7 +13,8 @@ enum StatusPrinter {
       "busgate \(value("version"))\(instance), pid \(value("pid")), since \(value("started")), reloads \(status["reloads"]?["ok"]?.text ?? "?") "
         + "(\(status["reloads"]?["refused"]?.text ?? "?") refused)"
     ]
-    lines += table(status["gates"]?.elements ?? [], ["gate", "mode", "rules", "connections", "allowed", "denied", "listening", "bus"])
+    lines += table(
+      status["gates"]?.elements ?? [], ["gate", "mode", "rules", "connections", "allowed", "denied", "listening", "bus"])
     for gate in status["gates"]?.elements ?? [] {
       if let failure = gate["not-listening"]?.text {
         lines.append("gate \(gate["gate"]?.text ?? "?") does not accept: \(failure)")
