@@ -13,6 +13,7 @@ from harness import BUSGATE, EVERYTHING, PATIENCE, rule
 from service import (NOBODY, NotifySocket, busgate, claim_as, connect, expect_rest, external, flood, listening, refused, run_with_sockets, start,
                      start_with_sockets)
 from test_busgatectl import CTL
+from test_control import ask
 from wire import OWN_UID, Client, eventually, hello, join, raw_bus
 
 pytestmark = pytest.mark.one_bus("what passes between the gate and its service manager is no bus's business")
@@ -31,6 +32,21 @@ def test_an_inherited_socket_is_served_by_the_gate_that_it_is_named_after(worksh
     path = workshop.directory / "inherited"
     start_with_sockets(workshop, [listening(path)], *flags(workshop, bus), names="session")
     assert join(workshop, path).name.startswith(":")
+
+
+@pytest.mark.parametrize("kind", ["path", "path of 107", "name", "name of 107"])
+def test_the_place_of_an_inherited_socket_is_said_and_not_only_its_number(workshop, bus, kind):
+    """A path, or a name in the abstract name space, which fills the address at most."""
+    place = str(workshop.directory / "inherited") if kind.startswith("path") else workshop.directory.name
+    if kind.endswith("107"):
+        place += "x" * (107 - len(place))
+    control = workshop.directory / "control"
+    socket = listening(place if kind.startswith("path") else b"\0" + place.encode())
+    gate = start_with_sockets(workshop, [socket], *flags(workshop, bus), "--control", control, names="session")
+    shown = place if kind.startswith("path") else f"@{place}"
+    gate.log.wait_for(f"gate session listens on {shown}: ")
+    gate.control = control
+    assert ask(gate, "status")["gates"][0]["listening"] == shown
 
 
 @pytest.mark.both_buses

@@ -151,6 +151,19 @@ static inline int clinux_is_bound_to_path(int fd) {
   return size > offsetof(struct sockaddr_un, sun_path) && a.sun_path[0] != 0;
 }
 
+/// The address that `fd` is bound to, at most `capacity` bytes of it: a path without its NUL, or NUL and an abstract name. Returns their number; 0:
+/// it is bound to none. See unix(7).
+static inline size_t clinux_bound_name(int fd, uint8_t *_Nonnull bytes, size_t capacity) {
+  struct sockaddr_un a;
+  socklen_t size = sizeof a;
+  if (getsockname(fd, (struct sockaddr *)&a, &size) || a.sun_family != AF_UNIX || size <= offsetof(struct sockaddr_un, sun_path)) return 0;
+  size_t count = (size < sizeof a ? size : sizeof a) - offsetof(struct sockaddr_un, sun_path);
+  if (a.sun_path[0]) count = strnlen(a.sun_path, count);
+  if (count > capacity) count = capacity;
+  memcpy(bytes, a.sun_path, count);
+  return count;
+}
+
 /// Non-blocking, and closed on exec.
 static inline int clinux_make_private(int fd) {
   if (fcntl(fd, F_SETFD, FD_CLOEXEC)) return -errno;

@@ -47,8 +47,16 @@ extension ListeningSocket {
     }
     let result = clinux_make_private(fd)
     if result < 0 { throw .system(SystemError("cannot set up the inherited descriptor \(fd)", result)) }
-    self.init(
-      listening: fd, name: "(inherited descriptor \(fd))", transport: .unix, hasDirectory: clinux_is_bound_to_path(fd) != 0)
+    let name = Self.boundName(fd).map { "\($0)" } ?? "(inherited descriptor \(fd))"
+    self.init(listening: fd, name: name, transport: .unix, hasDirectory: clinux_is_bound_to_path(fd) != 0)
+  }
+
+  /// What somebody else has bound `fd` to; nil if nothing.
+  private static func boundName(_ fd: Int32) -> UnixSocketName? {
+    var bytes = [UInt8](repeating: 0, count: 108)
+    let count = unsafe bytes.withUnsafeMutableBufferPointer { unsafe clinux_bound_name(fd, $0.baseAddress!, $0.count) }
+    if count == 0 { return nil }
+    return bytes[0] == 0 ? UnixSocketName(abstract: Array(bytes[1..<count])) : UnixSocketName(path: Array(bytes[..<count]))
   }
 
   private static func makeSocket() throws(ListenFailure) -> Int32 {
