@@ -51,6 +51,9 @@ public struct LoggedDecision: Sendable, Equatable {
   /// For how many such messages the line stands.
   public var count = 1
 
+  /// Whether it answers a call.
+  public var isAnswer: Bool { kind == .methodReturn || kind == .error }
+
   /// A message of which nothing is known but this.
   public init(verdict: Verdict, direction: Direction, kind: MessageKind) {
     self.verdict = verdict

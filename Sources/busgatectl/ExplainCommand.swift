@@ -3,6 +3,7 @@
 import ArgumentParser
 import GatePolicy
 import GateServer
+import GateSession
 import PolicyTools
 
 /// `busgatectl explain FILE… --direction … --interface … --path … --member …`.
@@ -20,7 +21,7 @@ struct ExplainCommand: ParsableCommand {
     discussion: """
       The message comes from flags, from a file with --message, or, without either, from the decision log on standard input: lines of \
       text or JSON, or the journal's entries (`journalctl -o json`, `-o export`). Without \
-      --json what several lines have in common is explained once. A call that goes to no name is for the bus itself.
+      --json what several lines have in common is explained once. Answers that were waited for need no rule, and are passed over. A call that goes to no name is for the bus itself.
 
       What is suggested for a denial is never wider than the rule that came nearest, and asks for a name wherever one is known: without \
       --name it says to which name the rule applies, and for what every service has nothing is suggested. Where the bus is asked about a \
@@ -49,12 +50,24 @@ struct ExplainCommand: ParsableCommand {
     try reportingFailures(console) {
       let policy = try source.load()
       var isExpected = true
-      var told: Set<String> = []
-      func tell(_ explanation: Explanation, _ bus: Bus) {
+      // A log has the same again and again: a count follows the first, and a program comes back. People are told once, and how often.
+      var told: [(explanation: Explanation, bus: Bus, count: Int)] = []
+      var places: [String: Int] = [:]
+      defer {
+        for one in told {
+          console.print(ExplanationPrinter(console: console, bus: one.bus).text(one.explanation, times: one.count))
+        }
+      }
+      func tell(_ explanation: Explanation, _ bus: Bus, times: Int = 1) {
         let printer = ExplanationPrinter(console: console, bus: bus)
-        let text = json ? printer.json(explanation) : printer.text(explanation)
-        // A log has the same again and again: a count follows the first, and a program comes back.
-        if json || told.insert(text).inserted { console.print(text) }
+        if json {
+          console.print(printer.json(explanation))
+        } else if let place = places[printer.text(explanation)] {
+          told[place].count += times
+        } else {
+          places[printer.text(explanation)] = told.count
+          told.append((explanation, bus, times))
+        }
         isExpected = isExpected && (expect.map { ($0 == .allow) == explanation.verdict.passes } ?? true)
       }
       if let message {
@@ -71,7 +84,7 @@ struct ExplainCommand: ParsableCommand {
     }
   }
 
-  private func explainLog(_ policy: LoadedPolicy, _ console: Console, _ tell: (Explanation, Bus) -> Void) throws {
+  private func explainLog(_ policy: LoadedPolicy, _ console: Console, _ tell: (Explanation, Bus, Int) -> Void) throws {
     if source.files.contains("-") {
       throw ValidationError("standard input cannot be configuration and log, expected --interface, --path and --member")
     }
@@ -88,16 +101,26 @@ struct ExplainCommand: ParsableCommand {
       throw JournalMessage.failure(line, "busgatectl explain \(source.files.joined(separator: " "))")
     }
     var isReadable = reader.unreadableCount == 0
+    var answers = 0
     for (line, decision) in reader.decisions {
+      // What it answers came before, so that the sidecar knew what is not known here.
+      if decision.isAnswer, let reason = Verdict.Reason(word: decision.reason), !reason.refuses {
+        answers += decision.count
+        continue
+      }
       do {
         let bus = try chosenBus(policy, gate: decision.gate)
-        tell(try Explanation(MessageQuery(decision), by: policy.policy(for: bus)), bus)
+        tell(try Explanation(MessageQuery(decision), by: policy.policy(for: bus)), bus, decision.count)
       } catch let error as MessageQueryError {
         console.printError("\(input.name):\(line):1: error: cannot be explained: \(error)")
         isReadable = false
       }
     }
     for line in reader.unreadable { console.printError("\(line)") }
+    if answers > 0 {
+      console.printError(
+        "\(input.name): answers to what was forwarded, or asked by the gate, need no rule: \(answers) are not explained")
+    }
     let untold = reader.unreadableCount - reader.unreadable.count
     if untold > 0 { console.printError("\(input.name): error: \(untold) more lines cannot be read") }
     if !isReadable { throw ExitCode.badInput }

@@ -10,11 +10,12 @@ struct ExplanationPrinter {
   let bus: Bus
 
   /// For people: a verdict, then what there is to say about it.
-  func text(_ explanation: Explanation) -> String {
+  func text(_ explanation: Explanation, times: Int = 1) -> String {
     let passes = explanation.verdict.passes
     let word = console.styled(
       passes ? "allowed" : explanation.verdict.action == .deny ? "denied" : "dropped", passes ? .green : .red)
-    var lines = ["\(word): \(printable(explanation.query.summary)) (\(bus.rawValue) bus)"]
+    let often = times == 1 ? "" : ", \(times) times"
+    var lines = ["\(word)\(often): \(printable(explanation.query.summary)) (\(bus.rawValue) bus)"]
     var sentence = explanation.sentence
     if let rule = explanation.rule { sentence += ": \(rule.location)" }
     lines.append("  " + sentence)

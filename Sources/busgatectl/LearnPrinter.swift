@@ -32,7 +32,8 @@ struct LearnPrinter {
     }
     show(policy.unlearnable) { say("\($0.place):", .red, "error: not learned: \($0.problem)\(times($0.count))") }
     show(policy.leftOut) { left in
-      say("left out:", .yellow, "\(left.verdict.rawValue) \(left.reason)\(times(left.count)): \(left.example) (\(left.place))")
+      let several = left.count == 1 ? ":" : ", \(left.count) messages, such as"
+      say("left out:", .yellow, "\(left.verdict.rawValue) \(left.reason)\(several) \(left.example) (\(left.place))")
     }
     show(policy.generalisations) { say("generalised:", .yellow, "\($0.bus.rawValue) \($0.pattern): \($0.reason.dropFirst(13))") }
     show(policy.surplus) {

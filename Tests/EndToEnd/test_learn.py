@@ -186,7 +186,12 @@ def test_what_a_deny_rule_stops_is_not_learned_unless_it_is_asked_for(workshop, 
     log = log_of_traffic(workshop, bus, "json", "audit", [rule("outgoing", INTERFACE, "*", "Close", action="deny")])
     config, said = learned(workshop, log)
     assert "Close" not in config.read_text()
-    assert any(line.startswith("left out: audit rule") and "Close" in line for line in said)
+    assert any(line.startswith("left out: audit rule: outgoing") and "Close" in line for line in said)
+    # Several have the reason in common and nothing else: one is shown, the others are not said to be the same.
+    more = workshop.directory / "several.log"
+    more.write_text("".join(line(member, verdict="audit", reason="rule") for member in ("Open", "Close", "Close")))
+    _, said = learned(workshop, more, status=1)
+    assert any(line.startswith("left out: audit rule, 3 messages, such as outgoing method_call org.example.Door.Open") for line in said)
     config, said = learned(workshop, log, "--denied")
     assert "Close" in config.read_text() and "ReloadConfig" in config.read_text()
     assert not any(line.startswith("left out") for line in said)
