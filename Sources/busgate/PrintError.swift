@@ -2,13 +2,22 @@
 
 import Glibc
 
-/// Writes a line to standard error, one line whatever is in it.
+/// Writes a line to standard error, one line whatever is in it. Where that is the journal it is an error there too (`journalctl -p err`):
+/// systemd reads a level in front of a line as syslog(3) writes it.
 func printError(_ text: String) {
-  let line = text.utf8.map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: "?") : $0 } + [UInt8(ascii: "\n")]
+  let level = standardErrorIsJournal ? "<3>" : ""
+  let line = level.utf8 + text.utf8.map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: "?") : $0 } + [UInt8(ascii: "\n")]
   var at = 0
   while at < line.count {
     let n = unsafe line.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress! + at, $0.count - at) }
     if n <= 0 && errno != EINTR { return }
     at += max(0, n)
   }
+}
+
+/// Whether systemd has connected standard error to the journal. Source: systemd.exec(5), JOURNAL_STREAM: its device and inode.
+var standardErrorIsJournal: Bool {
+  guard let stream = unsafe getenv("JOURNAL_STREAM") else { return false }
+  var status = stat()
+  return unsafe fstat(STDERR_FILENO, &status) == 0 && String(cString: stream) == "\(status.st_dev):\(status.st_ino)"
 }

@@ -33,12 +33,20 @@ enum RunCommand {
   }
 
   private static func run(_ options: RunOptions) throws -> Int32 {
-    let notifier = ServiceNotifier()
     let log = try Log(options.log.options)
+    do {
+      return try run(options, log)
+    } catch {
+      return report(error, to: log)
+    }
+  }
+
+  private static func run(_ options: RunOptions, _ log: Log) throws -> Int32 {
+    let notifier = ServiceNotifier()
     // Before any socket exists: a configuration that is refused leaves nothing behind. Standard input adds to the files.
     var rules = try PolicyFiles.read(options)
     if let refusal = HostRoot.refusal(options) {
-      printError("busgate: \(refusal)")
+      say("busgate: \(refusal)", log)
       return ExitStatus.refused
     }
     let gates = try options.listeners.map { try gateOptions($0, options, rules) }
@@ -47,7 +55,7 @@ enum RunCommand {
       for gate in gates where !asked.contains(gate.bus.address) {
         asked.append(gate.bus.address)
         if let failure = gate.bus.failure(toAnswerHelloWithin: gate.settings.limits.helloTimeout) {
-          printError("busgate: gate \(gate.label): \(failure), and --require-bus was given")
+          say("busgate: gate \(gate.label): \(failure), and --require-bus was given", log)
           return ExitStatus.noBus
         }
       }
@@ -81,7 +89,7 @@ enum RunCommand {
     start.look(&server)
     try server.run()
     guard let failure = start.failure else { return ExitStatus.success }
-    let status = report(failure)
+    let status = report(failure, to: log)
     return options.requiresAll ? ExitStatus.refused : status
   }
 
@@ -165,26 +173,35 @@ enum RunCommand {
   }
 
   /// Says what went wrong, and how to exit.
-  static func report(_ error: any Error) -> Int32 {
+  static func report(_ error: any Error, to log: Log? = nil) -> Int32 {
     switch error {
     case let error as ConfigurationFailure:
-      for line in error.lines { printError(line) }
+      for line in error.lines { say(line, log) }
       return ExitStatus.configuration
     case let error as UsageError:
-      printError("busgate: \(error)")
+      say("busgate: \(error)", log)
       return ExitStatus.usage
     case let error as NoBusAddress:
-      printError("busgate: \(error)")
+      say("busgate: \(error)", log)
       return ExitStatus.usage
     case let failure as ListenFailure:
-      printError("busgate: \(failure)")
+      say("busgate: \(failure)", log)
       switch failure {
       case .refused, .halfMade: return ExitStatus.refused
       case .system: return ExitStatus.system
       }
     default:
-      printError("busgate: \(error)")
+      say("busgate: \(error)", log)
       return ExitStatus.system
     }
+  }
+
+  /// Says why the program ends: on standard error, and as an event where the log goes to the journal. Both, also where standard error is the
+  /// journal: that a datagram is the unit's journald finds out from the process that sent it, which may have ended; of standard error it knows.
+  private static func say(_ text: String, _ log: Log?) {
+    printError(text)
+    guard let log, log.isJournal else { return }
+    log.error(text.hasPrefix("busgate: ") ? String(text.dropFirst(9)) : text)
+    log.finish()
   }
 }

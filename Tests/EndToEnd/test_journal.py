@@ -12,7 +12,7 @@ from gi.repository import GLib
 
 from harness import BUSGATE, PATIENCE, ROOT, rule
 from journals import CATALOG, entries, journal, journalctl
-from logged import LoggedScene
+from logged import Journal, LoggedScene
 from peer import Peer, call, driver_call, signal, strings
 from service import connect
 from test_busgatectl import CTL, DOOR, ctl, document, write
@@ -81,6 +81,38 @@ def test_a_limit_and_a_refused_reload_say_which_and_whose(workshop, bus):
     assert told["limit"]["MESSAGE"] == "limit session: connections-max: a client was turned away, there are 1"
     assert told["reload"]["MESSAGE"] == "the reload was refused; the policy stays as it was"
     assert (told["limit"]["PRIORITY"], told["reload"]["PRIORITY"]) == ("4", "3")
+
+
+def refused_start(workshop, *flags, stream=None):
+    """A gate whose configuration is wrong: what its journal and its standard error get."""
+    target = Journal(workshop.directory / "journal.socket")
+    config = workshop.directory / "wrong.json"
+    config.write_text("[")
+    read, write = os.pipe()
+    status = os.fstat(write)
+    environment = {**os.environ, **({"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"} if stream else {})}
+    done = subprocess.run([BUSGATE, "run", "--config", config, "--session", workshop.directory / "bus", "--log-format", "journal",
+                           "--log-target", target.path, *flags], stderr=write, env=environment, timeout=PATIENCE)
+    os.close(write)
+    with os.fdopen(read) as errors:
+        said = errors.read()
+    target.end()
+    return done.returncode, list(map(fields, target.datagrams)), said, config
+
+
+@pytest.mark.parametrize("is_journal", [False, True], ids=["elsewhere", "in the journal"])
+def test_why_it_does_not_start_is_an_event_with_the_instance_and_a_line_that_is_surely_the_units(workshop, is_journal):
+    status, entries, said, config = refused_start(workshop, "--instance", "radio", stream=is_journal)
+    (entry,) = entries
+    assert status == 65 and entry["MESSAGE"].startswith(f"{config}:1:")
+    assert (entry["PRIORITY"], entry["BUSGATE_EVENT"], entry["BUSGATE_INSTANCE"]) == ("3", "error", "radio")
+    assert said == ("<3>" if is_journal else "") + entry["MESSAGE"] + "\n"
+
+
+@pytest.mark.parametrize("is_journal", [False, True], ids=["elsewhere", "in the journal"])
+def test_a_misused_flag_is_an_error_for_the_journal_where_that_has_standard_error(workshop, is_journal):
+    status, entries, said, _ = refused_start(workshop, "--mode", "off", stream=is_journal)
+    assert (status, entries) == (64, []) and said.startswith(("<3>" if is_journal else "") + 'busgate run: --mode "off"') and said.count("\n") == 1
 
 
 # The catalog
@@ -158,9 +190,26 @@ def test_the_journals_entries_are_explained_and_learned_from(workshop, bus, outp
     assert done.returncode == 0 and done.stdout.count('"verdict":"deny"') == 2 and '"member":"Open"' in done.stdout, done.stderr
     assert ctl("explain", policy, "--expect", "allow", input=told).returncode == 1
     # People are told once what the first and the count have in common.
-    assert ctl("explain", policy, input=told).stdout.count("denied: ") == 1
+    assert ctl("explain", policy, input=told).stdout.startswith("denied, 3 times: outgoing method_call org.example.Door.Open ")
     learned = ctl("learn", "--denied", input=told)
     assert learned.returncode == 0 and '"Open"' in learned.stdout, learned.stderr
+
+
+def test_answers_that_were_waited_for_are_not_explained_as_what_nobody_waits_for(workshop, bus):
+    scene = LoggedScene(workshop, bus, [rule("outgoing", DOOR["interface"])], "text", "--log", "all")
+    serial = scene.inside.send(call(scene.outside.name, DOOR["path"], DOOR["interface"], "Open"))
+    scene.outside.reply(scene.outside.await_member("Open"))
+    scene.inside.answer_to(serial)
+    scene.end()
+    policy = write(workshop, document(rule("outgoing", DOOR["interface"])))
+    log = "\n".join(line for line in scene.gate.log.lines if line.startswith("allow ")) + "\n"
+    assert "reason=reply" in log
+    done = ctl("explain", policy, input=log)
+    assert done.returncode == 0 and "dropped" not in done.stdout and "allowed: outgoing method_call org.example.Door.Open" in done.stdout
+    assert re.fullmatch(r"standard input: answers to what was forwarded, or asked by the gate, need no rule: \d+ are not explained\n", done.stderr)
+    # The twin: one that nobody waits for is.
+    stray = "drop 2026-01-31T09:30:00.250Z gate=session direction=outgoing type=method_return destination=:1.4 reason=stray-reply count=2\n"
+    assert ctl("explain", policy, input=stray).stdout.startswith("dropped, 2 times: outgoing method_return")
 
 
 @pytest.mark.parametrize("output", ["cat", "short", "short-iso", "with-unit"])

@@ -54,6 +54,9 @@ public final class Log {
 
   deinit { queue.close() }
 
+  /// Whether it is written to the journal.
+  public var isJournal: Bool { format == .journal }
+
   /// Which of several programs this is, as ``LogOptions/instance`` said.
   public var instance: InstanceName? { options.instance }
 
@@ -339,8 +342,8 @@ public final class Log {
     }
   }
 
-  /// The end: nothing is kept back any more.
-  func finish() {
+  /// The end: nothing is kept back any more. ``Server/run()`` calls it; waits for a slow reader a fifth of a second.
+  public func finish() {
     for repetitions in coalescer.removeAll(of: nil) { write(repetitions) }
     for gate in gates where gate.reportAt != nil { reportSuppressed(gate) }
     // No client waits any more, so a reader that is only slow gets a moment for the rest.

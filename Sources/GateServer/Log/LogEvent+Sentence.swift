@@ -18,12 +18,14 @@ extension LogEvent {
     case .decision: return "\(text(.verdict))\(place)\(deed): \(why)\(nearest)"
     case .opened: return "opened\(place)\(client) connected"
     case .closed:
-      return "closed\(place)\(client): \(text(.reason)); \(text(.allowed)) messages were forwarded, \(text(.denied)) were not"
+      return
+        "closed\(place)\(client): \(text(.reason)); \(Self.counted(text(.allowed), "message")) forwarded, \(text(.denied)) not"
     case .limit: return "limit\(place)\(text(.limit)): \(told)"
     case .suppressed:
       return
-        "suppressed\(place)--log-rate held back \(text(.decisions)) decisions and \(text(.connections)) events about connections"
-    case .lost: return "lost\(place)\(text(.lost)) events of the log could not be written"
+        "suppressed\(place)--log-rate held back \(Self.counted(text(.decisions), "decision")) and "
+        + "\(Self.counted(text(.connections), "event")) about connections"
+    case .lost: return "lost\(place)\(Self.counted(text(.lost), "event")) of the log could not be written"
     case .reload, .error, .warning, .note: return has(.gate) ? "\(kind.rawValue)\(place)\(told)" : told
     }
   }
@@ -49,7 +51,7 @@ extension LogEvent {
 
   /// The client as the kernel knows it.
   private var client: String {
-    let who = has(.clients) ? "\(text(.clients)) clients" : has(.pid) ? "pid \(text(.pid))" : "a client"
+    let who = has(.clients) ? Self.counted(text(.clients), "client") : has(.pid) ? "pid \(text(.pid))" : "a client"
     let what = [has(.uid) ? "uid \(text(.uid))" : "", has(.cgroup) ? shown(.cgroup) : ""].filter { !$0.isEmpty }
     return what.isEmpty ? who : "\(who) (\(what.joined(separator: ", ")))"
   }
@@ -78,6 +80,8 @@ extension LogEvent {
   }
 
   // MARK: Values
+
+  private static func counted(_ number: String, _ word: String) -> String { "\(number) \(word)\(number == "1" ? "" : "s")" }
 
   private func has(_ key: LogKey) -> Bool { self[key] != nil }
 
