@@ -10,7 +10,7 @@ REFUSED = "Main process exited, code=exited, status=65"
 
 def missing(host, name):
     host.run(f"rm /etc/busgate/{name}.json")
-    return f"/etc/busgate/{name}.json"
+    return f"/etc/busgate/{name}.json: error: cannot be read: No such file or directory"
 
 
 def unreadable(host, name):
