@@ -93,7 +93,8 @@ class Host(guests.Guest):
         for kind in ("system", "user"):
             overlay.put(roots.TREE / "contrib/systemd" / kind, f"/usr/lib/systemd/{kind}")
         overlay.put(roots.TREE / "contrib/systemd/tmpfiles.d/busgate.conf", "/usr/lib/tmpfiles.d/busgate.conf")
-        overlay.put((roots.TREE / "build/bin/busgate").resolve(), "/usr/bin/busgate")
+        for name in ("busgate", "busgatectl"):
+            overlay.put((roots.TREE / "build/bin" / name).resolve(), f"/usr/bin/{name}")
         for name in ("temperature-service", "fd-client"):
             overlay.put(demonstration() / name, f"/usr/local/bin/{name}")
         for name, text in SCRIPTS.items():

@@ -292,14 +292,19 @@ def test_a_drop_in_of_one_line_chooses_another_user(host, more):
     assert modes(host, name)[:3] == [f". 1770 0 {gid}", "bus 755 0 0", f"control 600 {uid} {gid}"]
 
 
-def test_a_name_that_is_too_long_for_a_user_needs_a_drop_in(host):
-    longest, longer = host.instance("n" * 23), host.instance("n" * 24)
-    assert is_served(host.call(longest, "GetTemperature"))
-    assert host.run(f"systemctl start busgate@{longer}.service", check=False).status != 0
-    assert re.search("Failed to (run|spawn) 'start-pre' task: Invalid argument", "\n".join(host.journal(f"busgate@{longer}.service")))
-    drop_in(host, longer, "[Service]\nUser=busgate-long\nGroup=busgate-long\n")
-    host.run(f"systemctl restart busgate@{longer}.socket")
-    assert is_served(host.call(longer, "GetTemperature"))
+@pytest.mark.parametrize("name", ["n" * 24, "a.b"])
+def test_a_name_that_no_user_can_have_is_refused_once_and_served_with_a_drop_in(host, name):
+    host.write(f"/etc/busgate/{name}.json", temperature_policy())
+    assert host.run(f"systemctl start busgate@{name}.service", check=False).status != 0
+    assert host.show(f"busgate@{name}.service", "ActiveState", "NRestarts") == ["inactive", "0"]
+    assert len(host.journal(f"busgate@{name}.socket", f"no user can be called busgate-{name}, expected")) == 1
+    drop_in(host, name, f"[Service]\nUser=fit{len(name)}\nGroup=fit{len(name)}\n")
+    host.instance(name)
+    assert is_served(host.call(name, "GetTemperature"))
+
+
+def test_a_name_as_long_as_a_users_can_be_is_served(host):
+    assert is_served(host.call(host.instance("n" * 23), "GetTemperature"))
 
 
 def test_a_dynamic_user_gets_its_directory_without_a_name_and_if_the_bus_then_refuses_it_the_journal_says_so(host):
@@ -368,6 +373,33 @@ def test_an_engine_that_looks_for_the_mount_in_a_user_namespace_finds_it_while_t
     assert is_served(host.run("bwrap --unshare-user --unshare-net --ro-bind / / --dev /dev --tmpfs /run "
                               f"--ro-bind /run/busgate/{name}/bus /run/bus --setenv DBUS_SYSTEM_BUS_ADDRESS unix:path=/run/bus/system "
                               + ask("GetTemperature"), check=False))
+
+
+# Recipes of the page
+
+def recipe(heading, name):
+    """The commands below a heading of UNITS.md, for this instance."""
+    section = (roots.TREE / "contrib/UNITS.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    return re.search(r"```sh\n(.*?)```", section, re.S)[1].replace("radio", name)
+
+
+def test_the_pages_three_commands_make_an_instance(host):
+    host.write("/root/recipe.json", temperature_policy())
+    host.run(f"cd /root; set -e; {recipe('An instance in three commands', 'recipe')}")
+    assert is_served(host.call("recipe", "GetTemperature"))
+
+
+def test_the_pages_way_to_learn_a_policy_leads_to_one_that_allows_what_was_asked_and_no_more(host):
+    name = host.instance("learning", {"dbus-gateway-config-session": [], "dbus-gateway-config-system": []})
+    assert is_refused(host.call(name, "GetTemperature"), "GetTemperature")
+    before, after = recipe("Learn a policy", name).split("# use the container\n")
+    host.run(f"set -e; cd /root; {before}")
+    assert is_served(host.call(name, "GetTemperature"))
+    host.run(f"set -e; cd /root; journalctl --sync\n{after}\ninstall -m 644 learned.json /etc/busgate/{name}.json\n"
+             f"systemctl try-reload-or-restart busgate@{name}.service")
+    assert is_served(host.call(name, "GetTemperature"))
+    assert is_refused(host.call(name, "SetTemperature", "30"), "SetTemperature")
+    assert "audit" not in host.show(f"busgate@{name}.service", "Environment")[0]
 
 
 # The bus, and time
