@@ -1,6 +1,7 @@
 """`make install` and `make uninstall`, by the program that they call: what stands where, and that nothing is half-made when something is in the way."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -19,6 +20,8 @@ PLACES = """bin/busgate bin/busgatectl libexec/busgate/dbus-proxy libexec/busgat
   share/bash-completion/completions/busgate share/bash-completion/completions/busgatectl share/zsh/site-functions/_busgate
   share/zsh/site-functions/_busgatectl share/fish/vendor_completions.d/busgate.fish share/fish/vendor_completions.d/busgatectl.fish
   share/doc/busgate/README.md share/doc/busgate/OPERATORS.md share/doc/busgate/THREAT-MODEL.md
+  share/doc/busgate/PACKAGING.md
+  share/doc/busgate/SECURITY.md share/doc/busgate/CHANGELOG.md share/doc/busgate/LICENSE
   share/doc/busgate/examples/policies/temperature.json""".split()
 
 
@@ -98,7 +101,27 @@ def test_units_and_pages_name_the_program_where_it_is(tmp_path, prefix):
 
 def test_links_between_installed_pages_lead_to_pages(installed):
     text = (installed / "share/doc/busgate/README.md").read_text()
-    assert "](OPERATORS.md)" in text and "](examples/policies/README.md)" in text and "](contrib/OPERATORS.md" not in text
+    assert "[OPERATORS.md](OPERATORS.md)" in text and "](examples/policies/README.md)" in text and "](contrib/" not in text
+
+
+def test_no_relative_link_of_an_installed_page_is_dead(installed):
+    """To whatever is no page of the source's address: a file, or a heading of one."""
+    links = [(page, link) for page in sorted(installed.rglob("*.md")) for link in re.findall(r"\]\(([^)\s]*)\)", page.read_text()) if "://" not in link]
+    dead = []
+    for page, link in links:
+        path, _, anchor = link.partition("#")
+        place = page.parent / path if path else page
+        titles = re.findall(r"^#+ (.*)$", place.read_text(), re.M) if place.is_file() else []
+        if not place.is_file() or anchor and anchor not in [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]:
+            dead.append((page.name, link))
+    assert len(links) > 20 and not dead
+
+
+def test_the_installed_readme_has_no_section_for_contributors_and_names_the_licence(installed):
+    source, text = (ROOT / "README.md").read_text(), (installed / "share/doc/busgate/README.md").read_text()
+    for part in ("## Where things are\n", "## Change it\n"):
+        assert part in source and part not in text
+    assert "\n## Use it\n" in text and text.endswith("Changes: CHANGELOG.\n") and "Licence: Apache-2.0" in text
 
 
 def test_nothing_that_is_installed_names_the_place_where_it_was_built(installed):
@@ -123,6 +146,26 @@ def test_uninstalling_leaves_what_is_not_its_own(tmp_path):
     assert install("--uninstall", "/usr/local", tmp_path).returncode == 0
     assert files(tmp_path) == [other]
     assert not (tmp_path / USUAL / "libexec/busgate").exists() and (tmp_path / USUAL / "bin").is_dir()
+
+
+def test_uninstalling_leaves_no_empty_directory_where_only_systemd_looks_and_others_files_stay(tmp_path):
+    place = tmp_path / USUAL / "lib"
+    other = place / "systemd/user/other.service"
+    other.parent.mkdir(parents=True)
+    other.write_text("somebody's")
+    assert install("/usr/local", tmp_path).returncode == 0
+    assert (place / "systemd/catalog").is_dir() and (place / "tmpfiles.d").is_dir()
+    assert install("--uninstall", "/usr/local", tmp_path).returncode == 0
+    assert [path.relative_to(place).as_posix() for path in sorted(place.rglob("*"))] == ["systemd", "systemd/user", "systemd/user/other.service"]
+
+
+def test_uninstalling_leaves_a_link_that_stands_for_a_directory(tmp_path):
+    (tmp_path / "units").mkdir()
+    (tmp_path / USUAL / "lib").mkdir(parents=True)
+    (tmp_path / USUAL / "lib/systemd").symlink_to("../../../units")
+    assert install("/usr/local", tmp_path).returncode == 0
+    assert install("--uninstall", "/usr/local", tmp_path).returncode == 0
+    assert (tmp_path / USUAL / "lib/systemd").is_symlink() and not files(tmp_path / "units")
 
 
 # In the way
@@ -217,7 +260,7 @@ def test_what_the_checkout_lacks_is_named_and_nothing_is_installed(tmp_path, mis
         shutil.copytree(ROOT / part, tree / part)
     for part in ("build/share", "build/bin"):
         shutil.copytree(ROOT / part, tree / part, symlinks=True)
-    for page in [ROOT / "README.md", *(ROOT / "contrib").glob("*.md")]:
+    for page in [*ROOT.glob("*.md"), ROOT / "LICENSE", *(ROOT / "contrib").glob("*.md")]:
         shutil.copy(page, tree / page.relative_to(ROOT))
     assert install("/usr/local", tmp_path / "whole", program=tree / "contrib/packaging/install").returncode == 0
     place = tree / missing

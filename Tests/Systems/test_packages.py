@@ -3,6 +3,7 @@
 import hashlib
 import io
 import lzma
+import os
 import re
 import tarfile
 
@@ -67,6 +68,18 @@ def test_dpkgs_sums_are_those_of_the_files(name, tmp_path):
     run("md5sum", "--quiet", "-c", "DEBIAN/md5sums", cwd=tmp_path)
 
 
+def test_only_busgate_has_the_directory_of_policies():
+    assert "etc/busgate" in deb("busgate") and not [path for path in deb("busgatectl") if path.split("/")[0] == "etc"]
+
+
+def test_no_relative_link_of_a_page_of_the_packages_is_dead():
+    """Of both together: busgate recommends busgatectl, and no page is in the latter."""
+    found = {path: file for name in NAMES for path, file in deb(name).items()}
+    links = [(path, link) for path, file in found.items() if path.endswith(".md") for link in re.findall(r"\]\((?!https:)([^)#\s]+)", file.content.decode())]
+    dead = [(path, link) for path, link in links if os.path.normpath(os.path.join(os.path.dirname(path), link)) not in found]
+    assert len(links) > 20 and not dead
+
+
 def test_no_file_names_the_place_where_it_was_built():
     found = {f"{name}: {path}": file for name in NAMES for path, file in deb(name).items()}
     found |= {f"tarball: {path}": file for path, file in files(made("tarball")[0]).items()}
@@ -116,6 +129,15 @@ def test_the_deb_is_installed_in_a_fresh_root_runs_and_a_purge_leaves_nothing(sy
     overlay.run("dpkg", "--purge", *NAMES)
     after = listing(overlay)
     assert after == before, (sorted(after - before), sorted(before - after))
+
+
+def test_removing_busgatectl_says_nothing_of_the_policies_that_are_busgates(systems):
+    overlay = systems.overlay("bookworm")
+    put(overlay, *(package("deb", name) for name in NAMES))
+    overlay.write("/etc/busgate/radio.json", "[]")
+    overlay.run("sh", "-c", "dpkg -i /share/*.deb")
+    overlay.run("dpkg", "--remove", "busgate")
+    assert "warning" not in overlay.run("sh", "-c", "dpkg --remove busgatectl 2>&1").stdout
 
 
 def test_a_policy_of_the_administrators_survives_a_purge(systems):

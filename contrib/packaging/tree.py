@@ -18,8 +18,13 @@ SHARE = ROOT / "build/share"
 SYSTEMD = ROOT / "contrib/systemd"
 # Where the units in contrib/systemd look for the program; replaced by where it is installed.
 UNITS_PROGRAM = b"/usr/bin/busgate"
-# Pages for who changes or packages busgate are of no use to who runs it.
-NOT_INSTALLED = {"ARCHITECTURE.md", "PACKAGING.md"}
+SCHEMA = ("configs/gateway.schema.json", "share/busgate/gateway.schema.json")
+DOCUMENTS = "share/doc/busgate"
+# Pages and sections for who changes busgate are of no use to who runs it.
+NOT_INSTALLED = {"ARCHITECTURE.md"}
+FOR_CONTRIBUTORS = ("Where things are", "Change it")
+# Packages have them in other places, each kind as it is used to: no page can lead to them.
+NOTICES = (f"{DOCUMENTS}/LICENSE", f"{DOCUMENTS}/CHANGELOG.md")
 
 
 class Failure(Exception):
@@ -143,18 +148,49 @@ def units(prefix):
     yield Entry("lib/systemd/catalog/busgate.catalog", catalog)
 
 
+def readable():
+    """Pages, flat, and examples, which keep their folders: where each is in the checkout, and where it goes."""
+    for page in ["README.md", "SECURITY.md", *sorted(f"contrib/{path.name}" for path in (ROOT / "contrib").glob("*.md"))]:
+        if page.rsplit("/", 1)[-1] not in NOT_INSTALLED:
+            yield page, f"{DOCUMENTS}/{page.rsplit('/', 1)[-1]}"
+    for path, _ in files(ROOT / "contrib/examples", "the examples are installed from it"):
+        yield f"contrib/examples/{path}", f"{DOCUMENTS}/examples/{path}"
+    for path, _ in files(ROOT / "configs", "the policies are installed from it"):
+        if f"configs/{path}" != SCHEMA[0]:
+            yield f"configs/{path}", f"{DOCUMENTS}/examples/policies/{path}"
+
+
+def linked(text, source, target, places):
+    """A page with links that lead to where things are installed. What is not installed keeps its words and loses its link; a picture goes."""
+    def link(found):
+        picture, words, path, anchor = found.groups("")
+        place = places.get(os.path.normpath(os.path.join(os.path.dirname(source), path)))
+        if place is None:
+            return "" if picture else words
+        place = os.path.relpath(place, os.path.dirname(target))
+        return f"{picture}[{place if words == path else words}]({place}{anchor})"
+    return re.sub(r"(!?)\[([^\]]*)\]\(([^)#\s:]+)(#[^)\s]*)?\)", link, text)
+
+
+def for_users(text):
+    """The page without its sections for contributors; the licence, which stands below the last of them, stays."""
+    for title in FOR_CONTRIBUTORS:
+        text = re.sub(rf"^## {title}\n.*?(?=^## |^Licence: |\Z)", "", text, flags=re.M | re.S)
+    return text
+
+
 def documents():
-    """Pages, flat: a link from one to another is put right, others lead to the source. Examples keep their folders."""
-    for page in [ROOT / "README.md", *sorted((ROOT / "contrib").glob("*.md"))]:
-        if page.name not in NOT_INSTALLED:
-            text = re.sub(rb"\]\((?:contrib/|\.\./)?([A-Z-]+\.md[)#])", rb"](\1", read(page))
-            text = re.sub(rb"\]\((?:\.\./)?configs/", b"](examples/policies/", text)
-            yield Entry(f"share/doc/busgate/{page.name}", text=text)
-    for path, source in files(ROOT / "contrib/examples", "the examples are installed from it"):
-        yield Entry(f"share/doc/busgate/examples/{path}", source, 0o755 if source.stat().st_mode & stat.S_IXUSR else 0o644)
-    for path, source in files(ROOT / "configs", "the policies are installed from it"):
-        if path != "gateway.schema.json":
-            yield Entry(f"share/doc/busgate/examples/policies/{path}", source)
+    """What people read, and the examples."""
+    places = dict([*readable(), SCHEMA])
+    for source, target in readable():
+        path = ROOT / source
+        if path.suffix == ".md":
+            yield Entry(target, text=linked(for_users(read(path).decode()), source, target, places).encode())
+        else:
+            is_run = path.stat().st_mode & stat.S_IXUSR and "/policies/" not in target
+            yield Entry(target, path, 0o755 if is_run else 0o644)
+    for target in NOTICES:
+        yield Entry(target, ROOT / target.rsplit("/", 1)[-1])
 
 
 def presets():
@@ -174,7 +210,7 @@ def sidecar():
 def entries(prefix, zsh="site-functions"):
     """Everything that is installed below `prefix`, in order of the paths. `zsh`: what the folder of functions is called."""
     found = [*sidecar(), program("busgatectl"), *units(prefix), *presets(), *documents(), *pages(prefix, zsh),
-             Entry("share/busgate/gateway.schema.json", ROOT / "configs/gateway.schema.json")]
+             Entry(SCHEMA[1], ROOT / SCHEMA[0])]
     return sorted(found, key=lambda entry: entry.path)
 
 
