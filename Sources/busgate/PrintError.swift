@@ -1,12 +1,13 @@
 // Lines on standard error, for what is said before there is a log.
 
+import GateServer
 import Glibc
 
 /// Writes a line to standard error, one line whatever is in it. Where that is the journal it is an error there too (`journalctl -p err`):
 /// systemd reads a level in front of a line as syslog(3) writes it.
 func printError(_ text: String) {
   let level = standardErrorIsJournal ? "<3>" : ""
-  let line = level.utf8 + text.utf8.map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: "?") : $0 } + [UInt8(ascii: "\n")]
+  let line = Array("\(level)\(PlainText.onOneLine(text))\n".utf8)
   var at = 0
   while at < line.count {
     let n = unsafe line.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress! + at, $0.count - at) }

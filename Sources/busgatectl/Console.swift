@@ -1,5 +1,6 @@
 // What goes to standard output and standard error: whole lines, colours only where a person looks on and NO_COLOR is not set.
 
+import GateServer
 import Glibc
 
 /// Where a command writes.
@@ -39,8 +40,7 @@ struct Console {
 
   /// Writes to standard error what somebody else said: one line, which does nothing to a terminal.
   func printErrorLine(_ text: String) {
-    let plain = String(text.unicodeScalars.map { $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) ? "?" : Character($0) })
-    printError(plain)
+    printError(PlainText.onOneLine(text))
   }
 
   /// Says that standard input is read, where that is a terminal and somebody may wait for something to happen.

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import GatePolicy
+import GateServer
 import PolicyTools
 
 /// `busgatectl policy SOCKET`.
@@ -28,8 +29,9 @@ struct PolicyCommand: ParsableCommand {
         return
       }
       for gate in answer["gates"]?.elements ?? [] {
-        if self.gate == nil { console.printError("gate \(gate["gate"]?.text ?? ""):") }
-        Console.write(StatusPrinter.configuration(gate["configuration"] ?? .null), to: 1)
+        if self.gate == nil { console.printErrorLine("gate \(gate["gate"]?.text ?? ""):") }
+        let text = StatusPrinter.configuration(gate["configuration"] ?? .null)
+        Console.write(console.isTerminal ? PlainText.onLines(text) : text, to: 1)
       }
     }
   }

@@ -1,6 +1,7 @@
 // `busgatectl status`: what a running gate does.
 
 import ArgumentParser
+import GateServer
 import PolicyTools
 
 /// `busgatectl status SOCKET`.
@@ -15,7 +16,11 @@ struct StatusCommand: ParsableCommand {
     let console = Console()
     try reportingFailures(console) {
       let (text, answer) = try ControlSocket.ask("status", at: socket)
-      if json { Console.write(String(decoding: text, as: UTF8.self), to: 1) } else { console.print(StatusPrinter.text(answer)) }
+      if json {
+        Console.write(String(decoding: text, as: UTF8.self), to: 1)
+      } else {
+        console.print(PlainText.onLines(StatusPrinter.text(answer)))
+      }
     }
   }
 }

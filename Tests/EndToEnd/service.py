@@ -1,11 +1,13 @@
 """busgate as a service manager starts it: with sockets that listen already, a socket to notify, other users, other namespaces."""
 
+import contextlib
 import ctypes
 import fcntl
 import os
 import select
 import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -57,6 +59,21 @@ def listening(path, backlog=128, kind=socket.SOCK_STREAM):
     if backlog is not None:
         end.listen(backlog)
     return end
+
+
+@contextlib.contextmanager
+def impostor(path, answer):
+    """Somebody who listens where a gate's admin socket is expected, and gives one client that answer."""
+    with listening(path) as listener:
+        def serve():
+            with listener.accept()[0] as peer:
+                peer.recv(4096)
+                peer.sendall(answer)
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        yield path
+        serving.join()
 
 
 def handed_over(sockets, command, names=None, pid="$$", count=None):

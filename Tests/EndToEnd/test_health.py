@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from harness import BUSGATE, EVERYTHING, PATIENCE, rule
-from service import busgate, listening, refused, start, start_with_sockets
+from service import busgate, impostor, listening, refused, start, start_with_sockets
 from test_metrics import Scraper, metered, raw, rest, value, values
 from wire import DRIVER, ERROR, GUID, LIMITS_EXCEEDED, OWN_UID, Client, RawBus, eventually, introduce, join, message, raw_bus
 
@@ -341,6 +341,15 @@ def test_it_works_as_the_command_of_a_health_check(workshop):
     assert subprocess.run(command, **quiet).returncode == 0
     knock(workshop, gate).expect_end()
     assert subprocess.run(command, **quiet).returncode == 1
+
+
+@pytest.mark.parametrize("status, name", [(200, "1b"), (503, "9b"), (404, "202e")])
+def test_an_answer_does_nothing_to_the_terminal_that_it_is_shown_on(workshop, status, name):
+    """Whoever took the gate over may answer in its place, and root asks."""
+    body = f"session: {chr(int(name, 16))}]0;x\a ok\n".encode()
+    with impostor(workshop.directory / "other", f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body) as path:
+        done = busgate("healthz", path, *["--gate", "x"] * (status == 404))
+    assert "session: ?]0;x? ok\n" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("arguments, says", [

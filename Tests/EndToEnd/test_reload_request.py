@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from harness import BUSGATE, EVERYTHING, PATIENCE, rule
-from service import NotifySocket, busgate, expect_rest, refused, start
+from service import NotifySocket, busgate, expect_rest, impostor, refused, start
 from test_busgatectl import CTL
 from test_control import Control, ask, controlled
 from test_reload import BROKEN, CountingService, Load
@@ -26,6 +26,18 @@ both_programs = pytest.mark.parametrize("program", PROGRAMS)
 def run(program, *arguments, **options):
     return subprocess.run([*map(str, PROGRAMS[program]), *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE,
                           stdin=subprocess.DEVNULL, **options)
+
+
+@both_programs
+@pytest.mark.parametrize("answer", [
+    r'{"reload":"done","gates":[{"gate":"a\u001b[2J\u009b2J\u202e","rules":1}]}', r'{"error":"x","errors":["a\u001b[2J\u009b2J\u202e"]}',
+    r'{"error":"a\u001b[2J\u009b2J\u202e"}',
+], ids=["done", "refused", "unable"])
+def test_an_answer_does_nothing_to_the_terminal_that_it_is_shown_on(workshop, program, answer):
+    """Whoever took the gate over may answer in its place, and root asks."""
+    with impostor(workshop.directory / "other", answer.encode() + b"\n") as path:
+        done = run(program, path)
+    assert "a?[2J?2J?" in done.stdout + done.stderr
 
 
 def document(rules):

@@ -1,6 +1,6 @@
 // Asking a running gate how it is, from outside, over the socket of `--metrics`.
 
-/// What a running gate said of its health.
+/// What a running gate said of its health, as a terminal may show it.
 public enum HealthAnswer: Equatable, Sendable {
   /// Every gate that was asked for is well; a line for each.
   case well(String)
@@ -35,15 +35,16 @@ public enum HealthAnswer: Equatable, Sendable {
     let lines = text[..<end.lowerBound].split(separator: "\r\n", omittingEmptySubsequences: false)
     let words = (lines.first ?? "").split(separator: " ", maxSplits: 2)
     guard words.count >= 2, words[0].hasPrefix("HTTP/1."), let status = Int(words[1]) else { return nil }
-    let body = String(text[end.upperBound...])
+    let body = text[end.upperBound...]
     let lengths = lines.dropFirst().filter { $0.lowercased().hasPrefix("content-length:") }
     guard lengths.count == 1, let length = Int(lengths[0].dropFirst(15).drop { $0 == " " }), length == body.utf8.count else {
       return nil
     }
+    let told = PlainText.onLines(String(body))
     switch status {
-    case 200: return .well(body)
-    case 503: return .ill(body)
-    case 404 where asksForOne: return .noSuchGate(body)
+    case 200: return .well(told)
+    case 503: return .ill(told)
+    case 404 where asksForOne: return .noSuchGate(told)
     default: return nil
     }
   }

@@ -36,7 +36,8 @@ public enum ReloadAnswer: Equatable, Sendable {
 
   /// `reloaded: session 3 rules, system 1 rule`.
   public static func summary(_ gates: [Gate]) -> String {
-    "reloaded: " + gates.map { "\($0.label) \($0.rules) rule\($0.rules == 1 ? "" : "s")" }.joined(separator: ", ")
+    let told = gates.map { "\(PlainText.onOneLine($0.label)) \($0.rules) rule\($0.rules == 1 ? "" : "s")" }
+    return "reloaded: " + told.joined(separator: ", ")
   }
 
   /// Reads an answer, one JSON object; keys that it does not know it passes over.

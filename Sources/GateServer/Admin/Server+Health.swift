@@ -16,7 +16,7 @@ struct GateHealth {
   var line: String {
     let told = faults.isEmpty ? "ok" : faults.joined(separator: "; ")
     let line = "\(label): \(told)" + (remarks.isEmpty ? "" : " (\(remarks.joined(separator: "; ")))")
-    return String(line.unicodeScalars.map { $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) ? "?" : Character($0) })
+    return PlainText.onOneLine(line)
   }
 }
 
@@ -39,7 +39,7 @@ extension Server {
 
   /// A line, whatever is in it.
   private static func plain(_ text: String) -> String {
-    String(text.unicodeScalars.map { $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) ? "?" : Character($0) }) + "\n"
+    PlainText.onOneLine(text) + "\n"
   }
 
   /// Whether its socket accepts, and its bus could be reached when that was last tried.

@@ -59,7 +59,7 @@ extension LogEvent {
 extension Unicode.Scalar {
   /// Whether it would do something instead of being seen: control characters, ends of lines, and what turns the order of the text
   /// around (CVE-2021-42574).
-  fileprivate var isUnprintable: Bool {
+  var isUnprintable: Bool {
     switch value {
     case 0x00...0x1F, 0x7F...0x9F, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
     default: false
