@@ -57,6 +57,20 @@ def asked(workshop):
     return gate
 
 
+def test_of_thousands_of_wrong_files_the_log_has_some_and_that_the_reload_was_refused(workshop):
+    files = workshop.directory / "many"
+    files.mkdir()
+    (files / "0.json").write_text(document([]))
+    workshop.control = workshop.directory / "control"
+    gate = start(workshop, "--config", files, "--session", workshop.directory / "gate", "--bus", NOWHERE, "--control", workshop.control)
+    for number in range(1, 5001):
+        (files / f"{number}.json").write_text("x")
+    done = run("busgate", workshop.control)
+    assert (done.returncode, done.stderr.count("\n")) == (65, 5000)
+    [refusal] = gate.log.matching("reload", "outcome=refused")
+    assert len(gate.log.matching(".json:1:1: error: ")) == 100 and gate.log.matching("4900 more files are wrong") and not gate.log.matching("lost=")
+
+
 @both_programs
 def test_a_reload_is_in_force_when_its_program_ends(workshop, bus, program):
     config = workshop.config([])

@@ -5,6 +5,7 @@ import io
 import lzma
 import os
 import re
+import subprocess
 import tarfile
 
 import pytest
@@ -238,3 +239,12 @@ def test_podman_runs_the_image(systems):
     guest = systems.boot(overlay)
     said = guest.run("podman --cgroup-manager=cgroupfs run --rm --quiet --network=none --cgroups=disabled oci:/share/image --version").output
     assert said.splitlines()[-1].startswith("busgate ")
+
+
+def test_a_purge_removes_nothing_of_what_is_mounted_below_its_directory_and_ends_well(tmp_path):
+    script = """mkdir -p run/busgate/x/bus run/busgate/y/bus etc/systemd/system/real; ln -s real etc/systemd/system/linked
+        ln -s /nowhere etc/systemd/system/real/busgate@x.socket; mount -t tmpfs none run/busgate/x/bus; echo keep >run/busgate/x/bus/file
+        DPKG_ROOT=$PWD sh "$1" purge; find . -not -type d | sort; ls run/busgate"""
+    done = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-euc", script, "sh", roots.TREE / "contrib/packaging/debian/busgate.postrm"],
+                          cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "./etc/systemd/system/linked\n./run/busgate/x/bus/file\nx\n"), done

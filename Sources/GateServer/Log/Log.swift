@@ -30,6 +30,9 @@ public final class Log {
   /// How often it is said how much the rate suppressed, in milliseconds.
   private static let suppressedInterval: UInt64 = 5_000
 
+  /// Reasons of a refused reload that are written: all of thousands would leave the queue no room for what is more important. Untuned.
+  private static let reasonsMax = 100
+
   /// How often, at the end, a reader is asked to take what is left, 10 ms apart.
   private static let lastAttempts = 20
 
@@ -92,7 +95,10 @@ public final class Log {
 
   /// The configuration was read again and is refused, for each of these reasons.
   public func reloadRefused(_ reasons: [String]) {
-    for reason in reasons { configuration(reason) }
+    for reason in reasons.prefix(Self.reasonsMax) { configuration(reason) }
+    if reasons.count > Self.reasonsMax {
+      error("\(reasons.count - Self.reasonsMax) more files are wrong; who asks for a reload is told all")
+    }
     var event = LogEvent(.reload)
     event.add(.outcome, "refused")
     event.add(.message, "the reload was refused; the policy stays as it was")
