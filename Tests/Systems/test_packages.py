@@ -194,14 +194,20 @@ def test_an_rpm_that_is_erased_leaves_nothing(systems):
 
 
 def test_the_tarball_is_unpacked_and_runs(systems):
-    """In a root that has no xz: the machine unpacks it."""
+    """In a root that has no xz: the machine unpacks it. What the page says to call then, is called."""
     overlay = systems.overlay("bookworm")
     [archive] = made("tarball")
+    assert overlay.run("sh", "-c", "command -v xz", check=False).returncode != 0
     (overlay.share / "busgate.tar").write_bytes(lzma.decompress(archive.read_bytes()))
     overlay.run("tar", "-C", "/usr/local", "--strip-components=1", "-xf", "/share/busgate.tar")
     for name in NAMES:
         assert overlay.run(name, "--version").stdout.startswith(name)
     assert overlay.run("systemctl", "is-enabled", "busgate@radio.socket", check=False).stdout.strip() == "disabled"
+    asked = "ls /run; journalctl --dump-catalog 2>&1"
+    assert "busgate" not in overlay.run("sh", "-c", asked).stdout
+    [steps] = re.findall(r"^apt-get install xz-utils.*?\ntar [^\n]*\n(.*?)```", (roots.TREE / "contrib/PACKAGING.md").read_text(), re.M | re.S)
+    said = overlay.run("sh", "-c", steps.replace("systemctl daemon-reload\n", "") + asked).stdout
+    assert "busgate\n" in said and "busgate(1)" in said, said
     assert "/usr/local/bin/busgate run" in overlay.run("cat", "/usr/local/lib/systemd/system/busgate@.service").stdout
 
 
