@@ -310,9 +310,10 @@ def tool_flags():
 
 
 # Flags of other programs that pages speak of.
-# Of swift, gdbus, dbus-send, contrib/demo/run, curl, benchmarks/counters, systemctl, bubblewrap, podman, tar.
+# Of swift, gdbus, dbus-send, contrib/demo/run, curl, benchmarks/counters, systemctl, bubblewrap, podman, tar, systemd-tmpfiles, journalctl.
 OTHERS = {"--product", "--scratch-path", "--filter", "--dest", "--method", "--object-path", "--shell", "--unix-socket", "--case", "--ro-bind", "--dev",
-          "--proc", "--tmpfs", "--unshare-all", "--setenv", "--now", "--print-reply", "--rm", "--strip-components", "--user"}
+          "--proc", "--tmpfs", "--unshare-all", "--setenv", "--now", "--print-reply", "--rm", "--strip-components", "--user",
+          "--create", "--update-catalog"}
 
 
 @pytest.mark.parametrize("page", [page for page in MARKDOWN if page.parent.name != "benchmarks"], ids=lambda page: str(page.relative_to(ROOT)))
