@@ -28,7 +28,8 @@ struct Busgatectl: ParsableCommand {
     discussion: """
       Policies are compiled and asked by the same code as in the sidecar, so that the two cannot disagree.
 
-      Exit status: 0 done, 1 found something (see each command), 64 usage, 65 bad input, 71 system error.
+      Exit status: 0 done, 1 found something (see each command), 2 found nothing, but could not rule it out \
+      (diff), 64 usage, 65 bad input, 71 system error.
       """,
     version: "busgatectl \(version)",
     subcommands: commands)
@@ -40,7 +41,19 @@ struct Busgatectl: ParsableCommand {
     if !word.hasPrefix("-") && !names.contains(word) {
       refuse("unknown command \"\(word)\"", nearest(to: Array(word.utf8), among: names))
     }
-    main(words)
+    var command: any ParsableCommand
+    do { command = try parseAsRoot(words) } catch { exit(withError: error) }
+    do { try command.run() } catch { end(type(of: command), error) }
+  }
+
+  /// Ends as ArgumentParser does, but shows the usage of the command where it finds out only as it runs what is wrong with its command line.
+  private static func end(_ command: any ParsableCommand.Type, _ error: any Error) -> Never {
+    guard let error = error as? ValidationError else { exit(withError: error) }
+    let usage = usageString(for: command)
+    let words = usage.split(separator: " ").prefix { !$0.hasPrefix("<") && !$0.hasPrefix("[") && !$0.hasPrefix("-") }
+    Console().printError(
+      "Error: \(error.message)\nUsage: \(usage)\n  See '\(words.joined(separator: " ")) --help' for more information.")
+    exit(withError: ExitCode.usage)
   }
 
   /// Says what was expected, and ends.

@@ -5,7 +5,9 @@ import PolicyTools
 
 /// `busgatectl manifest list`.
 struct ManifestListCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "list", abstract: "Lists capabilities, and where each is defined.")
+  static let configuration = CommandConfiguration(
+    commandName: "list", abstract: "Lists capabilities, and where each is defined.",
+    discussion: "Exit status: 0 listed, 65 a manifest cannot be used.")
 
   @OptionGroup var source: ManifestSource
   @Flag(help: "One JSON object on standard output.") var json = false

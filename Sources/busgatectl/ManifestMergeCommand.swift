@@ -6,7 +6,8 @@ import PolicyTools
 /// `busgatectl manifest merge`.
 struct ManifestMergeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "merge", abstract: "Writes the gateway configuration that the capabilities come to.")
+    commandName: "merge", abstract: "Writes the gateway configuration that the capabilities come to.",
+    discussion: "Exit status: 0 written, 65 a manifest cannot be used, or has no such capability.")
 
   @OptionGroup var source: ManifestSource
 

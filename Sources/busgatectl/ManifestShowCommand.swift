@@ -6,7 +6,8 @@ import PolicyTools
 /// `busgatectl manifest show`.
 struct ManifestShowCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "show", abstract: "Shows what applies for a container: gateways, and those that are skipped.")
+    commandName: "show", abstract: "Shows what applies for a container: gateways, and those that are skipped.",
+    discussion: "Exit status: 0 shown, 65 a manifest cannot be used, or has no such capability.")
 
   @OptionGroup var source: ManifestSource
   @Flag(help: "One JSON object on standard output.") var json = false

@@ -9,7 +9,11 @@ import PolicyTools
 struct PolicyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "policy", abstract: "The rules that are in force in a running gate, as a configuration.",
-    discussion: "What is written for one gate can be given to the gate, to check and to explain again.")
+    discussion: """
+      What is written for one gate can be given to the gate, to check and to explain again.
+
+      Exit status: 0 written, 71 the gate could not be asked, or refused.
+      """)
 
   @Argument(help: "The socket of busgate run --control.", completion: .file()) var socket: String
   @Option(help: ArgumentHelp("Only this gate.", valueName: "name")) var gate: String?

@@ -7,7 +7,8 @@ import PolicyTools
 /// `busgatectl status SOCKET`.
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "status", abstract: "What a running gate does: its gates, its connections, what was allowed and denied.")
+    commandName: "status", abstract: "What a running gate does: its gates, its connections, what was allowed and denied.",
+    discussion: "Exit status: 0 told, 71 the gate could not be asked, or refused.")
 
   @Argument(help: "The socket of busgate run --control.", completion: .file()) var socket: String
   @Flag(help: "The gate's answer, one JSON object.") var json = false

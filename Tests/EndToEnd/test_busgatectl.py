@@ -539,6 +539,21 @@ def test_unknown_commands_and_flags_are_usage_errors():
         assert (done.returncode, done.stdout) == (64, ""), line
 
 
+BOTH_BUSES = '{"dbus-gateway-config-%s": [{"direction": "outgoing", "interface": "*", "object-path": "*", "method": "*"}]}'
+
+
+@pytest.mark.parametrize("words", [["explain"], ["explain", "--capability", "x"], ["manifest", "list"], ["manifest", "show", "--capability", "x"],
+                                   ["explain", "both.json", "--interface", "a.b", "--path", "/", "--member", "C"]], ids=" ".join)
+def test_what_is_wrong_with_a_command_line_shows_the_usage_of_that_command(tmp_path, words):
+    (tmp_path / "both.json").write_text(f"[{BOTH_BUSES % 'session'}, {BOTH_BUSES % 'system'}]")
+    done = subprocess.run([str(CTL), *words], capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path)
+    names = " ".join(words[:2] if words[0] == "manifest" else words[:1])
+    assert (done.returncode, done.stdout) == (64, "")
+    first, rest = done.stderr.split("\n", 1)
+    assert first.startswith("Error: ") and "expected" in first
+    assert rest.startswith(f"Usage: busgatectl {names} [") and rest.endswith(f"  See 'busgatectl {names} --help' for more information.\n")
+
+
 def test_version_is_that_of_the_sidecar():
     assert ctl("--version").stdout.split()[-1] == busgate("--version").stdout.split()[-1]
 
