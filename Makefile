@@ -56,15 +56,11 @@ programs:
 	@$(MAKE) --no-print-directory --jobs=2 sidecar ctl
 
 manuals: programs
-	@rm -rf build/share && mkdir -p build/share/man/man1 build/share/bash-completion/completions build/share/zsh/site-functions \
-	  build/share/fish/vendor_completions.d
+	@rm -rf build/share
 	contrib/packaging/manuals build/share/man build/bin/busgate
 	contrib/packaging/completions build/share build/bin/busgate
 	build/bin/busgatectl --experimental-dump-help | contrib/manual-pages build/share/man/man1 "$$(build/bin/busgatectl --version)"
-	@# Without its first line, #!/bin/bash: it is read, not run.
-	build/bin/busgatectl --generate-completion-script bash | sed '1{/^#!/d}' > build/share/bash-completion/completions/busgatectl
-	build/bin/busgatectl --generate-completion-script zsh > build/share/zsh/site-functions/_busgatectl
-	build/bin/busgatectl --generate-completion-script fish > build/share/fish/vendor_completions.d/busgatectl.fish
+	contrib/packaging/ctl-completions build/share build/bin/busgatectl
 
 # Where root has no Swift (`make manuals && sudo make install`) what is there is installed.
 PREFIX  ?= /usr/local

@@ -1,6 +1,7 @@
 """Manual pages and completions of busgatectl, as `make manuals` leaves them: complete. Whether groff reads them, and their examples, is in test_manuals.py."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -8,8 +9,10 @@ import pytest
 
 from harness import PATIENCE, ROOT
 from test_busgatectl import CTL
+from test_manuals import fish, zsh
 
 SHARE = ROOT / "build/share"
+COMMANDS = {"check", "explain", "diff", "learn", "manifest", "status", "policy", "reload"}
 
 
 def commands(command, names=()):
@@ -44,8 +47,34 @@ def test_every_command_has_a_page_with_each_of_its_flags_and_no_other_page_is_th
 def test_a_page_shows_what_the_help_shows():
     shown = run("groff", "-man", "-Tascii", "-P-cbou", SHARE / "man/man1/busgatectl-check.1").stdout
     words = " ".join(shown.split()).replace("- ", "-")
-    for part in ["--strict", "Warnings count: exit 1 if there are any.", "never-matches:", "0 in order 1 warnings with --strict"]:
+    for part in ["--strict", "Warnings count: exit 1 if there are any.", "never-matches", "0 in order 1 warnings with --strict"]:
         assert part in words, shown
+
+
+def statuses(name):
+    """The exit statuses of a page, and what each means."""
+    text = (SHARE / f"man/man1/{name}.1").read_text()
+    return dict(re.findall(r"^\.TP\n\\fB(\d+)\\fR\n(.*)$", re.search(r"^\.SH EXIT STATUS\n(.*?)^\.SH", text, re.M | re.S)[1], re.M))
+
+
+def test_a_page_has_every_exit_status_of_its_command_and_no_others_reason():
+    for name in ("list", "show", "merge"):
+        assert set(statuses(f"busgatectl-manifest-{name}")) == {"0", "64", "65", "71"}
+    assert "2" in statuses("busgatectl") and "2" in statuses("busgatectl-diff")
+    asks = {"busgatectl-status", "busgatectl-policy", "busgatectl-reload"}
+    for names, _ in everything():
+        assert ("gate" in statuses("-".join(names))["71"]) == ("-".join(names) in asks), names
+
+
+def test_the_manifest_commands_end_with_the_status_that_their_pages_have(tmp_path):
+    (tmp_path / "wrong.json").write_text("{")
+    for name in ("list", "show", "merge"):
+        assert run(CTL, "manifest", name, "--manifest-dir", tmp_path).returncode == 65
+
+
+def test_a_default_is_told():
+    text = (SHARE / "man/man1/busgatectl-learn.1").read_text()
+    assert re.search(r"siblings.*\n.*stays as it is\. 3 if it is not given\.$", text, re.M)
 
 
 SHELLS = [("bash", "bash-completion/completions/busgatectl"), ("zsh", "zsh/site-functions/_busgatectl"),
@@ -69,7 +98,16 @@ def completions(line):
 
 
 def test_bash_completes_commands_flags_and_values():
-    assert {"check", "explain", "diff", "learn", "manifest", "status", "policy"} <= set(completions("busgatectl"))
+    assert COMMANDS <= set(completions("busgatectl"))
     assert {"list", "show", "merge"} <= set(completions("busgatectl manifest"))
     assert {"session", "system"} == set(completions("busgatectl explain --bus"))
+    assert COMMANDS <= set(completions("busgatectl help"))
+
+
+@pytest.mark.parametrize("shell", [fish, zsh])
+def test_other_shells_complete_commands_behind_help(shell):
+    if shutil.which(shell.__name__) is None:
+        pytest.skip(f"no {shell.__name__} here")
+    offered = shell("busgatectl help ")
+    assert COMMANDS <= offered and "Makefile" not in offered, offered
     assert {"outgoing", "incoming"} == set(completions("busgatectl explain --direction"))

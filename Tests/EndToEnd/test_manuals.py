@@ -59,12 +59,36 @@ def test_a_page_has_the_sections_that_a_reader_looks_for(path):
     assert path.name.startswith("busgatectl") or "FILES" in found
 
 
-@pytest.mark.parametrize("table", ["flags", "limits", "log-keys", "reasons", "metrics"])
+# The program itself says which tables it has, where it is asked for one that it has not.
+TABLES = re.findall(r"[a-z-]+", busgate("--list", "nothing-of-that-name").stderr.partition(", expected ")[2].replace(" or ", " "))
+
+
+def test_the_flag_the_synopsis_and_the_tables_have_the_same_names():
+    assert len(TABLES) > 5 and "message-ids" in TABLES
+    rows = dict(line.split("\t")[:2] for line in busgate("run", "--list", "flags").stdout.splitlines())
+    assert rows["--list"].split("|") == TABLES
+    synopsis = re.search(r"^.SH SYNOPSIS$(.*?)^.SH", page("busgate"), re.M | re.S)[1]
+    assert "--list " + "|".join(TABLES) in re.sub(r"\\f.", "", synopsis).replace("\\-", "-")
+
+
+@pytest.mark.parametrize("path", every_page(), ids=lambda path: path.name)
+def test_no_line_of_a_page_is_longer_than_a_terminal_of_80_columns(path):
+    shown = run("groff", "-man", "-Tascii", "-P-cbou", "-rLL=78n", path).stdout
+    assert shown.count("\n") > 20 and not [line for line in shown.splitlines() if len(line) > 80]
+
+
+@pytest.mark.parametrize("path", every_page(), ids=lambda path: path.name)
+def test_a_page_has_its_date_and_no_backquotes(path):
+    text = path.read_text()
+    assert re.match(r'\.TH \S+ \S+ "20\d\d-\d\d-\d\d" "busgate', text) and "`" not in re.sub(r'^\.\\".*$', "", text, flags=re.M)
+
+
+@pytest.mark.parametrize("table", TABLES)
 def test_every_row_of_a_table_stands_in_the_page_as_the_program_has_it(table):
     text = page("busgate")
     names = {heading.split()[0] for heading in headings(text)}
     rows = [line.split("\t") for line in busgate("run", "--list", table).stdout.splitlines()]
-    assert len(rows) > 5 and {row[0] for row in rows} <= names
+    assert len(rows) > 5 and {row[0] for row in rows} <= names, table
     plain = " ".join(text.replace("\\-", "-").replace("\\&", "").split())
     for row in rows:
         meaning = " ".join(row[2 if len(row) > 2 else 1].replace("\\", "\\e").replace("…", "...").split())
@@ -81,6 +105,11 @@ def test_the_page_has_the_exit_statuses_that_the_program_has():
 def test_every_option_of_xdg_dbus_proxy_stands_in_its_page():
     told = set(re.findall(r"^  (--[a-z-]+)", busgate("xdg-dbus-proxy", "--help").stdout, re.M))
     assert len(told) > 10 and told <= {heading.split("=")[0] for heading in headings(page("xdg-dbus-proxy"))}
+
+
+def test_the_options_of_xdg_dbus_proxy_say_nothing_that_its_description_says():
+    text = page("xdg-dbus-proxy")
+    assert re.search(r"^\.SH OPTIONS\n\.TP$", text, re.M) and "RULE is [METHOD][@PATH]" in text
 
 
 def keys(node, schema):
@@ -111,7 +140,7 @@ def test_the_version_stands_in_one_place_and_everything_says_it():
 def test_a_page_that_is_shown_has_what_stands_in_its_source():
     shown = run("groff", "-man", "-Tascii", "-P-cbou", SHARE / "man/man5/busgate.json.5").stdout
     words = " ".join(re.sub(r"-\n\s+", "-", shown).split())
-    for part in ["max-fds integer", "From 0 to 253.", "names.own array of bus names", "MEMBER of the message: a method or a signal. Required."]:
+    for part in ["max-fds integer", "From 0 to 253.", "need no rule: a call that passes is allowed its one answer", "names.own array of bus names", "MEMBER of the message: a method or a signal. Required."]:
         assert part in words, shown
 
 
@@ -276,6 +305,7 @@ def zsh(line, cwd=ROOT):
 SHELLS = {"bash": bash, "fish": fish, "zsh": zsh}
 COMPLETED = {
     "busgate ": ({"run", "reload", "healthz", "dbus-proxy", "xdg-dbus-proxy"}, {"session"}),
+    "busgate --list ": (set(TABLES), {"session", "run"}),
     "busgate run --mode ": ({"enforce", "audit"}, {"Makefile", "denied"}),
     "busgate run --log-format=j": ({"journal", "json"}, {"text"}),
     "busgate run --lo": ({"--log", "--log-rate", "--log-fold"}, {"--limit", "--mode"}),

@@ -90,6 +90,12 @@ def run(*command):
         raise Failure(f"{command[0]}: {(getattr(error, 'stderr', None) or str(error)).strip()}") from None
 
 
+def tables(busgate):
+    """The tables that `busgate --list` has, in its order."""
+    rows = [line.split("\t") for line in run(busgate, "--list", "flags").splitlines()]
+    return next(row[1] for row in rows if row[0] == "--list").split("|")
+
+
 def helped(busgate, program):
     """What the help of a personality lists below its usage, in order: `(flag, value, meaning)` or a sentence. A line that goes on is indented more."""
     rows = []
