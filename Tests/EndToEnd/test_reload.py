@@ -442,3 +442,10 @@ def test_a_pipe_that_says_nothing_is_a_bad_configuration_at_the_start(workshop, 
     assert not (workshop.directory / "gate/bus").exists()
     if writer is not None:
         os.close(writer)
+
+
+def test_a_file_of_the_kernels_that_has_nothing_yet_is_not_waited_for(workshop):
+    """/proc/kmsg is a regular file to who asks, and says EAGAIN at its end; a pipe is waited for at the start."""
+    done = busgate("run", "--config", "/proc/kmsg", "--session", workshop.directory / "gate", "--bus", "session=unix:path=/nonexistent")
+    assert refused(done, 65, "/proc/kmsg: error: cannot be read: ", "expected a gateway configuration")
+    assert "nothing came" not in done.stderr

@@ -48,6 +48,8 @@ public enum ConfigurationFile {
       let n = unsafe chunk.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress!, $0.count) }
       if n < 0 && errno == EINTR { continue }
       if n < 0 && errno == EAGAIN {
+        // Of a regular file all is there at once. What says otherwise, /proc/kmsg for one, would hold up a reload, and clients with it.
+        if isRegular { throw failure(name, errno, expected) }
         try awaitMore(descriptor, name, expected)
         continue
       }
