@@ -116,10 +116,10 @@ def test_a_foreign_file_in_the_place_of_the_control_socket_is_left_alone_and_nam
 
 def test_an_unknown_user_in_a_drop_in_is_named_and_once_it_is_there_the_next_client_is_served(host):
     name = "nobodys"
-    host.write(f"/etc/systemd/system/busgate@{name}.service.d/own.conf", "[Service]\nDynamicUser=no\nUser=later\n")
+    host.write(f"/etc/systemd/system/busgate@{name}.service.d/own.conf", "[Service]\nDynamicUser=no\nUser=later\nGroup=later\n")
     host.run("systemctl daemon-reload")
     host.write(f"/etc/busgate/{name}.json", temperature_policy())
     host.run(f"systemctl start busgate@{name}.socket; systemd-run --quiet --unit=knock-{name} container {name} {ask('GetTemperature')}")
     if host.run("id later", check=False).status:
-        host.run(f"wait-for busgate@{name}.service 2 'status=217/USER'; useradd --system later")
+        host.run(f"wait-for busgate@{name}.service 2 'status=21[67]/'; useradd --system later")
     assert is_served(host.call(name, "GetTemperature"))
