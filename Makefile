@@ -5,9 +5,10 @@ SWIFT  ?= swift
 STATIC = $(SWIFT) build -c release --scratch-path build/static --product busgate \
          -Xswiftc -static-executable -Xswiftc -cross-module-optimization -Xlinker --build-id=none
 
-# Static too: one file for every distribution. The linker's warnings are about names of users, which busgatectl never looks up.
+# Static too: one file for every distribution. By the toolchain's other linker, which says nothing of functions that Foundation has and busgatectl never
+# calls (names of users, mktemp).
 CTL    = $(SWIFT) build -c release --scratch-path build/tools --product busgatectl --static-swift-stdlib -Xswiftc -static-executable \
-         -Xlinker --build-id=none
+         -Xswiftc -use-ld=lld -Xlinker --build-id=none
 
 .PHONY: all help programs sidecar ctl manuals install uninstall deb rpm tarball image demo demo-shell test test-systems test-oracles lint soak mutants fuzz coverage test-asan test-tsan bench bench-check bench-micro bench-report clean
 

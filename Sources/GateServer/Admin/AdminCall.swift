@@ -71,7 +71,7 @@ public struct AdminCall: Sendable {
     var result = name.connect(fd)
     while result == -EAGAIN || result == -EINTR {
       if isOver { break }
-      _ = unsafe poll(nil, 0, Self.busyInterval)
+      _ = poll(nil, 0, Self.busyInterval)
       result = name.connect(fd)
     }
     if result == 0 { return fd }
