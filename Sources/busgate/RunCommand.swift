@@ -196,11 +196,11 @@ enum RunCommand {
     }
   }
 
-  /// Says why the program ends: on standard error, and as an event where the log goes to the journal. Both, also where standard error is the
-  /// journal: that a datagram is the unit's journald finds out from the process that sent it, which may have ended; of standard error it knows.
+  /// Says why the program ends: on standard error, and as an event where the log goes to the journal and standard error does not. Where both do it
+  /// is one line, and not the datagram: of which unit that is journald finds out from the process that sent it, which has ended by then.
   private static func say(_ text: String, _ log: Log?) {
     printError(text)
-    guard let log, log.isJournal else { return }
+    guard let log, log.isJournal, !standardErrorIsJournal else { return }
     log.error(text.hasPrefix("busgate: ") ? String(text.dropFirst(9)) : text)
     log.finish()
   }
