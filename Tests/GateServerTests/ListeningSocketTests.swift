@@ -87,6 +87,25 @@ struct ListeningSocketTests {
   // MARK: What was there before
 
   @Test(
+    "waits while another gate replaces a socket in its directory, though not for ever, and only where there is one to be replaced"
+  )
+  func locked() throws {
+    let directory = TemporaryDirectory()
+    let path = "\(directory.path)/gate"
+    let left = Self.socket()
+    try #require(UnixSocketName(path: path).bind(left) == 0)
+    close(left)
+    let lock = try #require(try DirectoryLock(of: path, yields: true))
+    #expect(throws: ListenFailure.halfMade(path)) { try DirectoryLock(of: path, yields: true)?.release() }
+    #expect(throws: ListenFailure.halfMade(path)) { try ListeningSocket(.path(path)) }
+    #expect(Self.mode(path) != nil, "it is left alone meanwhile")
+    try ListeningSocket(.path("\(directory.path)/beside")).close()
+    try ListeningSocket(.path(path), takesOverHalfMade: true).close()
+    lock.release()
+    try #require(try DirectoryLock(of: path, yields: true)).release()
+  }
+
+  @Test(
     "says at once that another gate may be making the same one, and takes its place if it is told to",
     .enabled(if: geteuid() == 0))
   func halfMade() throws {

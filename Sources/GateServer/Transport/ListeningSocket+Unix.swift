@@ -12,6 +12,8 @@ extension ListeningSocket {
   init(path: String, _ options: SocketFileOptions, takesOverHalfMade: Bool = false) throws(ListenFailure) {
     let name = UnixSocketName(path: path)
     try Self.makeParent(of: path)
+    let lock = FileIdentity(path: path) == nil ? nil : try DirectoryLock(of: path, yields: !takesOverHalfMade)
+    defer { lock?.release() }
     try Self.removeStale(name, path, takesOverHalfMade: takesOverHalfMade)
     let fd = try Self.makeSocket()
     do throws(ListenFailure) {
