@@ -25,10 +25,10 @@ struct HealthCommand {
     var gate: String?
     var rest = arguments[...]
     while let word = rest.popFirst() {
-      let isFlag = word == "--gate"
-      if isFlag || word.hasPrefix("--gate=") {
+      let flag = FlagWord(word)
+      if flag.name == "--gate" {
         if gate != nil { throw UsageError("--gate given twice, expected one gate") }
-        guard let label = isFlag ? rest.popFirst() : String(word.dropFirst(7)), !label.isEmpty else {
+        guard let label = flag.value ?? rest.popFirst(), !label.isEmpty else {
           throw UsageError("--gate: no value, expected the label of a gate")
         }
         gate = label
@@ -43,7 +43,7 @@ struct HealthCommand {
   }
 
   static func perform(_ arguments: [String]) -> Int32 {
-    if arguments.contains("--help") {
+    if arguments.contains("--help") || arguments.contains("-h") {
       print(usage)
       return ExitStatus.success
     }

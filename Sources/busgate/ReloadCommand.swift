@@ -15,7 +15,7 @@ enum ReloadCommand {
     """
 
   static func perform(_ arguments: [String]) -> Int32 {
-    if arguments.contains("--help") {
+    if arguments.contains("--help") || arguments.contains("-h") {
       print(usage)
       return ExitStatus.success
     }

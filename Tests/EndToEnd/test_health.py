@@ -354,7 +354,7 @@ def test_an_answer_does_nothing_to_the_terminal_that_it_is_shown_on(workshop, st
 
 @pytest.mark.parametrize("arguments, says", [
     ([], "expected one path"), (["a", "b"], "expected one path"), ([""], "unknown argument"), (["--gate"], "no value"), (["a", "--gate"], "no value"),
-    (["a", "--gate="], "no value"), (["a", "--gate", "x", "--gate=y"], "twice"), (["--verbose", "a"], '"--verbose"'), (["-h"], "--help"),
+    (["a", "--gate="], "no value"), (["a", "--gate", "x", "--gate=y"], "twice"), (["--verbose", "a"], '"--verbose"'), (["-x"], "--help"),
 ])
 def test_a_line_that_is_none_is_a_usage_error(arguments, says):
     assert refused(busgate("healthz", *arguments), 64, "busgate healthz: ", says, "expected")

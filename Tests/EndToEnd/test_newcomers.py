@@ -104,6 +104,8 @@ def test_the_help_of_each_program_fits_80_columns(program):
     done = run(program, "--help")
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith(f"usage: {program if 'proxy' in program else 'busgate ' + program}")
     assert max(map(width, done.stdout.splitlines())) <= 80
+    if "proxy" not in program:
+        assert run(program, "-h").stdout == done.stdout
 
 
 # Configurations
